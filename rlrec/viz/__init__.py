@@ -1,0 +1,1 @@
+"""Plots, the lessons' look, widgets and exercises. Needs the ``lessons`` extra."""

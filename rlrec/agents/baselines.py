@@ -1,0 +1,183 @@
+"""What every agent is held against: chance, popularity, one step ahead, and one who knows it all.
+
+All answer ``recommend(observations, k) -> item ids [batch, k]``, best first. Observations are those of
+``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with ``observe="ids"`` (a dictionary of arrays).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec.agents.planning import value_iteration
+from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
+from rlrec.errors import ConfigError
+
+Floats = NDArray[np.float64]
+Ids = NDArray[np.int64]
+
+
+class Recommender(Protocol):
+    """Anything that answers the one question."""
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """Item ids [batch, k], best first."""
+        ...
+
+
+def item_pool(observations: Any, n_items: int) -> Ids:
+    """The items that may be recommended now [batch, m]: the candidates if there are any, else all ``n_items``."""
+    if isinstance(observations, dict):
+        if "candidates" in observations:
+            return np.asarray(observations["candidates"])
+        return np.tile(np.arange(n_items), (len(observations["position"]), 1))
+    return np.tile(np.arange(n_items), (np.size(observations), 1))
+
+
+def best_first(pool: Ids, scores: Floats, k: int) -> Ids:
+    """The ``k`` items of ``pool`` [batch, m] with the highest ``scores`` [batch, m]; ties keep the pool's order."""
+    if not 1 <= k <= pool.shape[1]:
+        raise ConfigError(f"k is {k}; it must lie in 1..{pool.shape[1]}, the number of items to choose from")
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(pool, order, axis=1)
+
+
+class RandomPolicy:
+    """Every item is as likely as any other."""
+
+    def __init__(self, n_items: int, rng: np.random.Generator) -> None:
+        self.n_items, self.rng = n_items, rng
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """A random sample without replacement, in random order: [batch, k]."""
+        pool = item_pool(observations, self.n_items)
+        return best_first(pool, self.rng.random(pool.shape), k)
+
+
+class TablePolicy:
+    """The best actions of a table of values [states, actions]: greedy one step, or optimal, by what the table holds.
+
+    >>> from rlrec.envs import PROFILES
+    >>> model = PROFILES["headliner"].model()
+    >>> int(TablePolicy.greedy(model).recommend(np.array([0]))[0, 0]), int(TablePolicy.oracle(model).recommend(0)[0, 0])
+    (4, 4)
+    """
+
+    def __init__(self, values: Floats) -> None:
+        self.values = values
+
+    @classmethod
+    def greedy(cls, model: GenreModel) -> TablePolicy:
+        """Knows the user's expected rewards and looks one song ahead (discount 0)."""
+        return cls(model.reward)
+
+    @classmethod
+    def oracle(cls, model: GenreModel, discount: float = 0.9) -> TablePolicy:
+        """Knows the user and plans: value iteration's optimum."""
+        return cls(value_iteration(model, discount))
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """Actions for states [batch]: [batch, k], best first."""
+        states = np.atleast_1d(np.asarray(observations))
+        return best_first(item_pool(states, self.values.shape[1]), self.values[states], k)
+
+
+class PopularityPolicy:
+    """The same for everybody: songs by their popularity (or any other score [songs])."""
+
+    def __init__(self, scores: Floats) -> None:
+        self.scores = scores
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """The most popular of the songs on offer: [batch, k]."""
+        pool = item_pool(observations, len(self.scores))
+        return best_first(pool, self.scores[pool], k)
+
+
+class GreedyListening:
+    """One step ahead for ``Listening-v0``, without its secrets: learn this listener's taste, take the best song.
+
+    The belief about taste is the ridge regression of "heard or skipped" on the map of sound over the songs of this
+    session, i.e. the mean of a Gaussian posterior: w = (Z'Z + ridge I)^-1 Z'(y - mean), Z [songs, 5]. Songs are ranked
+    by z . w plus ``appeal_weight`` times their popularity score: what pleases next, never what it does to the mood.
+    """
+
+    def __init__(self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06) -> None:
+        self.catalogue, self.ridge, self.appeal_weight = catalogue, ridge, appeal_weight
+
+    def belief(self, observations: dict[str, NDArray[Any]]) -> Floats:
+        """The posterior mean of the taste, in share of songs heard per unit of sound: [batch, 5]."""
+        history = observations["history"]  # [batch, n]
+        known = history >= 0
+        sound = self.catalogue.sound[np.maximum(history, 0)] * known[:, :, None]  # [batch, n, 5]
+        heard = 1.0 - observations["feedback"][:, :, 2].astype(np.float64)
+        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        centred = (heard - (heard * known).sum(axis=1, keepdims=True) / count) * known
+        gram = np.einsum("bni,bnj->bij", sound, sound) + self.ridge * np.eye(sound.shape[2])
+        return np.asarray(np.linalg.solve(gram, np.einsum("bni,bn->bi", sound, centred)[:, :, None])[:, :, 0])
+
+    def recommend(self, observations: dict[str, NDArray[Any]], k: int = 1) -> Ids:
+        """The songs with the highest expected reaction: [batch, k]."""
+        pool = item_pool(observations, len(self.catalogue))
+        scores = np.einsum("bmd,bd->bm", self.catalogue.sound[pool], self.belief(observations))
+        return best_first(pool, scores + self.appeal_weight * self.catalogue.appeal[pool], k)
+
+
+class ListeningOracle:
+    """Knows taste, mood and memory of every listener of ``env``; an upper mark, not a rival.
+
+    Where satiation has no effect (or ``lookahead`` is 0) it takes the song with the largest pull: there that is
+    optimal. Else it tries each of the best ``width`` songs on copies of the listener, plays on for ``lookahead`` songs
+    with pull minus ``caution`` times fatigue, ``rollouts`` times with luck of its own, and takes the song with the
+    highest mean number of songs heard (rollout policy improvement, Sutton and Barto, section 8.10).
+    It can't see the future luck of the real listener.
+    """
+
+    def __init__(
+        self,
+        env: ListeningBatch,
+        rng: np.random.Generator,
+        *,
+        lookahead: int = 6,
+        rollouts: int = 4,
+        width: int = 10,
+        caution: float = 12.0,
+    ) -> None:
+        self.env, self.rng = env, rng
+        self.rollouts, self.width, self.caution = rollouts, width, caution
+        self.lookahead = lookahead if env.listeners.dials.long_term_effect > 0.0 else 0
+
+    def recommend(self, observations: dict[str, NDArray[Any]], k: int = 1) -> Ids:
+        """The best songs by the hidden truth: [batch, k]."""
+        pool = item_pool(observations, len(self.env.catalogue))
+        pull = self.env.listeners.pull(pool)
+        if self.lookahead == 0:
+            return best_first(pool, pull, k)
+        cautious = pull - self.caution * self.env.listeners.fatigue(pool)
+        shortlist = best_first(pool, cautious, min(max(self.width, k), pool.shape[1]))
+        return best_first(shortlist, self._rollout_values(shortlist), k)
+
+    def _rollout_values(self, shortlist: Ids) -> Floats:
+        """Mean songs heard after each song of ``shortlist`` [batch, m], itself included: [batch, m]."""
+        batch, m = shortlist.shape
+        source = np.repeat(np.arange(batch), m * self.rollouts)
+        ahead = Listeners(len(source), self.env.catalogue, self.env.listeners.dials)
+        ahead.restore(self.env.listeners.state(), source)
+        left = ahead.length - self.env.steps[source]
+        songs = np.repeat(shortlist.ravel(), self.rollouts)
+        heard = np.zeros(len(source))
+        for step in range(self.lookahead + 1):
+            # the same luck for each song of a listener
+            shared = self.rng.random((4, batch, 1, self.rollouts))
+            luck = np.broadcast_to(shared, (4, batch, m, self.rollouts)).reshape(4, -1)
+            feedback = ahead.react(songs, luck)
+            heard += (~feedback.skipped) * (step < left)
+            songs = self._cautious_songs(ahead, batch, m)
+        return np.asarray(heard.reshape(batch, m, self.rollouts).mean(axis=2))
+
+    def _cautious_songs(self, ahead: Listeners, batch: int, m: int) -> Ids:
+        drawn = self.rng.integers(len(self.env.catalogue), size=(batch, 1, self.rollouts, 10))
+        pool = np.broadcast_to(drawn, (batch, m, self.rollouts, 10)).reshape(-1, 10)
+        return best_first(pool, ahead.pull(pool) - self.caution * ahead.fatigue(pool), 1)[:, 0]

@@ -1,0 +1,198 @@
+"""The `rlrec` command. Each command is a plain function; `COMMANDS` is the tree they hang on.
+
+A command returns its exit status (None: 0). `DataError` and `ConfigError` become one message on stderr, status 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from rlrec.agents.qlearning import QLearningConfig
+from rlrec.errors import ConfigError, DataError
+
+Command = Callable[..., int | None]
+
+
+def data_list() -> None:
+    """The data sets rlrec knows, and whether each is on this machine."""
+    from rlrec.datasets.catalogue import CATALOGUE
+    from rlrec.datasets.folders import locate
+
+    for name, known in CATALOGUE.items():
+        try:
+            where = str(locate(name))
+        except DataError:
+            where = f"rlrec data fetch {name} ({known.size / 1e6:.1f} MB)" if known.urls else "rlrec data make"
+        print(f"{name:<17}{known.kind:<27}{where}\n{'':<17}{known.summary}")
+
+
+def data_card(name: Annotated[str, tyro.conf.arg(metavar="NAME")], /) -> None:
+    """A data set's card: content, source, licence, limits.
+
+    Args:
+        name: a name from `rlrec data list`, or tracks, ratings, sessions.
+    """
+    from rlrec.datasets.folders import bundled_folder, data_set
+
+    own = bundled_folder() / f"{name}.md"
+    bundled = name in ("tracks", "ratings", "sessions") and own.is_file()
+    print(own.read_text(encoding="utf-8").rstrip() if bundled else data_set(name).card())
+
+
+def data_fetch(
+    name: Annotated[str, tyro.conf.arg(metavar="NAME")],
+    /,
+    from_: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None,
+    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+) -> None:
+    """Download a data set from its owner, check it, unpack it. Goes on where a broken download stopped.
+
+    Args:
+        name: a name from `rlrec data list`.
+        from_: an archive that was downloaded by hand, used instead of the network.
+        out: folder to put it in, as DIR/NAME (default: where the loaders look).
+    """
+    from rlrec.datasets.fetch import fetch
+    from rlrec.datasets.folders import data_set
+
+    print(f"{name}: {data_set(name).licence}", file=sys.stderr)
+    print(fetch(name, source_file=from_, out=out))
+
+
+def data_check(
+    path: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    /,
+    rejects: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+) -> int:
+    """What a file holds and whether rlrec can use it. Exit status: 0 usable, 1 refused, 2 not found.
+
+    Args:
+        path: a file, a folder or a data set's name.
+        rejects: a CSV to write the unusable rows to, with the reason for each.
+    """
+    from rlrec.datasets.check import USABLE, check
+
+    text, status = check(path, rejects=rejects)
+    print(text, file=sys.stdout if status == USABLE else sys.stderr)
+    return status
+
+
+def data_make(out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) -> None:
+    """Make the generated data again: tracks.csv, ratings.csv and sessions.csv, the same bytes every time.
+
+    Args:
+        out: folder to write to (default: the data folder of the project).
+    """
+    from rlrec.datasets.folders import bundled_folder
+    from rlrec.datasets.generate import make
+    from rlrec.envs.logs import make_sessions
+
+    folder = out or bundled_folder()
+    for path in [*make(folder), make_sessions(folder)]:
+        print(path)
+
+
+def train_qlearning(
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    user: str = "pop_lover",
+    plays: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None,
+    listener: str | None = None,
+    steps: int = 20_000,
+    seed: int = 0,
+    settings: Annotated[QLearningConfig, tyro.conf.arg(name="")] = QLearningConfig(),  # noqa: B008
+) -> None:
+    """Train tabular Q-learning on one user of Genre-v0, then compare it with chance, greedy and the optimum.
+
+    Args:
+        out: folder of the run, such as runs/mine; must not hold a run yet.
+        user: a named profile: generic, pop_lover, rock_fan, variety_seeker, calm_worker, headliner.
+        plays: play counts to make the profile from instead: lastfm, a folder or a user,genre,plays CSV.
+        listener: whose plays (default: all users together).
+        steps: songs to recommend while learning, 1 or more.
+        seed: of the listener's luck and the agent's exploration.
+        settings: hyperparameters.
+    """
+    from rlrec.evaluation.qlearning_run import profile_from_plays, train_run
+
+    chosen = profile_from_plays(plays, listener) if plays is not None else user
+    print(train_run(out, chosen, settings, steps=steps, seed=seed))
+    print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
+
+
+def recommend(
+    run: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    /,
+    playing: str | None = None,
+    k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 3,
+    tracks: str = "generated",
+) -> None:
+    """Songs from a trained agent: its best genres after the one that plays, each with its most popular song.
+
+    Args:
+        run: folder that a training wrote.
+        playing: the genre that plays now (default: the first one the user knows).
+        k: how many.
+        tracks: catalogue for the titles: a data set's name or a CSV.
+    """
+    from rlrec.evaluation.qlearning_run import recommend_songs
+
+    print(recommend_songs(run, playing, k, tracks))
+
+
+def doctor() -> None:
+    """What this machine has: Python, packages, cores, GPU, data."""
+    from rlrec.doctor import report
+
+    print(report())
+
+
+COMMANDS: dict[str, Command | dict[str, Command]] = {
+    "data": {
+        "list": data_list,
+        "card": data_card,
+        "fetch": data_fetch,
+        "check": data_check,
+        "make": data_make,
+    },
+    "train": {"qlearning": train_qlearning},
+    "recommend": recommend,
+    "doctor": doctor,
+}
+GROUPS: dict[str, str] = {
+    "data": "Data sets: list, card, fetch, check, make.",
+    "train": "Train an agent and keep it in a folder: qlearning.",
+}
+
+
+def build() -> tyro.extras.SubcommandApp:
+    """The command tree for tyro."""
+    app = tyro.extras.SubcommandApp()
+    for name, entry in COMMANDS.items():
+        if isinstance(entry, dict):
+            group = tyro.extras.SubcommandApp()
+            for inner, function in entry.items():
+                group.command(name=inner)(function)
+            app.command(group, name=name, help=GROUPS.get(name, ""))
+        else:
+            app.command(name=name)(entry)
+    return app
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit status."""
+    description = "Learn reinforcement-learning recommenders by running them."
+    try:
+        status: Any = build().cli(prog="rlrec", description=description, args=args)
+    except (DataError, ConfigError) as error:
+        print(f"rlrec: {error}", file=sys.stderr)
+        return 1
+    return int(status or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

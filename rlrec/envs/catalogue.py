@@ -1,0 +1,85 @@
+"""The songs that can be played: their features, and the map of sound in which listeners have taste."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rlrec.datasets import Tracks
+
+Floats = NDArray[np.float64]
+SOUND_DIMENSIONS = 5
+NOT_TASTE = (2, 4)  # key and mode: nobody picks a song by its key
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Songs as arrays; a song's id is its row.
+
+    ``features`` [songs, 11] in [0, 1]; ``sound`` [songs, 5]: the first principal components of the standardised
+    features (all but key and mode), whitened (mean 0, variance 1); ``direction`` [songs, 5]: ``sound`` at length 1;
+    ``appeal`` [songs]: standard normal scores of popularity (0 where unknown); ``titles`` [songs].
+    """
+
+    features: NDArray[np.float32]
+    sound: Floats
+    direction: Floats
+    appeal: Floats
+    titles: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+
+def make_catalogue(tracks: Tracks) -> Catalogue:
+    """The catalogue of a set of tracks. Raises ``ConfigError`` for fewer tracks than it has dimensions."""
+    if len(tracks) <= SOUND_DIMENSIONS:
+        raise ConfigError(f"{len(tracks)} tracks; a catalogue needs more than {SOUND_DIMENSIONS}")
+    titles = np.array(
+        [
+            f"{title} ({artist})" if artist else title
+            for title, artist in zip(tracks.titles, tracks.artists, strict=True)
+        ]
+    )
+    sound = _sound_map(tracks.features)
+    length = np.linalg.norm(sound, axis=1, keepdims=True)
+    direction = sound / np.maximum(length, 1e-12)
+    return Catalogue(tracks.features, sound, direction, _normal_scores(tracks.popularity), titles)
+
+
+@lru_cache(maxsize=1)
+def default_catalogue() -> Catalogue:
+    """The 2,000 generated tracks that ship with the project."""
+    from rlrec.datasets import load_tracks
+
+    return make_catalogue(load_tracks("generated"))
+
+
+def _sound_map(features: NDArray[np.float32]) -> Floats:
+    """Whitened principal components [songs, 5]; a component's sign makes its largest loading positive."""
+    used = np.delete(features.astype(np.float64), NOT_TASTE, axis=1)
+    spread = used.std(axis=0)
+    standard = (used - used.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    _, _, axes = np.linalg.svd(standard, full_matrices=False)
+    axes = axes[:SOUND_DIMENSIONS]
+    axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    scores = standard @ axes.T
+    return np.asarray(scores / np.maximum(scores.std(axis=0), 1e-12))
+
+
+def _normal_scores(popularity: Floats) -> Floats:
+    """Ranks turned into normal quantiles: mean 0, sd about 1; unknown popularity counts as the middle."""
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    if not np.isfinite(popularity).any():
+        return np.zeros(len(popularity))
+    known = np.where(np.isfinite(popularity), popularity, np.nanmedian(popularity))
+    return np.asarray(ndtri((rankdata(known) - 0.5) / len(known)), np.float64)

@@ -1,0 +1,79 @@
+"""What a reaction is worth: rewards are small objects that a reader can print, edit and swap.
+
+Each is called with a batch of feedback and returns one number a listener:
+
+>>> heard, liked, skipped = np.array([0.05, 0.6, 1.0]), np.array([0, 0, 1]), np.array([1, 0, 0])
+>>> BinaryReward()(heard, liked, skipped)
+array([0., 1., 1.])
+>>> ListenSkipReward()(heard, liked, skipped)
+array([-2.,  1.,  1.])
+>>> FractionReward(lam=10.0)(heard, liked, skipped)
+array([ 0.05,  0.6 , 11.  ])
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec.errors import ConfigError
+
+
+class Reward(Protocol):
+    """Feedback to reward: fraction heard in [0, 1], liked and skipped as booleans, all [batch] -> [batch]."""
+
+    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]: ...
+
+
+@dataclass(frozen=True)
+class BinaryReward:
+    """``listen`` for a song heard, ``skip`` for a song skipped."""
+
+    listen: float = 1.0
+    skip: float = 0.0
+
+    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+        return np.where(skipped, self.skip, self.listen)
+
+
+@dataclass(frozen=True)
+class ListenSkipReward:
+    """A penalty for a skip, and a larger one for a skip within the first ``early_fraction`` of the song."""
+
+    listen: float = 1.0
+    skip: float = -1.0
+    early_skip: float = -2.0
+    early_fraction: float = 0.1  # 0..1 of the song
+
+    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+        penalty = np.where(fraction < self.early_fraction, self.early_skip, self.skip)
+        return np.where(skipped, penalty, self.listen)
+
+
+@dataclass(frozen=True)
+class FractionReward:
+    """``fraction + lam * liked``: how much was heard, and a bonus for a like."""
+
+    lam: float = 1.0  # reward of one like, in whole songs heard; >= 0
+
+    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+        return fraction + self.lam * liked.astype(np.float64)
+
+
+REWARDS: dict[str, Reward] = {
+    "binary": BinaryReward(),
+    "listen_skip": ListenSkipReward(),
+    "fraction": FractionReward(),
+}
+
+
+def get_reward(reward: str | Reward) -> Reward:
+    """Look a reward up by name, or pass one through. Raises ``ConfigError`` with the known names."""
+    if not isinstance(reward, str):
+        return reward
+    if reward not in REWARDS:
+        raise ConfigError(f"no reward {reward!r}; known: {', '.join(REWARDS)}")
+    return REWARDS[reward]

@@ -1,0 +1,80 @@
+"""Plots that several lessons share. Each draws on the ``ax`` it is given, and returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from numpy.typing import ArrayLike, NDArray
+
+from rlrec.evaluation import bootstrap_interval
+from rlrec.viz.style import AGENT_COLOURS
+
+
+def q_heatmap(
+    ax: Axes, table: ArrayLike, states: Sequence[str], actions: Sequence[str], *, limit: float | None = None
+) -> Axes:
+    """A Q-table [states, actions] with its numbers; a frame marks the best action of each row.
+
+    Colours run from -``limit`` to ``limit`` (default: the largest size in the table), so that 0 is white.
+    """
+    values = np.asarray(table, np.float64)
+    top = limit if limit is not None else max(float(np.abs(values).max()), 1e-9)
+    ax.imshow(values, cmap="RdBu", vmin=-top, vmax=top, aspect="auto")
+    for row, column in np.ndindex(values.shape):
+        dark = abs(values[row, column]) > 0.6 * top
+        ax.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", color="white" if dark else "black")
+    for row, column in enumerate(values.argmax(axis=1)):
+        ax.add_patch(_frame(int(column), row))
+    ax.set_xticks(range(len(actions)), actions)
+    ax.set_yticks(range(len(states)), states)
+    ax.grid(False)
+    ax.set_xlabel("recommend")
+    ax.set_ylabel("now playing")
+    return ax
+
+
+def _frame(column: int, row: int) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor="black", linewidth=2)
+
+
+def learning_curves(
+    ax: Axes, curves: Mapping[str, ArrayLike], *, steps: ArrayLike | None = None, ylabel: str = "reward"
+) -> Axes:
+    """Mean over seeds and 95% bootstrap interval of each of ``curves``: name -> [seeds, points], 2 seeds or more."""
+    for name, curve in curves.items():
+        values = np.asarray(curve, np.float64)
+        x = np.arange(values.shape[1]) if steps is None else np.asarray(steps)
+        intervals = [bootstrap_interval(column) for column in values.T]
+        colour = AGENT_COLOURS.get(name)
+        (line,) = ax.plot(x, [i.mean for i in intervals], label=name, color=colour)
+        ax.fill_between(
+            x, [i.low for i in intervals], [i.high for i in intervals], color=line.get_color(), alpha=0.2, lw=0
+        )
+    ax.set_ylabel(ylabel)
+    ax.legend(frameon=False)
+    return ax
+
+
+def interval_bars(ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "return") -> Axes:
+    """One dot with its 95% bootstrap interval for each of ``results``: name -> [seeds], in the order given."""
+    for row, (name, values) in enumerate(results.items()):
+        interval = bootstrap_interval(np.asarray(values, np.float64))
+        colour = AGENT_COLOURS.get(name, "#0072B2")
+        ax.plot([interval.low, interval.high], [row, row], color=colour, lw=3)
+        ax.plot(interval.mean, row, "o", color=colour, ms=8)
+        ax.text(interval.mean, row - 0.22, f"{interval.mean:.2f}", ha="center", va="bottom")
+    ax.set_yticks(range(len(results)), list(results))
+    ax.set_ylim(len(results) - 0.5, -0.7)
+    ax.set_xlabel(xlabel)
+    return ax
+
+
+def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
+    """Mean of each block of ``window`` steps: [steps, runs] -> [runs, blocks], ready for ``learning_curves``."""
+    blocks = len(values) // window
+    return np.asarray(values[: blocks * window].reshape(blocks, window, -1).mean(axis=1).T)

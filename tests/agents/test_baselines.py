@@ -1,0 +1,95 @@
+"""Baselines on both environments: best first, what they know, and who beats whom."""
+
+import numpy as np
+import pytest
+
+from rlrec.agents import GreedyListening, ListeningOracle, PopularityPolicy, RandomPolicy, TablePolicy
+from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
+from rlrec.errors import ConfigError
+from rlrec.evaluation import bootstrap_interval, simulate
+
+
+def listening(n=300, **settings):
+    env = ListeningBatch(n, observe="ids", **settings)
+    return env, env.reset(seed=0)[0]
+
+
+def policies(env):
+    rng = np.random.default_rng(0)
+    return {
+        "random": RandomPolicy(len(env.catalogue), rng),
+        "popularity": PopularityPolicy(env.catalogue.appeal),
+        "greedy": GreedyListening(env.catalogue),
+        "oracle": ListeningOracle(env, rng),
+    }
+
+
+@pytest.mark.parametrize("name", ["random", "popularity", "greedy", "oracle"])
+@pytest.mark.parametrize("action", ["candidate", "song", "slate"])
+def test_recommend_gives_k_different_items_on_offer(name, action):
+    env, observation = listening(4, action=action)
+    items = policies(env)[name].recommend(observation, k=5)
+    assert items.shape == (4, 5)
+    assert all(len(set(row)) == 5 for row in items.tolist())
+    if action == "candidate":
+        assert all(
+            set(row) <= set(pool) for row, pool in zip(items.tolist(), observation["candidates"].tolist(), strict=True)
+        )
+
+
+def test_popularity_is_best_first():
+    env, observation = listening(50)
+    scores = env.catalogue.appeal[PopularityPolicy(env.catalogue.appeal).recommend(observation, 10)]
+    assert (np.diff(scores, axis=1) <= 0).all()
+
+
+def test_random_is_even():
+    picks = RandomPolicy(5, np.random.default_rng(0)).recommend(np.zeros(50_000, int), 2)
+    np.testing.assert_allclose(np.bincount(picks.ravel()) / 50_000, 0.4, atol=0.01)
+
+
+def test_table_policies_by_hand():
+    model = PROFILES["variety_seeker"].model()
+    assert TablePolicy.oracle(model).recommend(np.arange(5))[:, 0].tolist() == [2, 2, 0, 2, 2]
+    assert TablePolicy.greedy(model).recommend(np.array([2]), 5)[0, -1] == 2  # jazz after jazz comes last
+
+
+def test_belief_is_ridge_regression_by_the_normal_equations():
+    env, _ = listening(3)
+    for _ in range(6):
+        observation = env.step(np.zeros(3, int))[0]
+    greedy = GreedyListening(env.catalogue, ridge=2.0)
+    for row, belief in enumerate(greedy.belief(observation)):
+        songs = observation["history"][row][observation["history"][row] >= 0]
+        heard = 1 - observation["feedback"][row, -len(songs) :, 2]
+        sound = env.catalogue.sound[songs]
+        expected = np.linalg.inv(sound.T @ sound + 2 * np.eye(5)) @ sound.T @ (heard - heard.mean())
+        np.testing.assert_allclose(belief, expected, atol=1e-7)
+
+
+def test_oracle_takes_the_largest_pull_when_nothing_lasts():
+    env, observation = listening(40, long_term_effect=0.0)
+    picks = ListeningOracle(env, np.random.default_rng(0)).recommend(observation)[:, 0]
+    pull = env.listeners.pull(observation["candidates"])
+    np.testing.assert_array_equal(picks, observation["candidates"][np.arange(40), pull.argmax(axis=1)])
+
+
+def test_the_order_of_things_without_long_term_effect():
+    env, _ = listening(1500, long_term_effect=0.0)
+    returns = {name: simulate(env, policy, seed=1) for name, policy in policies(env).items()}
+    for worse, better in (("random", "greedy"), ("random", "popularity"), ("greedy", "oracle")):
+        assert bootstrap_interval(returns[better] - returns[worse]).low > 0, (worse, better)
+
+
+def test_planning_pays_with_long_term_effect():
+    env, _ = listening(400)
+    returns = {name: simulate(env, policy, seed=1) for name, policy in policies(env).items()}
+    for rival in ("random", "greedy", "popularity"):
+        assert bootstrap_interval(returns["oracle"] - returns[rival]).low > 0.5, rival
+
+
+def test_k_out_of_range():
+    with pytest.raises(ConfigError, match="k is 6"):
+        RandomPolicy(5, np.random.default_rng(0)).recommend(np.array([0]), 6)
+    env = GenreBatch(1)
+    assert env.actions_for(np.array([[3, 1]])).tolist() == [3]

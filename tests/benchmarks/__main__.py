@@ -1,0 +1,66 @@
+"""Print the speed of the ground floor, on one core."""
+
+import statistics
+import subprocess
+import sys
+import time
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+import rlrec
+from rlrec.agents import QLearning
+from rlrec.envs import GenreBatch, ListeningBatch
+
+
+def rate(work, count, repeats=5):
+    """Median of ``count`` / processor seconds of ``work()`` over ``repeats`` runs, after a warm-up."""
+    work()
+    rates = []
+    for _ in range(repeats):
+        start = time.process_time()
+        work()
+        rates.append(count / (time.process_time() - start))
+    return statistics.median(rates)
+
+
+def listening(rows, **settings):
+    env = ListeningBatch(rows, **settings)
+    env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    actions = [rng.integers(10, size=rows) for _ in range(50)]
+    return rate(lambda: [env.step(action) for action in actions], 50 * rows)
+
+
+def qlearning(runs, steps=500):
+    env, agent = GenreBatch(runs, user="pop_lover"), QLearning(5, 5, n_runs=runs, rng=np.random.default_rng(0))
+    return rate(lambda: agent.train(env, steps), runs * steps)
+
+
+def import_seconds():
+    """Median wall seconds of ``import rlrec`` in fresh processes, after a warm start."""
+    program = "import time; start = time.perf_counter(); import rlrec; print(time.perf_counter() - start)"
+    runs = [
+        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(6)
+    ]
+    return statistics.median(float(run.stdout) for run in runs[1:])
+
+
+def main():
+    with threadpool_limits(1):
+        wide, one = listening(4096), listening(1)
+        many, alone = qlearning(1000), qlearning(1)
+    print(f"rlrec {rlrec.__version__}, one core")
+    print(f"Listening-v0, 4,096 listeners   {wide:12,.0f} listener-steps a second (one listener: {one:,.0f})")
+    print(
+        f"  against 25,000 (RecGym) and up to 7,000 (RecSim): x {wide / 25_000:.0f} and x {wide / 7_000:.0f} and more"
+    )
+    print(f"  ids instead of features       {listening(4096, observe='ids'):12,.0f}")
+    print(
+        f"Q-learning, 1,000 runs          {many:12,.0f} updates a second, environment included (one run: {alone:,.0f})"
+    )
+    print(f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)")
+
+
+if __name__ == "__main__":
+    main()

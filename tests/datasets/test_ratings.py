@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dataset_samples import Write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from rlrec.datasets import Ratings, load_ratings
+from rlrec.errors import ConfigError, DataError
+
+ROWS = [("10", "7", "5", "30"), ("2", "9", "1", "20"), ("2", "7", "4", "10"), ("10", "30", "3", "5")]
+
+
+def check_rows(ratings: Ratings) -> None:
+    """Users in numeric order 2, 10; items 7, 9, 30; each user's rows in order of time."""
+    assert ratings.user_ids.tolist() == ["2", "10"]
+    assert ratings.item_ids.tolist() == ["7", "9", "30"]
+    assert ratings.users.tolist() == [0, 0, 1, 1]
+    assert ratings.items.tolist() == [0, 1, 2, 0]
+    assert ratings.ratings.tolist() == [4, 1, 3, 5]
+    assert ratings.timestamps.tolist() == [10, 20, 5, 30]
+    assert (ratings.n_users, ratings.n_items, len(ratings)) == (2, 3, 4)
+    kinds = [a.dtype for a in (ratings.users, ratings.items, ratings.ratings, ratings.timestamps)]
+    assert kinds == [np.int32, np.int32, np.float32, np.int64]
+
+
+def test_movielens_100k_layout(write: Write) -> None:
+    write("u.data", *("\t".join(row) for row in ROWS))
+    flags = ["0"] * 19
+    flags[1] = flags[18] = "1"
+    write("u.item", "7|Café (1990)|01-Jan-1990||http://x|" + "|".join(flags), encoding="latin-1")
+    for source in (write("u.user", "1|2|M|x|1").parent, write("u.user", "1|2|M|x|1").parent / "u.data"):
+        ratings = load_ratings(source)
+        check_rows(ratings)
+        assert ratings.titles.tolist() == ["Café (1990)", "", ""]
+        assert ratings.genres == (("Action", "Western"), (), ())
+
+
+def test_movielens_1m_layout(write: Write) -> None:
+    path = write("ratings.dat", *("::".join(row) for row in ROWS))
+    write("movies.dat", "7::Pelé: the film (1990)::Drama|War", "99::Unrated::Comedy", encoding="latin-1")
+    ratings = load_ratings(path.parent)
+    check_rows(ratings)
+    assert ratings.titles[0] == "Pelé: the film (1990)"
+    assert ratings.genres[0] == ("Drama", "War")
+    assert any(note.startswith("1 listed items have no rating") for note in ratings.report.notes)
+
+
+def test_movielens_latest_small_layout(write: Write) -> None:
+    rows = [("10", "7", "4.5", "30"), *ROWS[1:]]
+    path = write("ratings.csv", "userId,movieId,rating,timestamp", *(",".join(row) for row in rows), end="\r\n")
+    write("movies.csv", "movieId,title,genres", '7,"Film, The (1990)",Drama|IMAX', "9,Nine,(no genres listed)")
+    ratings = load_ratings(path.parent)
+    assert ratings.ratings.tolist() == [4, 1, 3, 4.5]
+    assert ratings.titles.tolist() == ["Film, The (1990)", "Nine", ""]
+    assert ratings.genres == (("Drama", "IMAX"), (), ())
+
+
+@pytest.mark.parametrize(
+    "header", ["user,item,rating,timestamp", "User_ID,Track ID,Score,Date", "userId,asin,stars,time"]
+)
+def test_any_csv_with_common_names(write: Write, header: str) -> None:
+    check_rows(load_ratings(write("x.csv", header, *(",".join(row) for row in ROWS))))
+
+
+def test_columns_in_another_order_with_titles_and_genres(write: Write) -> None:
+    rows = [f"{r};{i};Film {i};{u};A|B;{t}" for u, i, r, t in ROWS]
+    ratings = load_ratings(write("x.csv", "rating;movieId;title;userId;genres;timestamp", *rows))
+    check_rows(ratings)
+    assert ratings.titles.tolist() == ["Film 7", "Film 9", "Film 30"]
+    assert ratings.genres == (("A", "B"),) * 3
+
+
+def test_no_header_and_no_time(write: Write) -> None:
+    ratings = load_ratings(write("x.csv", "u2,i1,5", "u1,i2,3", "u2,i0,4", encoding="utf-8-sig"))
+    assert ratings.user_ids.tolist() == ["u1", "u2"]
+    assert ratings.items.tolist() == [2, 1, 0], "without times the file's order is time"
+    assert ratings.timestamps.tolist() == [0, 0, 0]
+    assert any("no header" in note for note in ratings.report.notes)
+    assert any("no time column" in note for note in ratings.report.notes)
+
+
+def test_dates_become_seconds(write: Write) -> None:
+    rows = ["1,1,5,1970-01-02", "1,2,5,1970-01-01 00:00:10", "1,3,5,someday"]
+    ratings = load_ratings(write("x.csv", "user,item,rating,date", *rows))
+    assert ratings.timestamps.tolist() == [10, 86_400]
+    (problem,) = ratings.report.rejected
+    assert (problem.kind, problem.row, problem.column, problem.value) == ("time unreadable", 4, "date", "someday")
+
+
+@pytest.mark.parametrize(
+    ("row", "kind", "column"),
+    [
+        ("1,2,five,9", "text where a number belongs", "rating"), ("1,2,,9", "empty cell", "rating"),
+        ("1,2,nan,9", "nan or inf", "rating"), ("1,2,11,9", "outside the scale", "rating"),
+        ("1,2,-1,9", "outside the scale", "rating"), (",2,5,9", "no id", "user"), ("1,,5,9", "no id", "item"),
+        ("1,2,5", "too few fields (row cut in half?)", "3 fields, the header has 4"),
+        ("1,2,5,9,9", "too many fields", "5 fields, the header has 4"), ("1,2,5,x", "time unreadable", "timestamp"),
+    ],
+)  # fmt: skip
+def test_unusable_rows_are_rejected_and_named(write: Write, tmp_path: Path, row: str, kind: str, column: str) -> None:
+    path = write("x.csv", "user,item,rating,timestamp", "1,1,5,1", row, "1,3,4,2")
+    ratings = load_ratings(path, rejects=tmp_path / "bad.csv")
+    (problem,) = ratings.report.rejected
+    assert (problem.kind, problem.row, problem.column) == (kind, 3, column)
+    assert len(ratings) == 2
+    assert row in (tmp_path / "bad.csv").read_text().replace('"', "")
+
+
+def test_of_several_ratings_the_last_in_time_stays(write: Write) -> None:
+    rows = ["1,7,5,30", "1,7,2,10", "1,8,3,5", "1,8,4,5", "2,7,1,1"]
+    ratings = load_ratings(write("x.csv", "user,item,rating,timestamp", *rows))
+    assert list(zip(ratings.users.tolist(), ratings.ratings.tolist(), strict=True)) == [(0, 4), (0, 5), (1, 1)]
+    assert [(p.kind, p.row) for p in ratings.report.rejected] == [("rated again later", 3), ("rated again later", 4)]
+
+
+def test_repeats_alone_never_refuse_a_file(write: Write) -> None:
+    path = write("x.csv", "user,item,rating", "1,7,5", "1,7,4", "1,7,3", "1,7,2")
+    assert load_ratings(path).ratings.tolist() == [2]
+
+
+def test_counts_are_refused_with_the_likely_cause(write: Write) -> None:
+    path = write("x.csv", "user,item,rating", "1,1,500", "1,2,90", "1,3,4")
+    with pytest.raises(DataError, match=r"refused, 2 of 3 rows.*up to 500, the scale ends at 10"):
+        load_ratings(path)
+    assert len(load_ratings(path, scale=(0, 1000))) == 3
+    with pytest.raises(ConfigError, match="below the highest"):
+        load_ratings(path, scale=(5, 5))
+
+
+def test_a_missing_column_is_named(write: Write) -> None:
+    with pytest.raises(DataError, match=r"row 1: no column for rating\. The file has: user, item, plays"):
+        load_ratings(write("x.csv", "user,item,plays", "a,b,c"))
+
+
+def test_a_folder_without_ratings(write: Write) -> None:
+    with pytest.raises(DataError, match="no ratings in this folder"):
+        load_ratings(write("README", "x").parent)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(1, 12), st.integers(1, 9), st.integers(1, 5), st.integers(0, 20)), min_size=1, max_size=60
+    )
+)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_against_a_slow_way(tmp_path: Path, rows: list[tuple[int, int, int, int]]) -> None:
+    (tmp_path / "x.csv").write_text("user,item,rating,time\n" + "".join(f"{','.join(map(str, r))}\n" for r in rows))
+    ratings = load_ratings(tmp_path / "x.csv")
+    last: dict[tuple[int, int], tuple[int, int, int]] = {}
+    for place, (user, item, value, when) in enumerate(rows):
+        if (user, item) not in last or when >= last[user, item][0]:
+            last[user, item] = (when, place, value)
+    expected = sorted((user, when, place, item, value) for (user, item), (when, place, value) in last.items())
+    found = [
+        (int(ratings.user_ids[u]), int(t), int(ratings.item_ids[i]), int(r))
+        for u, t, i, r in zip(ratings.users, ratings.timestamps, ratings.items, ratings.ratings, strict=True)
+    ]
+    assert found == [(user, when, item, value) for user, when, _, item, value in expected]
+    assert len(ratings) + len(ratings.report.rejected) == len(rows)
+
+
+@pytest.mark.parametrize(
+    ("name", "ratings", "users", "items", "low"),
+    [("ml-100k", 100_000, 943, 1_682, 1), ("ml-latest-small", 100_836, 610, 9_724, 0.5),
+    ("ml-1m", 1_000_209, 6_040, 3_706, 1)],
+)  # fmt: skip
+def test_movielens(real: Path, name: str, ratings: int, users: int, items: int, low: float) -> None:
+    start = time.perf_counter()
+    found = load_ratings(name)
+    assert time.perf_counter() - start < 20, "a few seconds, with room for a busy machine"
+    assert (len(found), found.n_users, found.n_items) == (ratings, users, items)
+    assert found.report.rejected == ()
+    assert (found.ratings.min(), found.ratings.max()) == (low, 5)
+    assert "Toy Story (1995)" in found.titles
+    assert all(found.titles)
+    order = np.lexsort((found.timestamps, found.users))
+    assert (order == np.arange(len(found))).all()

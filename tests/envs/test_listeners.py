@@ -1,0 +1,89 @@
+"""Listeners by hand: pull, skip probability, memory, mood."""
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from rlrec.envs import Catalogue, Dials, Listeners, default_catalogue, make_catalogue
+from rlrec.envs.listeners import SKIP_LOGIT, _fraction_heard, _widened
+
+
+@pytest.fixture
+def catalogue():
+    sound = np.zeros((3, 5))
+    sound[0, 0], sound[1, 1], sound[2, 0] = 2.0, 1.0, -1.0
+    direction = sound / np.linalg.norm(sound, axis=1, keepdims=True)
+    return Catalogue(
+        np.zeros((3, 11), np.float32), sound, direction, np.array([0.0, 1.0, 0.0]), np.array(["a", "b", "c"])
+    )
+
+
+def listener(catalogue, **dials):
+    one = Listeners(1, catalogue, Dials(**dials))
+    one.taste[0], one.restless[0], one.mood[0] = [1, 0, 0, 0, 0], 0.0, 0
+    return one
+
+
+def test_pull_by_hand(catalogue):
+    one = listener(catalogue, taste_strength=1.5, appeal_strength=0.5)
+    np.testing.assert_allclose(one.pull(np.array([[0, 1, 2]])), [[3.0, 0.5, -1.5]])
+
+
+def test_skip_probability_by_hand(catalogue):
+    one = listener(catalogue, taste_strength=0.0, appeal_strength=0.0)
+    assert one.skip_probability(np.array([1]))[0] == pytest.approx(expit(SKIP_LOGIT[0]))
+    one.mood[0], one.restless[0] = 1, 0.3
+    assert one.skip_probability(np.array([1]))[0] == pytest.approx(expit(SKIP_LOGIT[1] + 0.3))
+
+
+def test_strong_taste_keeps_each_moods_average_skip_rate():
+    draws = np.random.default_rng(0).normal(size=400_000)
+    for sd in (0.0, 1.5, 3.0):
+        np.testing.assert_allclose([expit(m + sd * draws).mean() for m in _widened(sd)], expit(SKIP_LOGIT), atol=0.002)
+
+
+def test_memory_after_two_songs_by_hand(catalogue):
+    one = listener(catalogue)
+    for _ in range(2):
+        one.react(np.array([0]), np.full((4, 1), 0.5))
+    np.testing.assert_allclose(one.memory[0], [0.8 * 0.2 + 0.2, 0, 0, 0, 0])
+
+
+def test_the_same_song_again_and_again_turns_the_mood(catalogue):
+    many = Listeners(5000, catalogue, Dials(long_term_effect=1.0))
+    moods = {}
+    for memory in (0.0, 1.0):
+        rng = np.random.default_rng(0)
+        many.begin(np.arange(5000), rng.random((8, 5000)))
+        many.mood[:] = 0
+        many.memory[:] = 0.0
+        many.memory[:, 0] = memory
+        many.react(np.zeros(5000, int), rng.random((4, 5000)))
+        moods[memory] = many.mood.mean()
+    assert moods[1.0] > moods[0.0] + 0.5
+
+
+def test_fraction_heard_by_hand():
+    skipped = np.array([True, True, False, False])
+    luck = np.array([0.815 / 2, 1.0, 0.283 / 2, 0.5])
+    np.testing.assert_allclose(_fraction_heard(skipped, luck), [0.05, 0.5, 0.75, 1.0])
+
+
+def test_drift_keeps_unit_length_and_moves(catalogue):
+    one = listener(catalogue, taste_drift=0.5)
+    one.drift(np.array([[0.2], [0.9], [0.5], [0.4], [0.6]]))
+    assert np.linalg.norm(one.taste[0]) == pytest.approx(1.0)
+    assert one.taste[0, 0] < 0.99
+
+
+def test_sound_map_is_white_and_ignores_key_and_mode():
+    from dataclasses import replace
+
+    from rlrec.datasets import load_tracks
+
+    catalogue = default_catalogue()
+    np.testing.assert_allclose(np.cov(catalogue.sound.T, bias=True), np.eye(5), atol=1e-6)
+    tracks = load_tracks("generated")
+    features = tracks.features.copy()
+    features[:, [2, 4]] = 0.5
+    np.testing.assert_allclose(make_catalogue(replace(tracks, features=features)).sound, catalogue.sound, atol=1e-6)

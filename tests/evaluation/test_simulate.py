@@ -1,0 +1,43 @@
+"""Returns by hand, common luck, and intervals against SciPy's own theory."""
+
+import numpy as np
+import pytest
+
+from rlrec.agents import TablePolicy
+from rlrec.envs import GenreBatch, GenreProfile
+from rlrec.errors import ConfigError
+from rlrec.evaluation import bootstrap_interval, simulate
+
+CERTAIN = GenreProfile("certain", np.ones(5), np.arange(1.0, 6.0))
+
+
+def test_return_by_hand():
+    env = GenreBatch(2, user=CERTAIN, session_length=3)
+    jazz = TablePolicy(np.tile([0, 0, 1.0, 0, 0], (5, 1)))
+    assert simulate(env, jazz, seed=0).tolist() == [9.0, 9.0]
+    np.testing.assert_allclose(simulate(env, jazz, seed=0, discount=0.9), 3 * (1 + 0.9 + 0.81))
+
+
+def test_one_session_each_and_no_more():
+    """Sessions of unequal length: what comes after a row's end is not counted."""
+    leaver = GenreProfile("leaver", np.full(5, 0.5), dislike_reward=np.zeros(5), leave_probability=np.ones(5))
+    returns = simulate(GenreBatch(20_000, user=leaver, session_length=100), TablePolicy(np.eye(5)), seed=0)
+    assert returns.mean() == pytest.approx(1.0, abs=0.05)  # likes before the first dislike: geometric, mean 1
+
+
+def test_interval_covers_the_mean_of_a_normal():
+    rng = np.random.default_rng(0)
+    held = [bootstrap_interval(rng.normal(3, 1, 40), seed=i) for i in range(200)]
+    assert 0.88 <= np.mean([i.low < 3 < i.high for i in held]) <= 0.98
+
+
+def test_interval_narrows_with_less_confidence():
+    values = np.random.default_rng(0).normal(size=50)
+    wide, narrow = bootstrap_interval(values), bootstrap_interval(values, confidence=0.5)
+    assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
+
+
+@pytest.mark.parametrize("values", [[1.0], [1.0, np.nan], [[1.0, 2.0]]])
+def test_too_little_for_an_interval(values):
+    with pytest.raises(ConfigError, match="2 finite numbers"):
+        bootstrap_interval(values)

@@ -1,0 +1,118 @@
+"""Run one lesson in this process with its exercises solved, and move every control of every widget.
+
+    python drive.py LESSON.ipynb SOLUTIONS.ipynb REPORT.json
+
+A subprocess of the tests: it imports no TensorFlow, and reports an attempt to.
+"""
+
+import contextlib
+import importlib.machinery
+import io
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+EXERCISE = "# Exercise "
+
+
+class NoTensorFlow:
+    """Finds TensorFlow and Keras, for asking whether they are there is fine; notes and refuses imports."""
+
+    def __init__(self):
+        self.imported = []
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "keras"):
+            return importlib.machinery.ModuleSpec(name, self)
+        return None
+
+    def create_module(self, spec):
+        self.imported.append(spec.name)
+        raise ImportError(f"{spec.name} is not for this lesson")
+
+
+def exercises(notebook):
+    """First line -> source, of the exercise cells of a notebook file (JSON)."""
+    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return {source.splitlines()[0]: source for source in cells if source.startswith(EXERCISE)}
+
+
+def moves(control):
+    """States to send to a control, as the browser does: its extremes, or each of its options."""
+    if hasattr(control, "index"):
+        return [{"index": index} for index in range(len(control.options))]
+    if isinstance(control.value, bool):
+        return [{"value": not control.value}, {"value": control.value}]
+    if isinstance(control.value, tuple):
+        middle = (control.min + control.max) / 2
+        return [{"value": [control.min, middle]}, {"value": [middle, control.max]}]
+    if hasattr(control, "min"):
+        return [{"value": control.min}, {"value": control.max}]
+    return [{"value": control.value + 1}, {"value": control.value - 1}]
+
+
+def drive(lab):
+    """Move each control to its extremes and back: which changed nothing, and how long a redraw took."""
+    still, seconds = [], []
+    for name, control in lab.controls.items():
+        start = control.get_state("index" if hasattr(control, "index") else "value")
+        before = {key: value for key, value in start.items() if key in ("index", "value")}
+        seen = {(lab.line.value, lab.picture.value)}
+        for state in [*moves(control), before]:
+            begin, old = time.perf_counter(), control.value
+            control.set_state(state)
+            if control.value != old:
+                seconds.append(time.perf_counter() - begin)
+            seen.add((lab.line.value, lab.picture.value))
+        if len(seen) == 1:
+            still.append(name)
+    median = statistics.median(seconds) if seconds else None
+    return {
+        "title": lab.title,
+        "redraws": len(seconds),
+        "median_ms": median and 1000 * median,
+        "still": still,
+    }
+
+
+def main(lesson, solutions, report):
+    os.environ |= {"MPLBACKEND": "Agg", "RLREC_STRICT_WIDGETS": "1"}
+    guard = NoTensorFlow()
+    sys.meta_path.insert(0, guard)
+    import matplotlib.pyplot as plt
+
+    from rlrec.viz import widgets
+
+    labs = []
+    construct = widgets.Lab.__init__
+
+    def constructed(lab, *args, **kwargs):
+        construct(lab, *args, **kwargs)
+        labs.append(lab)
+
+    widgets.Lab.__init__ = constructed
+    notebook = json.loads(Path(lesson).read_text("utf-8"))
+    solved = exercises(json.loads(Path(solutions).read_text("utf-8"))) if Path(solutions).exists() else {}
+    namespace = {"__name__": "__main__", "display": lambda *shown, **_: [repr(thing) for thing in shown]}
+    result = {"labs": [], "checks": {}}
+    os.chdir(Path(lesson).parent)
+    for number, cell in enumerate(cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
+        source = "".join(cell["source"])
+        first = source.partition("\n")[0]
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(solved.get(first, source), f"cell {number} of {Path(lesson).name}", "exec"), namespace)
+        if first.startswith(EXERCISE):
+            result["checks"][first] = printed.getvalue()
+        result["labs"] += [drive(lab) for lab in labs]
+        labs.clear()
+        plt.close("all")
+    result["tensorflow"] = guard.imported
+    Path(report).write_text(json.dumps(result, indent=1), "utf-8")
+
+
+if __name__ == "__main__":
+    main(*(os.path.abspath(path) for path in sys.argv[1:4]))

@@ -1,0 +1,59 @@
+"""Plots draw what they are given; figures on disk are those that the code draws."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from rlrec.viz import figures, plots
+
+FOLDER = Path(__file__).resolve().parents[2] / "figures"
+
+
+@pytest.fixture
+def ax():
+    return Figure().subplots()
+
+
+def test_heatmap_frames_the_best_action_and_prints_each_number(ax):
+    plots.q_heatmap(ax, [[1.0, 2.0], [4.0, 3.0]], ["a", "b"], ["x", "y"])
+    assert [text.get_text() for text in ax.texts] == ["1.0", "2.0", "4.0", "3.0"]
+    corners = [(patch.get_x() + 0.47, patch.get_y() + 0.45) for patch in ax.patches]
+    np.testing.assert_allclose(corners, [(1, 0), (0, 1)])
+
+
+def test_curves_show_mean_and_interval(ax):
+    plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
+    low, high = (
+        ax.collections[0].get_paths()[0].vertices[:, 1].min(),
+        ax.collections[0].get_paths()[0].vertices[:, 1].max(),
+    )
+    assert 1.0 <= low < 2.0
+    assert 4.0 < high <= 6.0
+
+
+def test_bars_show_mean_and_interval(ax):
+    plots.interval_bars(ax, {"random": [1.0, 2.0, 3.0], "oracle": [5.0, 5.0, 5.0]})
+    assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == [2.0, 5.0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["random", "oracle"]
+
+
+def test_running_mean_by_hand():
+    values = np.array([[1.0, 10], [3, 30], [5, 50], [7, 70], [99, 99]])
+    assert plots.running_mean(values, 2).tolist() == [[2.0, 6.0], [20.0, 60.0]]
+
+
+@pytest.mark.parametrize("name", figures.all_figures())
+def test_stored_figures_are_those_the_code_draws(name, tmp_path):
+    draw, size = figures.all_figures()[name]
+    figures.render(draw, size, tmp_path / name)
+    stored, drawn = (np.asarray(Image.open(folder / name).convert("RGB"), int) for folder in (FOLDER, tmp_path))
+    assert stored.shape == drawn.shape, "run: make figures"
+    assert (np.abs(stored - drawn).max(axis=-1) > 64).mean() < 0.02, "run: make figures"
+
+
+def test_no_picture_without_a_command():
+    assert {path.name for path in FOLDER.glob("*.png")} == set(figures.all_figures()), "run: make figures"
