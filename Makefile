@@ -27,7 +27,7 @@ $(READY): pyproject.toml constraints.txt
 	@touch $@
 
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=lessons 00_start_here.ipynb
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) lessons/00_start_here.ipynb
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec --doctest-modules

@@ -47,8 +47,8 @@ KERNEL_DEFAULTS = {
 KERNEL_FIXED = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "RLREC_STRICT_WIDGETS": "1",
+    "RLREC_DATA": "bundled",  # stored outputs rest on the data that ship with the project
 }
-REFRESHED: pytest.StashKey[set[Path]] = pytest.StashKey()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,7 +65,6 @@ def pytest_configure(config: pytest.Config) -> None:
     option.nbval_kernel_startup_timeout = max(option.nbval_kernel_startup_timeout, 120)
     if getattr(option, "dist", "no") not in ("no", "loadfile"):
         option.dist = "loadscope"  # otherwise the cells of one notebook go to two kernels
-    config.stash[REFRESHED] = set()
     set_environment(config)
 
 
@@ -74,7 +73,6 @@ def set_environment(config: pytest.Config) -> None:
     for name, value in KERNEL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.update(KERNEL_FIXED)
-    os.environ.pop("RLREC_DATA", None)  # stored outputs rest on the data that ship with the project
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     os.environ["IPYTHONDIR"] = str(config.cache.mkdir(f"ipython-{worker}"))
     os.environ["MPLCONFIGDIR"] = str(config.cache.mkdir("matplotlib"))
@@ -87,16 +85,16 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector):
     collectors = yield
     if not (parent.config.option.nbval and parent.config.getoption("refresh", False)):
         return collectors
+    is_twin = file_path.parent.name == "text" and file_path.name[:2].isdigit() and file_path.suffix == ".md"
+    asked_for = {Path(argument.partition("::")[0]).resolve() for argument in parent.config.args}
     if file_path.suffix == ".ipynb":
-        notebook = file_path
-    elif file_path.parent.name == "text" and file_path.name[:2].isdigit() and file_path.suffix == ".md":
-        notebook = file_path.parents[1] / f"{file_path.stem}.ipynb"
+        wanted = twin_of(file_path) not in asked_for
+    elif is_twin:
+        wanted = file_path in asked_for or not (file_path.parents[1] / f"{file_path.stem}.ipynb").exists()
     else:
         return collectors
-    done = parent.config.stash[REFRESHED]
-    if notebook in done:
+    if not wanted:
         return []
-    done.add(notebook)
     return [Refreshed.from_parent(parent, path=file_path)]
 
 

@@ -1,14 +1,14 @@
 """rlrec: learn reinforcement-learning recommenders by running them.
 
-Importing it registers the environments ``rlrec/Genre-v0`` and ``rlrec/Listening-v0`` with Gymnasium, and imports
-neither TensorFlow nor a plotting library.
+Importing it registers the environments ``rlrec/Genre-v0``, ``Listening-v0`` and ``Ratings-v0`` with Gymnasium, and
+imports neither TensorFlow nor a plotting library.
 """
 
 from gymnasium import register
 
 __version__ = "0.1.0"
 
-for _name, _module in (("Genre", "genre"), ("Listening", "listening")):
+for _name, _module in (("Genre", "genre"), ("Listening", "listening"), ("Ratings", "ratings")):
     register(
         f"rlrec/{_name}-v0",
         entry_point=f"rlrec.envs.{_module}:{_name}Env",

@@ -110,7 +110,7 @@ def train_qlearning(
 
     Args:
         out: folder of the run, such as runs/mine; must not hold a run yet.
-        user: a named profile: generic, pop_lover, rock_fan, variety_seeker, calm_worker, headliner.
+        user: a named profile: generic, pop_lover, rock_fan, variety_seeker, calm_worker, headliner, flighty.
         plays: play counts to make the profile from instead: lastfm, a folder or a user,genre,plays CSV.
         listener: whose plays (default: all users together).
         steps: songs to recommend while learning, 1 or more.

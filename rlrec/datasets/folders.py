@@ -9,6 +9,7 @@ from rlrec.datasets.catalogue import CATALOGUE, DataSet
 from rlrec.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parents[1]
+BUNDLED = "bundled"  # RLREC_DATA=bundled: nothing but the data that ship with the project
 
 
 def bundled_folder() -> Path:
@@ -56,8 +57,8 @@ def locate(source: str | Path) -> Path:
 
 
 def _locate_name(known: DataSet) -> Path:
-    places = [cache_folder() / known.name]
-    if os.environ.get("RLREC_DATA"):
+    places = [] if os.environ.get("RLREC_DATA") == BUNDLED else [cache_folder() / known.name]
+    if os.environ.get("RLREC_DATA", BUNDLED) not in ("", BUNDLED):
         root = Path(os.environ["RLREC_DATA"]).expanduser()
         places = [root / folder for folder in known.folders] + places
     if not known.urls:
@@ -66,7 +67,7 @@ def _locate_name(known: DataSet) -> Path:
         if all((place / file).is_file() for file in known.needed):
             return place
     how = f"`rlrec data fetch {known.name}`" if known.urls else "`rlrec data make`"
-    looked = ", ".join(str(place) for place in places)
+    looked = ", ".join(str(place) for place in places) or "the data that ship with rlrec alone"
     raise DataError(f"{known.name} is not on this machine (looked in {looked}): get it with {how}")
 
 

@@ -5,6 +5,7 @@ from rlrec.envs.genre import GenreBatch, GenreEnv
 from rlrec.envs.listeners import Dials, Listeners
 from rlrec.envs.listening import ListeningBatch, ListeningEnv
 from rlrec.envs.profiles import GENRES, PROFILES, GenreModel, GenreProfile, from_history, get_profile
+from rlrec.envs.ratings import RatingsBatch, RatingsEnv
 from rlrec.envs.rewards import REWARDS, BinaryReward, FractionReward, ListenSkipReward, Reward
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "Listeners",
     "ListeningBatch",
     "ListeningEnv",
+    "RatingsBatch",
+    "RatingsEnv",
     "Reward",
     "default_catalogue",
     "from_history",

@@ -143,6 +143,13 @@ PROFILES: dict[str, GenreProfile] = {
             like_reward=[1, 2, 1, 1, 12],
             dislike_reward=[-1, -1, -1, -1, -1],
         ),
+        _profile(
+            "flighty",
+            "Hip-hop pays most at once, but one flop and this listener is gone: here planning beats greedy.",
+            [0.8, 0.5, 0.3, 0.3, 0.5],
+            like_reward=[2, 2, 1, 1, 6],
+            leave_probability=[0.05, 0.05, 0.05, 0.05, 0.9],
+        ),
     )
 }
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
 from rlrec.evaluation import bootstrap_interval
 from rlrec.viz.style import AGENT_COLOURS
 
+TIE = 1e-9  # values closer than this are one value
+
 
 def q_heatmap(
     ax: Axes, table: ArrayLike, states: Sequence[str], actions: Sequence[str], *, limit: float | None = None
 ) -> Axes:
-    """A Q-table [states, actions] with its numbers; a frame marks the best action of each row.
+    """A Q-table [states, actions] with its numbers; frames mark the best of each row, all of them where several tie.
 
     Colours run from -``limit`` to ``limit`` (default: the largest size in the table), so that 0 is white.
     """
@@ -26,8 +28,8 @@ def q_heatmap(
     for row, column in np.ndindex(values.shape):
         dark = abs(values[row, column]) > 0.6 * top
         ax.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", color="white" if dark else "black")
-    for row, column in enumerate(values.argmax(axis=1)):
-        ax.add_patch(_frame(int(column), row))
+    for row, column in np.argwhere(best_in_row(values)):
+        ax.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor="black", linewidth=2))
     ax.set_xticks(range(len(actions)), actions)
     ax.set_yticks(range(len(states)), states)
     ax.grid(False)
@@ -36,10 +38,15 @@ def q_heatmap(
     return ax
 
 
-def _frame(column: int, row: int) -> Any:
-    from matplotlib.patches import Rectangle
+def best_in_row(table: ArrayLike) -> NDArray[np.bool_]:
+    """Where each row of a table [S, A] has its largest value, ties included; nowhere in a row of equals.
 
-    return Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor="black", linewidth=2)
+    >>> best_in_row([[1, 2, 2], [0, 0, 0]]).astype(int).tolist()
+    [[0, 1, 1], [0, 0, 0]]
+    """
+    values = np.asarray(table, np.float64)
+    best = values >= values.max(axis=1, keepdims=True) - TIE
+    return np.asarray(best & ~best.all(axis=1, keepdims=True))
 
 
 def learning_curves(
@@ -64,7 +71,7 @@ def interval_bars(ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "
     """One dot with its 95% bootstrap interval for each of ``results``: name -> [seeds], in the order given."""
     for row, (name, values) in enumerate(results.items()):
         interval = bootstrap_interval(np.asarray(values, np.float64))
-        colour = AGENT_COLOURS.get(name, "#0072B2")
+        colour = AGENT_COLOURS.get(name, "#5F5F5F")
         ax.plot([interval.low, interval.high], [row, row], color=colour, lw=3)
         ax.plot(interval.mean, row, "o", color=colour, ms=8)
         ax.text(interval.mean, row - 0.22, f"{interval.mean:.2f}", ha="center", va="bottom")

@@ -132,9 +132,9 @@ class Lab(Generic[Result]):
         png = io.BytesIO()
         with mpl.rc_context(theme()):
             figure = Figure(figsize=self.figsize, dpi=100, layout="constrained")
-            FigureCanvasAgg(figure)
+            canvas = FigureCanvasAgg(figure)
             self.draw(figure, result)
-            figure.savefig(png, format="png")
+            canvas.print_png(png)  # type: ignore[no-untyped-call]  # savefig would draw it twice
         return png.getvalue()
 
     def _assign(self, values: Mapping[str, Any]) -> None:

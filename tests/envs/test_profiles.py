@@ -7,7 +7,7 @@ from rlrec.envs import GENRES, PROFILES, GenreProfile, from_history
 from rlrec.errors import ConfigError
 
 
-def test_six_named_users_with_five_genres():
+def test_named_users_with_five_genres():
     assert {"generic", "pop_lover"} < set(PROFILES)
     assert len(PROFILES) >= 6
     assert GENRES == ("Pop", "Rock", "Jazz", "Classical", "HipHop")

@@ -24,6 +24,12 @@ def test_heatmap_frames_the_best_action_and_prints_each_number(ax):
     np.testing.assert_allclose(corners, [(1, 0), (0, 1)])
 
 
+def test_heatmap_frames_ties_alike_and_nothing_where_nothing_is_known(ax):
+    plots.q_heatmap(ax, [[2.0, 2.0, 1.0], [0.0, 0.0, 0.0]], ["a", "b"], ["x", "y", "z"])
+    corners = [(patch.get_x() + 0.47, patch.get_y() + 0.45) for patch in ax.patches]
+    np.testing.assert_allclose(corners, [(0, 0), (1, 0)])
+
+
 def test_curves_show_mean_and_interval(ax):
     plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
