@@ -3,6 +3,7 @@
 import ast
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,19 @@ def test_every_dependency_is_pinned_inside_its_range():
     ]
     for requirement in map(Requirement, wanted):
         assert pins()[requirement.name] in requirement.specifier, requirement
+
+
+@pytest.mark.parametrize("python", ["3.11.0", "3.12.0", "3.13.0"])
+def test_every_pin_can_be_installed_on_every_promised_python(python):
+    """Some packages leave out early patch releases, and Debian ships Python 3.11.2."""
+    from packaging.specifiers import SpecifierSet
+
+    for name in pins():
+        try:
+            promised = metadata.metadata(name)["Requires-Python"] or ""
+        except metadata.PackageNotFoundError:  # for another system
+            continue
+        assert python in SpecifierSet(promised), f"{name} needs Python {promised}"
 
 
 def test_the_extras_are_those_the_readme_and_make_name():
