@@ -12,18 +12,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 FLOORS = (
-    "errors",
-    "datasets",
-    "envs",
-    "replay",
-    "nn",
-    "retrieval",
-    "runs",
-    "agents",
-    "evaluation",
-    "viz",
-    "doctor",
-    "cli",
+    *("errors", "datasets", "envs", "runs", "replay", "nn", "retrieval"),
+    *("agents", "evaluation", "viz", "doctor", "cli"),
 )
 
 

@@ -25,8 +25,6 @@ from rlrec.agents.collaborative import (
     PureSVD,
     PureSVDConfig,
     RandomOrder,
-    interaction_keys,
-    rating_matrix,
 )
 from rlrec.agents.planning import policy_values, value_iteration
 from rlrec.agents.qlearning import QLearning, QLearningConfig, TrainingLog, Update
@@ -58,8 +56,6 @@ __all__ = [
     "TablePolicy",
     "TrainingLog",
     "Update",
-    "interaction_keys",
     "policy_values",
-    "rating_matrix",
     "value_iteration",
 ]

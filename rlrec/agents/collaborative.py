@@ -13,9 +13,8 @@ Positives are ratings of ``positive`` (4 of 5 stars) and above.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -25,32 +24,11 @@ from scipy.sparse.linalg import svds
 
 from rlrec.agents.baselines import best_first
 from rlrec.datasets import Ratings
+from rlrec.datasets.interactions import Keys, Matrix, interaction_keys, rating_matrix
 from rlrec.errors import ConfigError, DataError
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
-Keys = NDArray[np.uint64]
-Matrix = Any  # scipy.sparse.csr_matrix; SciPy has no type stubs here
-
-
-def interaction_keys(ratings: Ratings) -> Keys:
-    """One number for each (user, item) of ``ratings``, sorted [n]: the same in any subset or re-coding of the data.
-
-    Made from the ids in the file, so two models can be asked whether they have seen the same interactions.
-    """
-    user, item = (np.array([_digest(name) for name in ids], np.uint64) for ids in (ratings.user_ids, ratings.item_ids))
-    return np.sort(user[ratings.users] * np.uint64(0x9E3779B97F4A7C15) + item[ratings.items])
-
-
-def rating_matrix(ratings: Ratings) -> Matrix:
-    """The ratings as a sparse matrix [users, items] of the whole data set's size; a stored 0 is a rating of 0.
-
-    The entries of a row are stored in the order of time, for models that read a user's history
-    (``matrix.indices[matrix.indptr[u]:matrix.indptr[u + 1]]``); SciPy keeps that order until told to sort.
-    """
-    begin = np.searchsorted(ratings.users, np.arange(ratings.n_users + 1))
-    entries = (ratings.ratings.astype(np.float64), ratings.items.astype(np.int64), begin.astype(np.int64))
-    return sp.csr_matrix(entries, shape=(ratings.n_users, ratings.n_items))
 
 
 class Collaborative:
@@ -350,10 +328,6 @@ class PureSVD(Collaborative):
 
     def _scores(self, known: Matrix) -> Floats:
         return np.asarray((_liked(known, self.config.positive) @ self.vectors) @ self.vectors.T)
-
-
-def _digest(name: str) -> int:
-    return int.from_bytes(hashlib.blake2b(str(name).encode(), digest_size=8).digest(), "little")
 
 
 def _with_data(matrix: Matrix, data: Floats) -> Matrix:

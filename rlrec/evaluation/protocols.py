@@ -22,8 +22,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from rlrec.agents.collaborative import interaction_keys, rating_matrix
 from rlrec.datasets import Ratings
+from rlrec.datasets.interactions import interaction_keys, rating_matrix
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 

@@ -11,6 +11,11 @@ from threadpoolctl import threadpool_limits
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
+from rlrec.viz.labs.deciding import evening_lab
+from rlrec.viz.labs.exploration import exploration_lab
+from rlrec.viz.labs.first_taste import first_taste_lab
+from rlrec.viz.labs.reward_lab import reward_lab
+from rlrec.viz.labs.td_update import update_lab
 
 
 def rate(work, count, repeats=5):
@@ -37,6 +42,19 @@ def qlearning(runs, steps=500):
     return rate(lambda: agent.train(env, steps), runs * steps)
 
 
+def redraw(lab):
+    """Median wall milliseconds from a moved control to the new picture."""
+    seconds = []
+    for control in lab.controls.values():
+        if hasattr(control, "max") and isinstance(control.value, (int, float)):
+            for share in (0.2, 0.4, 0.6, 0.8):
+                value = type(control.value)(control.min + share * (control.max - control.min))
+                start = time.perf_counter()
+                control.set_state({"value": value})
+                seconds.append(time.perf_counter() - start)
+    return 1000 * statistics.median(seconds)
+
+
 def import_seconds():
     """Median wall seconds of ``import rlrec`` in fresh processes, after a warm start."""
     program = "import time; start = time.perf_counter(); import rlrec; print(time.perf_counter() - start)"
@@ -59,6 +77,9 @@ def main():
     print(
         f"Q-learning, 1,000 runs          {many:12,.0f} updates a second, environment included (one run: {alone:,.0f})"
     )
+    labs = (first_taste_lab, evening_lab, update_lab, exploration_lab, reward_lab)
+    shown = ", ".join(f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs))
+    print(f"Widgets, median redraw by lesson, ms: {shown}")
     print(f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)")
 
 

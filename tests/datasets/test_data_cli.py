@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -59,17 +58,12 @@ def test_fetch_from_a_missing_file(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "no such file" in capsys.readouterr().err
 
 
-def test_help_is_fast_and_the_import_light() -> None:
+def test_help_and_the_import_are_light() -> None:
     code = "import sys, rlrec.datasets; print(sorted({'pandas', 'pooch', 'tqdm', 'requests', 'scipy', "
     code += "'tensorflow'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "rlrec.cli", "--help"], capture_output=True, text=True, check=True)
-        times.append(time.perf_counter() - start)
-        assert "data" in done.stdout
-    assert min(times) < 1
+    done = subprocess.run([sys.executable, "-m", "rlrec.cli", "--help"], capture_output=True, text=True, check=True)
+    assert "data" in done.stdout
 
 
 def test_rlrec_data_is_looked_into_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -170,9 +169,7 @@ def test_against_a_slow_way(tmp_path: Path, rows: list[tuple[int, int, int, int]
     ("ml-1m", 1_000_209, 6_040, 3_706, 1)],
 )  # fmt: skip
 def test_movielens(real: Path, name: str, ratings: int, users: int, items: int, low: float) -> None:
-    start = time.perf_counter()
     found = load_ratings(name)
-    assert time.perf_counter() - start < 20, "a few seconds, with room for a busy machine"
     assert (len(found), found.n_users, found.n_items) == (ratings, users, items)
     assert found.report.rejected == ()
     assert (found.ratings.min(), found.ratings.max()) == (low, 5)

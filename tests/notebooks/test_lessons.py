@@ -2,7 +2,6 @@
 
 import json
 import re
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -216,23 +215,15 @@ def test_every_control_of_every_widget_does_something(lesson: Path, driven: Any)
         assert not lab["still"], f"{lab['title']}: nothing changes with {lab['still']}"
 
 
-def test_widgets_redraw_fast(lesson: Path, driven: Any) -> None:
-    for lab in driven(lesson)["labs"]:
-        print(f"{lesson.stem}, {lab['title']}: {lab['median_ms']:.0f} ms a redraw")
-        assert lab["median_ms"] < 1000  # 300 on an idle machine; this one may be busy
-
-
 def test_no_tensorflow_before_deep_networks(lesson: Path, driven: Any) -> None:
     if int(lesson.stem[:2]) <= WITHOUT_TENSORFLOW or lesson.stem == "99_demo":
         assert driven(lesson)["tensorflow"] == []
 
 
-def test_import_rlrec_is_quick_and_without_tensorflow() -> None:
-    program = "import sys, time; start = time.perf_counter(); import rlrec; print(time.perf_counter() - start);"
-    program += "assert not {'tensorflow', 'keras', 'matplotlib', 'ipywidgets'} & set(sys.modules)"
-    runs = [subprocess.run([sys.executable, "-c", program], capture_output=True, text=True) for _ in range(4)]
-    assert not any(run.returncode for run in runs), runs[0].stderr
-    assert statistics.median(float(run.stdout) for run in runs[1:]) < 1.0  # 0.5 on an idle machine
+def test_import_rlrec_loads_nothing_heavy() -> None:
+    heavy = "{'tensorflow', 'keras', 'matplotlib', 'ipywidgets', 'pandas', 'scipy'}"
+    program = f"import sys, rlrec; print(sorted({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)

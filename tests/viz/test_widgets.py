@@ -2,8 +2,6 @@
 
 import base64
 import gc
-import statistics
-import time
 
 import matplotlib.pyplot as plt
 import pytest
@@ -95,19 +93,15 @@ def test_layout_and_labels(lab) -> None:
     assert slider("rate", 0.1, 0, 1, 0.05).readout_format == ".2f"
 
 
-def test_redraw_is_fast_and_leaves_nothing_behind(lab) -> None:
-    seconds, objects = [], {}
+def test_a_hundred_redraws_leave_nothing_behind(lab) -> None:
+    objects = {}
     for turn in range(100):
-        begin = time.perf_counter()
         lab.controls["number"].set_state({"value": turn % 10})
-        seconds.append(time.perf_counter() - begin)
         if turn in (19, 99):
             gc.collect()
             objects[turn] = len(gc.get_objects())
-    print(f"{1000 * statistics.median(seconds):.0f} ms a redraw")
     assert objects[99] - objects[19] < 500  # one figure is made of thousands
     assert plt.get_fignums() == []
-    assert statistics.median(seconds) < 0.3
 
 
 def test_style_is_set_from_scratch() -> None:
