@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ranges
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -95,9 +95,7 @@ class PriorityConfig:
     smallest: float = 1e-3  # > 0, TD error units: added to each error, so that none is never drawn again
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "beta_start", "beta_end"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must lie in [0, 1]")
+        require_ranges(self, [(name, 0.0, 1.0) for name in ("alpha", "beta_start", "beta_end")])
         if not self.smallest > 0.0:
             raise ConfigError(f"smallest is {self.smallest}; it must be above 0")
 

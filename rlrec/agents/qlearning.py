@@ -23,7 +23,7 @@ from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
 from rlrec import runs
-from rlrec.errors import ConfigError, DataError
+from rlrec.errors import ConfigError, DataError, require_ranges
 
 Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
@@ -42,17 +42,8 @@ class QLearningConfig:
     initial_value: float = 0.0  # reward units: every entry of the table at the start
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("learning_rate", 0.0, 1.0),
-            ("learning_rate_decay", 0.0, 1.0),
-            ("discount", 0.0, 1.0),
-            ("epsilon", 0.0, 1.0),
-            ("epsilon_decay", 0.0, 1.0),
-            ("epsilon_floor", 0.0, 1.0),
-            ("initial_value", -np.inf, np.inf),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} is {getattr(self, name)}; it must lie in [{low}, {high}]")
+        shares = ("learning_rate", "learning_rate_decay", "discount", "epsilon", "epsilon_decay", "epsilon_floor")
+        require_ranges(self, [*((name, 0.0, 1.0) for name in shares), ("initial_value", -np.inf, np.inf)])
         if self.learning_rate == 0.0 or self.epsilon_decay == 0.0 or self.discount == 1.0:
             raise ConfigError("learning_rate and epsilon_decay must be above 0, and discount below 1")
 

@@ -31,7 +31,7 @@ from scipy.special import expit, ndtri
 
 from rlrec.envs.batch import Rows
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue
-from rlrec.errors import ConfigError
+from rlrec.errors import require_ranges
 
 Floats = NDArray[np.float64]
 
@@ -59,15 +59,8 @@ class Dials:
     taste_drift: float = 0.0  # 0..1: how far taste turns toward a random direction after each song
 
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("taste_strength", 0, 5),
-            ("long_term_effect", 0, 5),
-            ("appeal_strength", 0, 5),
-            ("taste_drift", 0, 1),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"{name} is {value}; it must lie in [{low}, {high}]")
+        dials = ("taste_strength", "long_term_effect", "appeal_strength")
+        require_ranges(self, [*((name, 0, 5) for name in dials), ("taste_drift", 0, 1)])
 
 
 class Feedback(NamedTuple):

@@ -38,17 +38,17 @@ def test_expected_reward_is_that_of_the_model() -> None:
 
 
 def test_bonus_is_paid_for_likes_and_dislikes_of_one_genre_only() -> None:
-    paid = lab04.with_bonus(lab04.NOOR, "HipHop", 6.0)
+    paid = lab04.with_bonus(lab04.INES, "HipHop", 6.0)
     assert paid.like_reward.tolist() == [1, 1, 1, 1, 7]
     assert paid.dislike_reward.tolist() == [-1, -1, -1, -1, 5]
-    assert lab04.NOOR.like_reward.tolist() == [1] * 5
+    assert lab04.INES.like_reward.tolist() == [1] * 5
 
 
 def test_scale_keeps_the_policy_and_shift_turns_it_if_the_listener_may_leave() -> None:
-    honest = value_iteration(lab04.NOOR.model())
-    scaled = value_iteration(lab04.scaled_and_shifted(lab04.NOOR, scale=10.0).model())
+    honest = value_iteration(lab04.INES.model())
+    scaled = value_iteration(lab04.scaled_and_shifted(lab04.INES, scale=10.0).model())
     assert np.allclose(scaled, 10 * honest, atol=1e-6)
-    complaints = lab04.scaled_and_shifted(lab04.NOOR, 0.5, -0.5)
+    complaints = lab04.scaled_and_shifted(lab04.INES, 0.5, -0.5)
     assert complaints.like_reward.tolist() == [0.0] * 5
     assert complaints.dislike_reward.tolist() == [-1.0] * 5
     turned = value_iteration(complaints.model())
@@ -88,13 +88,13 @@ def test_who_has_left_earns_nothing_more() -> None:
 
 def test_evening_by_hand() -> None:
     for_ever_hiphop = np.full(5, 4)
-    heard = lab04.evening(lab04.NOOR, for_ever_hiphop)
+    heard = lab04.evening(lab04.INES, for_ever_hiphop)
     length = (1 - 0.65**20) / (1 - 0.65)
     assert heard.songs.tolist() == pytest.approx([0, 0, 0, 0, length])
     assert heard.reward == pytest.approx(0.0)
-    paid = lab04.evening(lab04.with_bonus(lab04.NOOR, "HipHop", 6.0), for_ever_hiphop)
+    paid = lab04.evening(lab04.with_bonus(lab04.INES, "HipHop", 6.0), for_ever_hiphop)
     assert paid.reward == pytest.approx(6 * length)
-    rows = lab04.evening(lab04.NOOR, [[4] * 5, [1] * 5])
+    rows = lab04.evening(lab04.INES, [[4] * 5, [1] * 5])
     rock = (1 - 0.994**20) / (1 - 0.994)
     assert rows.songs.tolist() == pytest.approx([0, rock / 2, 0, 0, length / 2])
 
@@ -106,13 +106,13 @@ def test_evening_follows_the_state() -> None:
 
 
 def test_play_sessions_agrees_with_simulate_and_with_the_exact_evening() -> None:
-    policy = TablePolicy.oracle(lab04.NOOR.model())
-    played = lab04.play_sessions(lab04.NOOR, policy, groups=20, sessions=100, seed=3)
+    policy = TablePolicy.oracle(lab04.INES.model())
+    played = lab04.play_sessions(lab04.INES, policy, groups=20, sessions=100, seed=3)
     from rlrec.envs import GenreBatch
 
-    returns = simulate(GenreBatch(2000, lab04.NOOR), policy, seed=3)
+    returns = simulate(GenreBatch(2000, lab04.INES), policy, seed=3)
     assert np.allclose(played.reward, returns.reshape(20, 100).mean(axis=1))
-    exact = lab04.evening(lab04.NOOR, [1] * 5)
+    exact = lab04.evening(lab04.INES, [1] * 5)
     assert played.songs.mean() == pytest.approx(exact.songs.sum(), abs=0.3)
     assert played.left.mean() == pytest.approx(1 - 0.994**20, abs=0.03)
     assert np.allclose(played.per_song, played.reward / played.songs)
@@ -158,8 +158,8 @@ def test_the_tipping_point_of_pop_against_rock() -> None:
     assert view.own == pytest.approx(0.0, abs=1e-9)
 
 
-def test_a_bonus_drives_noor_away_and_the_text_says_so() -> None:
-    lab = lab04.reward_lab("noor")
+def test_a_bonus_drives_ines_away_and_the_text_says_so() -> None:
+    lab = lab04.reward_lab("ines")
     before = lab.picture.value
     assert lab.result.favourite == "Rock"
     view = lab.set(bonus=6.0)
@@ -173,9 +173,9 @@ def test_a_bonus_drives_noor_away_and_the_text_says_so() -> None:
 
 def test_the_optimum_tips_at_the_break_even_bonus() -> None:
     even = 0.4 * (1 - 0.9 * 0.65) / (1 - 0.9 * 0.994)  # 1.575
-    lab = lab04.reward_lab("noor")
+    lab = lab04.reward_lab("ines")
     for bonus, genre in ((even - 0.1, "Rock"), (even + 0.1, "HipHop")):
-        user = lab04.with_bonus(lab04.NOOR, "HipHop", bonus)
+        user = lab04.with_bonus(lab04.INES, "HipHop", bonus)
         assert GENRES[int(value_iteration(user.model())[0].argmax())] == genre
     assert lab.set(bonus=2.0, discount=0.95).optimum[0].argmax() == GENRES.index("Rock")
 
@@ -188,7 +188,7 @@ def test_choosing_a_listener_by_hand_brings_the_rewards_in_one_redraw(monkeypatc
     lab.controls["profile"].set_state({"index": list(lab04.STARTS).index("headliner")})
     assert lab.values == {"profile": "headliner", "discount": 0.9, **lab04.own_rewards("headliner")}
     assert len(redraws) == 1
-    lab.set(profile="noor", pop=4.0)
+    lab.set(profile="ines", pop=4.0)
     assert lab.values["pop"] == 4.0
     assert lab.values["hiphop"] == 12.0  # `set` brings nothing along
 
@@ -199,7 +199,7 @@ def test_a_tie_counts_as_agreement() -> None:
 
 def test_the_drawing_shows_both_tables_and_both_evenings() -> None:
     figure = Figure()
-    view = lab04.reward_view("noor", 1, 1, 1, 1, 1, bonus=6.0)
+    view = lab04.reward_view("ines", 1, 1, 1, 1, 1, bonus=6.0)
     lab04.draw_reward_view(figure, view)
     tables, songs = figure.axes
     words = [text.get_text() for text in tables.texts]
@@ -215,7 +215,7 @@ def test_the_figure_shows_a_long_and_a_short_evening() -> None:
     honest, bonus = figure.axes
     assert len(honest.patches) == 20
     assert len(bonus.patches) < 6
-    assert any("Noor has gone" in text.get_text() for text in bonus.texts)
+    assert any("Ines has gone" in text.get_text() for text in bonus.texts)
 
 
 # -- a history -------------------------------------------------------------------------------------------
@@ -273,7 +273,7 @@ def test_the_whole_lesson_runs_with_a_real_history() -> None:
 
 
 def test_random_is_worse_than_the_optimum_by_the_honest_reward() -> None:
-    chance = lab04.play_sessions(lab04.NOOR, RandomPolicy(5, np.random.default_rng(0)), groups=5)
-    best = lab04.play_sessions(lab04.NOOR, TablePolicy.oracle(lab04.NOOR.model()), groups=5)
+    chance = lab04.play_sessions(lab04.INES, RandomPolicy(5, np.random.default_rng(0)), groups=5)
+    best = lab04.play_sessions(lab04.INES, TablePolicy.oracle(lab04.INES.model()), groups=5)
     assert chance.reward.max() < best.reward.min()
     assert chance.left.min() > best.left.max()

@@ -33,13 +33,13 @@ RUNS, SWEEPS = 10, 600  # of the widget's training
 BONUS = 6.0  # what the label's campaign pays for every hip-hop song played
 LIKED, DISLIKED, GONE = "#009E73", "#CC79A7", "#8C8C8C"
 
-NOOR = GenreProfile(
-    "noor",
+INES = GenreProfile(
+    "ines",
     np.array([0.6, 0.7, 0.5, 0.4, 0.5]),
     leave_probability=np.array([0.02, 0.02, 0.05, 0.05, 0.7]),
-    about="Noor listens in the evening: rock first, pop next; a hip-hop song that misses ends most evenings.",
+    about="Ines listens in the evening: rock first, pop next; a hip-hop song that misses ends most evenings.",
 )
-STARTS: dict[str, GenreProfile] = {**PROFILES, "noor": NOOR}  # the widget's drop-down
+STARTS: dict[str, GenreProfile] = {**PROFILES, "ines": INES}  # the widget's drop-down
 
 
 # -- rewards by hand -------------------------------------------------------------------------------------
@@ -403,8 +403,8 @@ def _is_here(name: str) -> bool:
 
 @cache
 def _one_evening(kind: str, seed: int = 0) -> tuple[tuple[str, bool], ...]:
-    """(genre, liked) of each song of one simulated evening of Noor's, under the optimum of one reward."""
-    user = NOOR if kind == "honest" else with_bonus(NOOR, "HipHop", BONUS)
+    """(genre, liked) of each song of one simulated evening of Ines's, under the optimum of one reward."""
+    user = INES if kind == "honest" else with_bonus(INES, "HipHop", BONUS)
     choices = best_actions(value_iteration(user.model()))
     env = GenreBatch(1, user, session_length=SONGS)
     states, _ = env.reset(seed=seed)
@@ -418,9 +418,9 @@ def _one_evening(kind: str, seed: int = 0) -> tuple[tuple[str, bool], ...]:
 
 
 def draw_two_evenings(figure: Figure) -> None:
-    """Noor's evening as the honest reward makes it, and as the bonus makes it, song by song."""
+    """Ines's evening as the honest reward makes it, and as the bonus makes it, song by song."""
     axes = figure.subplots(2, 1, sharex=True)
-    names = {"honest": "paid by what Noor likes", "bonus": f"paid {BONUS:.0f} extra for every hip-hop song"}
+    names = {"honest": "paid by what Ines likes", "bonus": f"paid {BONUS:.0f} extra for every hip-hop song"}
     for ax, (kind, title) in zip(axes, names.items(), strict=True):
         _strip(ax, _one_evening(kind), title, BONUS if kind == "bonus" else 0.0)
     axes[1].set_xticks([1, 5, 10, 15, 20])
@@ -433,12 +433,12 @@ def _strip(ax: Axes, heard: tuple[tuple[str, bool], ...], title: str, bonus: flo
         sign = "liked" if liked else "disliked"
         ax.text(place, 0.5, f"{genre}\n{sign}", ha="center", va="center", rotation=90, fontsize=8.5, color="white")
     if len(heard) < SONGS:
-        ax.text(len(heard) + 0.8, 0.5, "Noor has gone", va="center", fontsize=11, color="#4d4d4d")
+        ax.text(len(heard) + 0.8, 0.5, "Ines has gone", va="center", fontsize=11, color="#4d4d4d")
     own = sum(1 if liked else -1 for _, liked in heard)
     paid = own + sum(bonus for genre, _ in heard if genre == "HipHop")
     songs = f"{len(heard)} songs" if len(heard) > 1 else "1 song"
     ax.set_title(
-        f"{title}: {songs}, {paid / len(heard):+.1f} a song on the dashboard, {own:+d} to Noor",
+        f"{title}: {songs}, {paid / len(heard):+.1f} a song on the dashboard, {own:+d} to Ines",
         fontsize=10.5,
         loc="left",
     )

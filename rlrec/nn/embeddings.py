@@ -1,0 +1,177 @@
+"""Vectors of users and items, from training interactions only.
+
+Biased matrix factorisation (Koren, Bell and Volinsky, "Matrix factorization techniques for recommender systems", IEEE
+Computer 42(8), 2009; DRR, arXiv:1810.12027, takes its vectors from PMF) by minibatch Adam in TensorFlow:
+
+    r ~ mean + b_u + b_i + p_u . q_i,      q_i = free_i + genres_i @ G
+
+A user who was not there in training is *folded in*: p_u and b_u solve a ridge regression on the user's first ratings,
+with the items held fixed. Nobody is looked up who was not trained on. ``fitted_on`` names the interactions the vectors
+were made from, so that an evaluation can refuse those that have seen its answers.
+
+``cocount_vectors`` are another kind, without training: eigenvectors of how often two items are liked by the same user.
+
+Differs from the paper: biases and genres; PMF has neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from rlrec import runs
+from rlrec.datasets.interactions import interaction_keys, rating_matrix
+from rlrec.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from rlrec.datasets import Ratings
+
+Floats = NDArray[np.float64]
+Matrix = Any  # scipy.sparse.csr_matrix
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Hyperparameters of ``train_embeddings``."""
+
+    dimensions: int = 100  # 1..: length of a vector
+    epochs: int = 12  # 1..: times each rating is seen
+    learning_rate: float = 3e-3  # > 0: Adam's step size
+    l2: float = 0.02  # >= 0: weight of the squared vectors and biases of a rating's user and item
+    batch_size: int = 2048  # 1.. ratings
+    use_genres: bool = True  # item vectors share a part with the items of their genres
+
+    def __post_init__(self) -> None:
+        for name in ("dimensions", "epochs", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more")
+        if not self.learning_rate > 0.0 or not self.l2 >= 0.0:
+            raise ConfigError(f"learning_rate {self.learning_rate} must be above 0, l2 {self.l2} 0 or more")
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """items [I, d], users [U, d], item_biases [I], user_biases [U], mean: in stars; ``fitted_on``: sorted keys [n].
+
+    ``trained`` [U]: which users have ratings in training; the rows of the others are zeros.
+    """
+
+    items: NDArray[np.float32]
+    users: NDArray[np.float32]
+    item_biases: NDArray[np.float32]
+    user_biases: NDArray[np.float32]
+    mean: float
+    trained: NDArray[np.bool_]
+    fitted_on: NDArray[np.uint64]
+    config: EmbeddingConfig
+
+    def fold_in(self, known: Matrix, ridge: float | None = None) -> tuple[Floats, Floats]:
+        """Vectors [users, d] and biases [users] from known ratings [users, items], sparse, the items held fixed.
+
+        [p, b] = (X'X + ridge n I)^-1 X'(r - mean - b_i),  X = [q_i, 1] of the n known items; without any: zeros.
+        ``ridge`` > 0 for each rating; None: as in training.
+        """
+        known = sp.csr_matrix(known, dtype=np.float64)
+        if known.shape[1] != len(self.items):
+            raise ConfigError(f"known has {known.shape[1]} items, the embeddings {len(self.items)}")
+        strength = max(self.config.l2 if ridge is None else ridge, 1e-6)
+        solved = np.zeros((known.shape[0], self.items.shape[1] + 1))
+        for user, (start, end) in enumerate(zip(known.indptr, known.indptr[1:], strict=False)):
+            if start < end:
+                solved[user] = self._solve(known.indices[start:end], known.data[start:end], strength)
+        return solved[:, :-1], solved[:, -1]
+
+    def _solve(self, items: NDArray[Any], ratings: Floats, ridge: float) -> Floats:
+        features = np.column_stack([self.items[items], np.ones(len(items))]).astype(np.float64)  # [n, d + 1]
+        rest = ratings - self.mean - self.item_biases[items]
+        gram = features @ features.T + ridge * len(items) * np.eye(len(items))  # n is small: the dual form
+        return np.asarray(features.T @ np.linalg.solve(gram, rest))
+
+    def predict(self, users: Floats, biases: Floats) -> Floats:
+        """Ratings in stars [users, items] for vectors [users, d] and biases [users]."""
+        return np.asarray(self.mean + biases[:, None] + self.item_biases + users @ self.items.T)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``embeddings.npz`` and ``embeddings.json`` into ``folder``."""
+        runs.write_json(Path(folder) / "embeddings.json", {"mean": self.mean, "config": asdict(self.config)})
+        runs.write_arrays(Path(folder) / "embeddings.npz", **{name: getattr(self, name) for name in _ARRAYS})
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Embeddings:
+        """Read what ``save`` wrote. Raises ``DataError`` for a broken folder."""
+        settings = runs.read_json(Path(folder) / "embeddings.json")
+        arrays = runs.read_arrays(Path(folder) / "embeddings.npz", _ARRAYS)
+        try:
+            return cls(**arrays, mean=settings["mean"], config=EmbeddingConfig(**settings["config"]))
+        except (TypeError, KeyError) as error:
+            raise DataError(f"{folder}: embeddings of another version ({error}); train them again") from None
+
+
+_ARRAYS = ("items", "users", "item_biases", "user_biases", "trained", "fitted_on")
+
+
+def train_embeddings(ratings: Ratings, config: EmbeddingConfig | None = None, seed: int = 0) -> Embeddings:
+    """Factorise ``ratings`` (training interactions, nothing else). Raises ``DataError`` if there are none.
+
+    The same ``seed`` gives the same bits.
+    """
+    from rlrec.nn.factorisation import factorise  # TensorFlow
+
+    config = config if config is not None else EmbeddingConfig()
+    if not len(ratings):
+        raise DataError("no ratings to train on; look at the split, or at the file's report")
+    found = factorise(ratings, config, seed)
+    trained, rated = (
+        np.isin(np.arange(n), ids) for n, ids in ((ratings.n_users, ratings.users), (ratings.n_items, ratings.items))
+    )
+    return Embeddings(
+        items=found["items"] if config.use_genres else found["items"] * rated[:, None],
+        users=found["users"] * trained[:, None],
+        item_biases=found["item_biases"] * rated,
+        user_biases=found["user_biases"] * trained,
+        mean=float(ratings.ratings.mean(dtype=np.float64)),
+        trained=trained,
+        fitted_on=interaction_keys(ratings),
+        config=config,
+    )  # fmt: skip
+
+
+def cocount_vectors(
+    ratings: Ratings, dimensions: int = 100, power: float = 0.375, positive: float = 4.0
+) -> NDArray[np.float32]:
+    """Item vectors [I, d] from liked pairs: the first eigenvectors of D^-power G D^-power times sqrt of eigenvalues.
+
+    G [I, I]: how many users liked both items (rated ``positive`` or more), D its diagonal; 0 <= power <= 0.5, 0 favours
+    what many like, 0.5 is the cosine. Scaled to a root mean square length of 1. Items that nobody liked are zeros.
+    Raises ``ConfigError`` unless 1 <= dimensions < I.
+    """
+    from scipy.sparse.linalg import eigsh
+
+    if not 1 <= dimensions < ratings.n_items or not 0.0 <= power <= 0.5:
+        raise ConfigError(f"dimensions {dimensions} must lie in 1..{ratings.n_items - 1}, power {power} in 0..0.5")
+    liked = rating_matrix(ratings)
+    liked.data = (liked.data >= positive).astype(np.float64)
+    count = np.asarray(liked.sum(axis=0)).ravel()
+    shrunk = liked @ sp.diags(np.where(count > 0, np.maximum(count, 1.0) ** -power, 0.0))  # [users, items]
+    values, vectors = eigsh((shrunk.T @ shrunk).tocsr(), k=dimensions, v0=np.ones(ratings.n_items))
+    order = np.argsort(-values)
+    found = vectors[:, order] * np.sqrt(np.maximum(values[order], 0.0))
+    found *= np.sign(found[np.abs(found).argmax(axis=0), np.arange(dimensions)])  # an eigenvector's sign is free
+    length = float(np.sqrt(np.mean(np.sum(found**2, axis=1))))
+    return np.asarray(found / max(length, 1e-12), np.float32)
+
+
+def liked_sums(known: Matrix, item_vectors: NDArray[Any], positive: float = 4.0) -> Floats:
+    """A user's vector as the sum of what the user liked, at length 1: [users, d] from known ratings [users, items].
+
+    Zeros for a user who liked nothing. With ``cocount_vectors`` the dot product with items is a strong recommender.
+    """
+    liked = sp.csr_matrix(known, dtype=np.float64, copy=True)
+    liked.data = (liked.data >= positive).astype(np.float64)
+    sums = np.asarray(liked @ item_vectors.astype(np.float64))
+    return np.asarray(sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12))

@@ -1,0 +1,1 @@
+"""Puts this folder on the path of imports, for samples that several tests share."""
