@@ -99,18 +99,19 @@ def data_make(out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) 
 
 def train_qlearning(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
-    user: str = "pop_lover",
+    user: str | None = None,
     plays: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None,
     listener: str | None = None,
     steps: int = 20_000,
     seed: int = 0,
     settings: Annotated[QLearningConfig, tyro.conf.arg(name="")] = QLearningConfig(),  # noqa: B008
 ) -> None:
-    """Train tabular Q-learning on one user of Genre-v0, then compare it with chance, greedy and the optimum.
+    """Train tabular Q-learning on one user of Genre-v0, then compare it with chance, greedy and planning.
 
     Args:
         out: folder of the run, such as runs/mine; must not hold a run yet.
-        user: a named profile: generic, pop_lover, rock_fan, variety_seeker, calm_worker, headliner, flighty.
+        user: a named profile (default pop_lover): generic, pop_lover, rock_fan, variety_seeker, calm_worker,
+            headliner, flighty.
         plays: play counts to make the profile from instead: lastfm, a folder or a user,genre,plays CSV.
         listener: whose plays (default: all users together).
         steps: songs to recommend while learning, 1 or more.
@@ -119,7 +120,11 @@ def train_qlearning(
     """
     from rlrec.evaluation.qlearning_run import profile_from_plays, train_run
 
-    chosen = profile_from_plays(plays, listener) if plays is not None else user
+    if plays is None and listener is not None:
+        raise ConfigError("--listener names somebody in the play counts; give --plays SOURCE with it")
+    if plays is not None and user is not None:
+        raise ConfigError("--user and --plays both say who listens; give one of them")
+    chosen = profile_from_plays(plays, listener) if plays is not None else user or "pop_lover"
     print(train_run(out, chosen, settings, steps=steps, seed=seed))
     print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
 

@@ -50,7 +50,10 @@ class UniformReplay:
         """Store transitions, name -> [n, ...], over the oldest ones; their places [n]. n at most the capacity."""
         if parts.keys() != self.data.keys():
             raise ConfigError(f"got {sorted(parts)}; a transition here has {sorted(self.data)}")
-        count = len(np.asarray(next(iter(parts.values()))))
+        shapes = {name: np.shape(values) for name, values in parts.items()}
+        count = next(iter(shapes.values()), (0,))[0]
+        if any(shape != (count, *self.data[name].shape[1:]) for name, shape in shapes.items()):
+            raise ConfigError(f"shapes {shapes} do not belong to the same {count} transitions")
         if count > self.capacity:
             raise ConfigError(f"{count} transitions at once into a memory of {self.capacity}")
         places = (self.next + np.arange(count)) % self.capacity
@@ -68,12 +71,17 @@ class UniformReplay:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All it holds, as arrays, for a checkpoint."""
-        used = {f"data_{name}": values[: self.size] for name, values in self.data.items()}
-        return {**used, "ring": np.array([self.size, self.next])}
+        used = {f"data_{name}": values[: self.size].copy() for name, values in self.data.items()}
+        return {**used, "ring": np.array([self.size, self.next, self.capacity])}
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave; goes on bit by bit."""
-        self.size, self.next = (int(value) for value in state["ring"])
+        """Take over what ``state`` gave; goes on bit by bit. Raises ``ConfigError`` for another capacity."""
+        size, place, capacity = (int(value) for value in state["ring"])
+        if capacity != self.capacity:
+            raise ConfigError(
+                f"the stored memory holds {capacity} transitions, this one {self.capacity}; make them equal"
+            )
+        self.size, self.next = size, place
         for name, values in self.data.items():
             values[: self.size] = state[f"data_{name}"]
 
@@ -143,6 +151,8 @@ class PrioritisedReplay(UniformReplay):
         errors = np.abs(np.asarray(td_errors, np.float64))
         if not np.isfinite(errors).all():
             raise ConfigError("a TD error is not finite; training has diverged")
+        if places.size and places.max() >= self.size:
+            raise ConfigError(f"place {places.max()} is empty; the memory holds {self.size} transitions")
         priorities = (errors + self.config.smallest) ** self.config.alpha
         self.tree.set(places.ravel(), priorities.ravel())
         self.largest = max(self.largest, float(priorities.max()))

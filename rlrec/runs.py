@@ -40,8 +40,8 @@ def read_json(path: str | Path) -> dict[str, Any]:
     """Read a dictionary. Raises ``DataError`` if the file is missing or broken."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; is this the folder of a run?") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); is this the folder of a run?") from None
     except ValueError as error:
         raise DataError(f"{path}: not valid JSON ({error}); train the run again") from None
     return cast(dict[str, Any], content)
@@ -79,9 +79,9 @@ def generator_state(rng: np.random.Generator) -> NDArray[np.str_]:
 
 def restore_generator(state: NDArray[Any]) -> np.random.Generator:
     """The generator whose state ``generator_state`` gave. Only NumPy's default, PCG64, is stored."""
-    content = json.loads(str(state))
     rng = np.random.default_rng()
-    if content["bit_generator"] != rng.bit_generator.state["bit_generator"]:
-        raise DataError(f"random state of a {content['bit_generator']}; only NumPy's default generator can be resumed")
-    rng.bit_generator.state = content
+    try:
+        rng.bit_generator.state = json.loads(str(state))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"the stored random state is no state of NumPy's default generator ({error})") from None
     return rng

@@ -5,7 +5,10 @@ import json
 import numpy as np
 import pytest
 
+from rlrec.agents import QLearning
 from rlrec.cli import main
+from rlrec.envs import PROFILES
+from rlrec.evaluation.qlearning_run import compare
 
 
 @pytest.fixture
@@ -15,11 +18,17 @@ def run(tmp_path, capsys):
     return tmp_path / "run"
 
 
-def test_train_compares_with_random_greedy_and_the_optimum(tmp_path, capsys):
+def test_train_compares_with_random_greedy_and_planning(tmp_path, capsys):
     assert main(["train", "qlearning", "--out", str(tmp_path / "a"), "--steps", "8000"]) == 0
     said = capsys.readouterr().out
-    for word in ("random", "greedy one step", "q-learning", "optimum", "beats random", "rlrec recommend"):
+    for word in ("random", "greedy one step", "q-learning", "planned, 0.9", "beats random", "rlrec recommend"):
         assert word in said
+
+
+@pytest.mark.parametrize("user", PROFILES)
+def test_an_agent_that_knows_nothing_is_not_told_from_random(user):
+    said = compare(PROFILES[user], QLearning(5, 5), seed=5)
+    assert "this run does not tell from random" in said, said
 
 
 def test_generic_user_is_not_told_from_random(tmp_path, capsys):
@@ -34,6 +43,7 @@ def test_a_run_keeps_settings_metrics_and_agent(run):
     rows = (run / "metrics.csv").read_text().splitlines()
     assert rows[0] == "step,epsilon,mean_reward"
     assert len(rows) == 101
+    assert "nan" not in "".join(rows)
 
 
 def test_the_same_command_twice_gives_the_same_bits(tmp_path):
@@ -78,6 +88,12 @@ def test_own_play_counts_make_a_profile(tmp_path, capsys):
         (["train", "qlearning", "--out", "{run}"], "holds a run already"),
         (["train", "qlearning", "--out", "{tmp}/x", "--user", "nobody"], "known: generic, pop_lover"),
         (["train", "qlearning", "--out", "{tmp}/x", "--steps", "0"], "steps is 0"),
+        (["train", "qlearning", "--out", "{tmp}/x", "--seed", "-1"], "seed is -1"),
+        (["train", "qlearning", "--out", "{run}/agent.json"], "is a file"),
+        (["train", "qlearning", "--out", "{tmp}/x", "--listener", "me"], "give --plays"),
+        (["train", "qlearning", "--out", "{tmp}/x", "--plays", "a.csv", "--user", "generic"], "give one of them"),
+        (["train", "qlearning", "--out", "{tmp}/x", "--initial-value", "inf"], "initial_value is inf"),
+        (["recommend", "{run}/agent.json"], "cannot be read"),
         (["train", "qlearning", "--out", "{tmp}/x", "--epsilon", "2"], "epsilon is 2"),
     ],
 )

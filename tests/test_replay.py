@@ -199,6 +199,13 @@ def test_new_transitions_get_the_largest_priority_once_to_the_alpha():
     np.testing.assert_allclose(memory.tree.get(np.arange(2)), [4.0, 4.0], rtol=1e-6)
 
 
+def test_a_checkpoint_does_not_change_afterwards():
+    memory = filled(UniformReplay, np.arange(4), capacity=4)
+    kept = memory.state()
+    memory.add(**transitions([9]))
+    assert kept["data_item"].tolist() == [0, 1, 2, 3]
+
+
 def test_beta_runs_on_a_straight_line():
     config = PriorityConfig(beta_start=0.4, beta_end=1.0)
     assert [config.beta(share) for share in (0.0, 0.5, 1.0, 2.0)] == pytest.approx([0.4, 0.7, 1.0, 1.0])
@@ -226,6 +233,9 @@ def test_a_restored_memory_goes_on_bit_by_bit(kind):
         (lambda: UniformReplay(4, FIELDS).sample(1, 1, np.random.default_rng(0)), "empty"),
         (lambda: UniformReplay(4, FIELDS).add(item=[1]), "a transition here has"),
         (lambda: UniformReplay(2, FIELDS).add(**transitions([1, 2, 3])), "3 transitions at once"),
+        (lambda: UniformReplay(4, FIELDS).add(**{**transitions([1, 2]), "item": [7]}), "do not belong to the same"),
+        (lambda: filled(PrioritisedReplay, [1]).update(np.array([3]), [1.0]), "place 3 is empty"),
+        (lambda: UniformReplay(8, FIELDS).restore(UniformReplay(4, FIELDS).state()), "make them equal"),
         (lambda: PriorityConfig(alpha=2.0), "alpha is 2"),
         (lambda: PriorityConfig(smallest=0.0), "smallest is 0"),
         (lambda: SumTree(3).set(np.array([3]), [1.0]), "0..2"),

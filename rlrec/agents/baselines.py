@@ -45,13 +45,13 @@ def best_first(pool: Ids, scores: Floats, k: int) -> Ids:
 
 
 class RandomPolicy:
-    """Every item is as likely as any other."""
+    """Every item on offer is as likely as any other."""
 
     def __init__(self, n_items: int, rng: np.random.Generator) -> None:
         self.n_items, self.rng = n_items, rng
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """A random sample without replacement, in random order: [batch, k]."""
+        """A random sample of the places on offer, in random order: [batch, k]."""
         pool = item_pool(observations, self.n_items)
         return best_first(pool, self.rng.random(pool.shape), k)
 
@@ -59,14 +59,17 @@ class RandomPolicy:
 class TablePolicy:
     """The best actions of a table of values [states, actions]: greedy one step, or optimal, by what the table holds.
 
+    Equal values come in the order of their index, or in random order where an ``rng`` is given: only so is a table
+    that knows nothing worth as much as chance.
+
     >>> from rlrec.envs import PROFILES
     >>> model = PROFILES["headliner"].model()
     >>> int(TablePolicy.greedy(model).recommend(np.array([0]))[0, 0]), int(TablePolicy.oracle(model).recommend(0)[0, 0])
     (4, 4)
     """
 
-    def __init__(self, values: Floats) -> None:
-        self.values = values
+    def __init__(self, values: Floats, rng: np.random.Generator | None = None) -> None:
+        self.values, self.rng = values, rng
 
     @classmethod
     def greedy(cls, model: GenreModel) -> TablePolicy:
@@ -81,7 +84,11 @@ class TablePolicy:
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Actions for states [batch]: [batch, k], best first."""
         states = np.atleast_1d(np.asarray(observations))
-        return best_first(item_pool(states, self.values.shape[1]), self.values[states], k)
+        pool, scores = item_pool(states, self.values.shape[1]), self.values[states]
+        if self.rng is None:
+            return best_first(pool, scores, k)
+        order = self.rng.permuted(pool, axis=1)  # equal values in random order
+        return best_first(order, np.take_along_axis(scores, order, axis=1), k)
 
 
 class PopularityPolicy:

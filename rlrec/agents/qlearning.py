@@ -43,7 +43,7 @@ class QLearningConfig:
 
     def __post_init__(self) -> None:
         shares = ("learning_rate", "learning_rate_decay", "discount", "epsilon", "epsilon_decay", "epsilon_floor")
-        require_ranges(self, [*((name, 0.0, 1.0) for name in shares), ("initial_value", -np.inf, np.inf)])
+        require_ranges(self, [*((name, 0.0, 1.0) for name in shares), ("initial_value", -1e12, 1e12)])
         if self.learning_rate == 0.0 or self.epsilon_decay == 0.0 or self.discount == 1.0:
             raise ConfigError("learning_rate and epsilon_decay must be above 0, and discount below 1")
 
@@ -157,7 +157,8 @@ class QLearning:
     def train(self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0) -> TrainingLog:
         """Play ``steps`` steps in each of ``env``'s rows (one a run), learning all the while.
 
-        Starts from ``env.reset(seed=seed)``, and goes on with the present table and epsilon.
+        Starts from ``env.reset(seed=seed)``, and goes on with the present table and epsilon. A second call with the
+        same seed meets the same luck again: give each call a seed of its own.
         """
         if env.num_envs != self.n_runs:
             raise ConfigError(
@@ -234,7 +235,10 @@ class QLearning:
 
     @classmethod
     def load(cls, folder: str | Path) -> QLearning:
-        """Read what ``save`` wrote: training goes on bit by bit. Raises ``DataError`` for a broken folder."""
+        """Read what ``save`` wrote; the next ``train`` gives the same bits as without the detour.
+
+        Raises ``DataError`` for a broken folder.
+        """
         settings = runs.read_json(Path(folder) / "agent.json")
         arrays = runs.read_arrays(Path(folder) / "table.npz", ("table", "visits", "epsilon", "rng"))
         try:

@@ -24,6 +24,7 @@ from rlrec.errors import ConfigError
 
 Rows = NDArray[np.int64]
 Observation = TypeVar("Observation")
+_SEEDS = 2**62
 
 
 class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
@@ -33,6 +34,7 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
     ``NEXT_STEP`` autoreset): that step's reward is 0, and it is no transition to learn from.
     """
 
+    items_per_action = 1  # how many recommended items make one action
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
 
     def __init__(self, num_envs: int, observation_space: spaces.Space[Any], action_space: spaces.Space[Any]) -> None:
@@ -77,7 +79,7 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
         rows = np.arange(self.num_envs)
         if options is not None and "reset_mask" in options:
             rows = np.flatnonzero(options["reset_mask"])
-        self._seed(seed)
+        self._seed(seed, rows)
         self._start(rows)
         return self._observe(), self._info()
 
@@ -86,7 +88,7 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
         fresh = self.over
         if (self.seeds < 0).any():
             raise gymnasium.error.ResetNeeded("call reset() before step()")
-        reward, terminated, truncated = self._advance(np.asarray(actions))
+        reward, terminated, truncated = self._advance(self._checked(np.asarray(actions), fresh))
         self.steps += 1
         if fresh.any():
             reward[fresh], terminated[fresh], truncated[fresh] = 0.0, False, False
@@ -95,7 +97,18 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
             self._start(np.flatnonzero(fresh))
         return self._observe(), reward, terminated, truncated, self._info()
 
-    def _seed(self, seed: int | list[int | None] | None) -> None:
+    def _checked(self, actions: NDArray[Any], fresh: NDArray[np.bool_]) -> NDArray[Any]:
+        """Actions of the right shape and kind; those of ``fresh`` rows are ignored and become 0."""
+        if actions.shape != self.action_space.shape:
+            raise ConfigError(f"actions have shape {actions.shape}; this environment needs {self.action_space.shape}")
+        if not np.issubdtype(actions.dtype, np.integer) and not isinstance(self.single_action_space, spaces.Box):
+            raise ConfigError(f"actions are {actions.dtype}; this environment needs whole numbers")
+        if fresh.any():
+            actions = actions.copy()
+            actions[fresh] = 0
+        return actions
+
+    def _seed(self, seed: int | list[int | None] | None, rows: Rows) -> None:
         if isinstance(seed, (list, tuple, np.ndarray)):
             if len(seed) != self.num_envs:
                 raise ConfigError(f"{len(seed)} seeds for {self.num_envs} rows; pass one seed, or one for each row")
@@ -106,9 +119,12 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
             raise ConfigError(f"seed {seed} is below 0; seeds are whole numbers from 0")
         if isinstance(seed, int):
             self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(seed)
-        for row, value in enumerate(wanted):
+        if max((value for value in wanted if value is not None), default=0) >= _SEEDS:
+            raise ConfigError(f"seed {seed} is too large; seeds lie below 2**62")
+        for row in rows:
+            value = wanted[row]
             if value is None and self.seeds[row] < 0:
-                value = int(self.np_random.integers(2**62))
+                value = int(self.np_random.integers(_SEEDS // 2))
             if value is not None:
                 self.seeds[row], self.episodes[row] = value, -1
 
@@ -136,12 +152,14 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         """Start an episode; with a ``seed`` (>= 0) the first episode of that seed, else the next one."""
         super().reset(seed=seed)
         if seed is None and self.batch.seeds[0] < 0:
-            seed = int(self.np_random.integers(2**62))
+            seed = int(self.np_random.integers(_SEEDS // 2))
         observation, info = self.batch.reset(seed=seed)
         return _first(observation), {name: _first(value) for name, value in info.items()}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Play one action."""
+        """Play one action. Raises ``ResetNeeded`` after an episode's end."""
+        if self.batch.over[0]:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset() before step()")
         observation, reward, terminated, truncated, info = self.batch.step(np.asarray(action)[None])
         details = {name: _first(value) for name, value in info.items()}
         return _first(observation), float(reward[0]), bool(terminated[0]), bool(truncated[0]), details

@@ -2,7 +2,7 @@
 
 Each step the agent names a song, one of four ways (``action``):
 
-- ``"candidate"``: an index 0..k-1 among ``n_candidates`` songs drawn afresh for this step;
+- ``"candidate"``: an index 0..k-1 among ``n_candidates`` songs drawn afresh for this step (now and then one twice);
 - ``"song"``: any song of the catalogue by its id;
 - ``"point"``: a point in the feature space [0, 1]^11; the nearest song (Euclid) plays;
 - ``"slate"``: ``slate_size`` song ids; the listener picks one, softmax over how much each attracts.
@@ -69,6 +69,7 @@ class ListeningBatch(BatchEnv[Any]):
         self.n_candidates = n_candidates if action == "candidate" else 0
         self.slate_size, self.history = slate_size, history
         self.listeners = Listeners(num_envs, self.catalogue, Dials(**dials))
+        self.items_per_action = slate_size if action == "slate" else 1
         super().__init__(num_envs, self._observation_space(), self._action_space())
         self.candidates: Ids = np.zeros((num_envs, self.n_candidates), np.int64)
         self.played: Ids = np.full((num_envs, LONGEST), -1, np.int64)  # by position
@@ -117,6 +118,8 @@ class ListeningBatch(BatchEnv[Any]):
     def _songs(self, actions: NDArray[Any]) -> Ids:
         """The song [batch] that each action plays."""
         if self.action_mode == "point":
+            if not np.isfinite(actions).all():
+                raise ConfigError("an action is not a finite point; has training diverged?")
             return self._nearest(actions.astype(np.float64))
         limit = self.n_candidates or len(self.catalogue)
         if actions.min() < 0 or actions.max() >= limit:

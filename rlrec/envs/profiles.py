@@ -63,6 +63,8 @@ class GenreProfile:
                 )
             if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
                 raise ConfigError(f"profile {self.name!r}: {name} is {values}; each must lie in [{low}, {high}]")
+            values = values.copy()
+            values.setflags(write=False)
             object.__setattr__(self, name, values)
         if not 0.0 <= self.boredom <= 1.0:
             raise ConfigError(f"profile {self.name!r}: boredom is {self.boredom}; it must lie in [0, 1]")

@@ -9,7 +9,7 @@ import numpy as np
 
 import rlrec
 from rlrec import runs
-from rlrec.agents import QLearning, QLearningConfig, RandomPolicy, Recommender, TablePolicy
+from rlrec.agents import QLearning, QLearningConfig, RandomPolicy, Recommender, TablePolicy, TrainingLog
 from rlrec.datasets import load_play_counts, load_tracks
 from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
@@ -33,6 +33,10 @@ def profile_from_plays(source: str, listener: str | None = None) -> GenreProfile
 
 def train_run(folder: Path, user: str | GenreProfile, config: QLearningConfig, *, steps: int, seed: int) -> str:
     """Train, write ``config.json``, ``metrics.csv`` and the agent into ``folder``; the comparison as text."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; give a folder")
+    if not 0 <= seed < 2**60:
+        raise ConfigError(f"seed is {seed}; it must lie in 0..2**60")
     if (folder / "config.json").exists():
         raise ConfigError(f"{folder} holds a run already; choose another folder, or delete it")
     if steps < 1:
@@ -42,16 +46,7 @@ def train_run(folder: Path, user: str | GenreProfile, config: QLearningConfig, *
     agent = QLearning(n, n, config, rng=np.random.default_rng(seed))
     log = agent.train(GenreBatch(1, user=profile), steps, seed=seed)
     agent.save(folder)
-    block = max(steps // 100, 1)
-    rows = [
-        (
-            start,
-            f"{log.epsilon[start]:.4f}",
-            f"{log.rewards[start : start + block][log.learned[start : start + block]].mean():.4f}",
-        )
-        for start in range(0, steps - block + 1, block)
-    ]
-    runs.write_rows(folder / "metrics.csv", ("step", "epsilon", "mean_reward"), rows)
+    runs.write_rows(folder / "metrics.csv", ("step", "epsilon", "mean_reward"), _progress(log, max(steps // 100, 20)))
     described = {name: getattr(profile, name).tolist() for name in ARRAYS}
     described |= {"name": profile.name, "genres": list(profile.genres), "boredom": profile.boredom}
     runs.write_json(
@@ -61,19 +56,33 @@ def train_run(folder: Path, user: str | GenreProfile, config: QLearningConfig, *
     return compare(profile, agent, seed=seed + 1_000_000)
 
 
+def _progress(log: TrainingLog, block: int) -> list[tuple[int, str, str]]:
+    """Epsilon at the start of each block of steps, and the mean reward of its songs."""
+    rows = []
+    for start in range(0, len(log.epsilon), block):
+        part = slice(start, start + block)
+        heard = log.rewards[part][log.learned[part]]
+        rows.append((start, f"{log.epsilon[start]:.4f}", f"{heard.mean():.4f}" if len(heard) else ""))
+    return rows
+
+
 def compare(profile: GenreProfile, agent: QLearning, *, seed: int) -> str:
-    """A table: return a session of the agent beside random, greedy one step and the optimum, and the verdict."""
+    """A table: return a session of the agent beside random, greedy one step and value iteration, and the verdict.
+
+    "planned" is value iteration's optimum for an endless session at the agent's discount, the best the agent can
+    learn; the returns themselves are not discounted. Equal values of the agent's are taken in random order.
+    """
     model = profile.model()
     policies: dict[str, Recommender] = {
         "random": RandomPolicy(len(profile.genres), np.random.default_rng(seed)),
         "greedy one step": TablePolicy.greedy(model),
-        "q-learning": agent,
-        "optimum": TablePolicy.oracle(model, agent.config.discount),
+        "q-learning": TablePolicy(agent.table.mean(axis=0), np.random.default_rng(seed)),
+        f"planned, {agent.config.discount:g}": TablePolicy.oracle(model, agent.config.discount),
     }
     env = GenreBatch(LISTENERS, user=profile)
     returns = {name: simulate(env, policy, seed=seed) for name, policy in policies.items()}
     lines = [f"{profile.name}: return of a session, mean and 95% interval over {LISTENERS:,} sessions"]
-    lines += [f"  {name:<16}{bootstrap_interval(values)!s:>26}" for name, values in returns.items()]
+    lines += [f"  {name:<18}{bootstrap_interval(values)!s:>26}" for name, values in returns.items()]
     gain = bootstrap_interval(returns["q-learning"] - returns["random"])
     words = "does not tell from" if gain.low <= 0 <= gain.high else "beats" if gain.low > 0 else "loses to"
     return "\n".join([*lines, f"this run {words} random: paired difference {gain}"])
@@ -84,11 +93,13 @@ def recommend_songs(folder: Path, playing: str | None, k: int, tracks: str) -> s
     config = runs.read_json(folder / "config.json")
     genres = _genres(folder, config)
     agent, catalogue = QLearning.load(folder), load_tracks(tracks)
+    if agent.table.shape[1:] != (len(genres), len(genres)):
+        raise DataError(f"{folder}: a table of {agent.table.shape[1:]} for {len(genres)} genres; train the run again")
     now = genres[0] if playing is None else playing
     if now.lower() not in (name.lower() for name in genres):
         raise ConfigError(f"no genre {now!r}; this run knows {', '.join(genres)}")
     state = [name.lower() for name in genres].index(now.lower())
-    lines = [f"after {genres[state]}, for {config['user']['name']}:"]
+    lines = [f"after {genres[state]}, for {config['user'].get('name', 'this user')}:"]
     for place, item in enumerate(agent.recommend(state, k)[0], 1):
         try:
             song = catalogue.label(int(catalogue.most_popular(genres[item], 1)[0]))
@@ -99,6 +110,9 @@ def recommend_songs(folder: Path, playing: str | None, k: int, tracks: str) -> s
 
 
 def _genres(folder: Path, config: dict[str, Any]) -> list[str]:
-    if config.get("agent") != "qlearning":
-        raise DataError(f"{folder}: a run of {config.get('agent')!r}; this command knows qlearning")
-    return list(config["user"]["genres"])
+    if not isinstance(config, dict) or config.get("agent") != "qlearning":
+        raise DataError(f"{folder}: no run of qlearning; this command knows no other")
+    try:
+        return [str(name) for name in config["user"]["genres"]]
+    except (KeyError, TypeError):
+        raise DataError(f"{folder / 'config.json'}: the user's genres are missing; train the run again") from None

@@ -36,7 +36,7 @@ def simulate(env: BatchEnv[Any], policy: Recommender, *, seed: int, discount: fl
     total, weight = np.zeros(env.num_envs), 1.0
     alive = np.ones(env.num_envs, np.bool_)
     while alive.any():
-        actions = env.actions_for(policy.recommend(observations, 1))
+        actions = env.actions_for(policy.recommend(observations, env.items_per_action))
         observations, rewards, terminated, truncated, _ = env.step(actions)
         total += weight * rewards * alive
         alive &= ~(terminated | truncated)

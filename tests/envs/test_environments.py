@@ -228,3 +228,59 @@ def test_rewards_are_swappable_objects():
     np.testing.assert_array_equal(
         first_reward(lambda f, liked, skipped: -skipped.astype(float))[0], -1.0 * info["skipped"]
     )
+
+
+@pytest.mark.parametrize(
+    ("env", "action"),
+    [
+        (GenreBatch(4), 2),
+        (GenreBatch(4), [2]),
+        (GenreBatch(4), np.zeros((4, 1), int)),
+        (GenreBatch(4), np.zeros(4)),
+        (ListeningBatch(4, action="song"), np.full(4, 1.7)),
+        (ListeningBatch(4, action="slate"), np.zeros((4, 2), int)),
+        (ListeningBatch(4, action="point"), np.full((4, 11), np.nan)),
+    ],
+)
+def test_actions_of_the_wrong_shape_or_kind(env, action):
+    env.reset(seed=0)
+    with pytest.raises(ConfigError, match="action"):
+        env.step(action)
+
+
+def test_a_single_environment_asks_for_a_reset_after_the_end():
+    env = gymnasium.make("rlrec/Genre-v0", session_length=1).unwrapped
+    env.reset(seed=0)
+    env.step(0)
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
+
+
+def test_actions_of_rows_that_begin_anew_are_ignored():
+    env = GenreBatch(1, session_length=1)
+    env.reset(seed=0)
+    env.step(np.array([0]))
+    env.step(np.array([-1]))
+
+
+def test_a_masked_reset_reseeds_only_its_rows():
+    env = GenreBatch(3)
+    env.reset(seed=0)
+    env.reset(seed=100, options={"reset_mask": np.array([True, False, False])})
+    assert env.seeds.tolist() == [100, 1, 2]
+
+
+def test_simulate_asks_for_whole_slates():
+    from rlrec.agents import RandomPolicy
+    from rlrec.evaluation import simulate
+
+    asked = []
+
+    class Counting(RandomPolicy):
+        def recommend(self, observations, k=1):
+            asked.append(k)
+            return super().recommend(observations, k)
+
+    env = ListeningBatch(5, action="slate", slate_size=3, observe="ids")
+    simulate(env, Counting(len(env.catalogue), np.random.default_rng(0)), seed=0)
+    assert set(asked) == {3}

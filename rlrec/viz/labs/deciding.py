@@ -220,8 +220,8 @@ def draw_loop(figure: Figure) -> None:
     listener = "listener\n\nstate: what just played,\nand, hidden, taste and mood"
     ax.text(1.7, 2, agent, bbox={**box, "fc": "#E3F0F8", "ec": SEEN}, **centre)
     ax.text(8.3, 2, listener, bbox={**box, "fc": "#FBE9DF", "ec": HIDDEN}, **centre)
-    ax.annotate("", (6.75, 2.45), (3.5, 2.45), arrowprops=arrow)
-    ax.annotate("", (3.5, 1.5), (6.75, 1.5), arrowprops=arrow)
+    ax.annotate("", (6.75, 2.45), (2.98, 2.45), arrowprops=arrow)
+    ax.annotate("", (2.98, 1.5), (6.75, 1.5), arrowprops=arrow)
     ax.text(5.1, 2.55, "action: a song", ha="center", va="bottom")
     ax.text(5.1, 1.4, "observation: heard or skipped\nreward: +1 or 0", ha="center", va="top")
     for place, colour, word in ((8.3, HIDDEN, "transition"), (1.7, SEEN, "belief update")):
