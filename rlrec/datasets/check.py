@@ -11,9 +11,9 @@ from rlrec.datasets.folders import locate
 from rlrec.datasets.layouts import RATING_FILES, headerless, read_items
 from rlrec.datasets.plays import load_play_counts
 from rlrec.datasets.ratings import load_ratings
-from rlrec.datasets.report import refuse_overwriting
+from rlrec.datasets.report import refuse_overwriting, write_rejects
 from rlrec.datasets.sessions import load_sessions
-from rlrec.datasets.table import read_table
+from rlrec.datasets.table import Table, read_table
 from rlrec.datasets.tracks import load_tracks
 from rlrec.errors import DataError
 
@@ -56,9 +56,9 @@ def check(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]
 def check_file(path: Path, rejects: Path | None) -> tuple[str, int]:
     """Recognise one file by its name, else by its columns."""
     if path.name in COMPANIONS:
-        return _companion(path), USABLE
+        return _companion(path, rejects), USABLE
     if path.name in ITEM_LISTS:
-        return _item_list(path), USABLE
+        return _item_list(path, rejects), USABLE
     if path.stem.lower() in ("readme", "licence", "license"):
         return (
             f"{path}: text for people, no data; pass the folder it is in, or one of its data files",
@@ -103,23 +103,32 @@ def _sessions(path: Path, rejects: Path | None) -> str:
 
 
 def _plays(path: Path, rejects: Path | None) -> str:
-    return load_play_counts(path).report.render()
+    return load_play_counts(path, rejects=rejects).report.render()
 
 
-def _companion(path: Path) -> str:
+def _companion(path: Path, rejects: Path | None) -> str:
     what, delimiter, header, instead = COMPANIONS[path.name]
     table = read_table(path, header=header or None, delimiter=delimiter, quotes=False)
-    cut = f", {len(table.cut):,} of them cut" if table.cut else ""
+    cut = _cut(table, rejects)
     place = path.parent if instead == "the folder" else path.parent / instead
     return f"{path}: {what}\n  rows {table.total:,}{cut}\n  a part of a data set: pass {place}"
 
 
-def _item_list(path: Path) -> str:
-    items = read_items(path)
+def _cut(table: Table, rejects: Path | None) -> str:
+    """How many rows were cut and which; they are written to `rejects`."""
+    write_rejects(rejects, table.cut, lambda index: table.raw(table.cut[index].row))
+    if not table.cut:
+        return ""
+    return f", {len(table.cut):,} of them cut" + "".join(f"\n  note: {note}" for note in table.cut_notes())
+
+
+def _item_list(path: Path, rejects: Path | None) -> str:
+    items, table = read_items(path)
+    cut = _cut(table, rejects)
     genres = {genre for _, names in items.values() for genre in names}
     return (
         f"{path}: a list of items with titles and genres, no ratings\n"
-        f"  items {len(items):,}\n  genres {len(genres)}: {', '.join(sorted(genres))}\n"
+        f"  rows {table.total:,}{cut}\n  items {len(items):,}\n  genres {len(genres)}: {', '.join(sorted(genres))}\n"
         f"  read along with the ratings: pass {path.parent / ITEM_LISTS[path.name]} or the folder"
     )
 
@@ -127,7 +136,7 @@ def _item_list(path: Path) -> str:
 def _check_folder(path: Path, rejects: Path | None) -> tuple[str, int]:
     """A folder: Last.fm, MovieLens, or every CSV in it."""
     if (path / "user_artists.dat").is_file():
-        return load_play_counts(path).report.render(), USABLE
+        return _plays(path, rejects), USABLE
     if any((path / name).is_file() for name in RATING_FILES) and not (path / "tracks.csv").is_file():
         return _ratings(path, rejects), USABLE
     files = sorted(path.glob("*.csv"))

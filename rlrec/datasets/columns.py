@@ -63,6 +63,16 @@ def find(header: Sequence[str], what: str) -> int | None:
     return next((names.index(candidate) for candidate in NAMES[what] if candidate in names), None)
 
 
+def find_one(header: Sequence[str], what: str, path: Path) -> int | None:
+    """As `find`; raises `DataError` naming both columns if the name it goes by stands twice."""
+    at = find(header, what)
+    alike = [name for name in header if at is not None and plain(name) == plain(header[at])]
+    if len(alike) > 1:
+        both = " and ".join(repr(name) for name in alike)
+        raise DataError(f"{path}: row 1: {both} both claim the {what}; rename or drop all but one")
+    return at
+
+
 def feature_of(column: str) -> str | None:
     """The feature a column name stands for, or None.
 

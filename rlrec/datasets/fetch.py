@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import lzma
 import shutil
 import tempfile
 import time
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -56,10 +58,11 @@ class ResumingDownloader:
         have = self.part.stat().st_size if self.part.exists() else 0
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
         with requests.get(url, headers=headers, stream=True, timeout=30) as answer:
-            _only_https(answer.url)
-            if answer.status_code == 416:  # the part is no beginning of this file
-                self.part.unlink()
-                raise requests.ConnectionError("the server has nothing after the part downloaded before")
+            for hop in (*answer.history, answer):
+                _only_https(hop.url)
+            if answer.status_code == 416 or not _goes_on(answer, have):  # the part is no beginning of this answer
+                self.part.unlink(missing_ok=True)
+                raise requests.ConnectionError("the server does not go on after the part downloaded before")
             answer.raise_for_status()
             have = have if answer.status_code == 206 else 0
             total = have + int(answer.headers.get("Content-Length", 0))
@@ -104,7 +107,10 @@ def fetch(
     target = root / wanted.name
     if target.exists():
         return _already_there(wanted, target)
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{root}: cannot be made a folder ({error.strerror}); give --out a folder") from error
     with tempfile.TemporaryDirectory(dir=root, prefix=f".{wanted.name}-") as scratch:
         ready = Path(scratch) / "ready"
         ready.mkdir()
@@ -173,6 +179,11 @@ def _only_https(url: str) -> None:
         raise DataError(f"{url}: only https is allowed")
 
 
+def _goes_on(answer: Any, have: int) -> bool:
+    """False for a part of the file (206) that does not start after the `have` bytes there are."""
+    return answer.status_code != 206 or str(answer.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
+
+
 def _file_name(url: str) -> str:
     return Path(urlsplit(url).path).name
 
@@ -211,8 +222,10 @@ def unzip(archive: Path, folder: Path, names: tuple[str, ...], largest: int = LA
                     raise DataError(f"{archive}: holds {len(found)} files called {name}, one is needed")
                 with opened.open(found[0]) as source, (folder / name).open("wb") as target:
                     shutil.copyfileobj(source, target, CHUNK)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, RuntimeError) as error:
         raise DataError(f"{archive}: is no readable zip archive ({error})") from error
+    except OSError as error:  # a full disk, or bz2's way of saying that its data are damaged
+        raise DataError(f"{archive}: cannot be unpacked ({error})") from error
 
 
 def _refuse_unsafe(archive: Path, members: list[zipfile.ZipInfo], largest: int) -> None:

@@ -49,8 +49,14 @@ def locate(source: str | Path) -> Path:
     """
     if isinstance(source, str) and source.strip().lower().replace("_", "-") in CATALOGUE:
         return _locate_name(data_set(source))
-    path = Path(source).expanduser()
-    if not path.exists():
+    try:
+        path = Path(source).expanduser()
+        found = path.exists()
+    except (OSError, RuntimeError) as error:
+        raise DataError(
+            f"{str(source)[:200]}: cannot be looked at ({getattr(error, 'strerror', '') or error})"
+        ) from error
+    if not found:
         names = ", ".join(CATALOGUE)
         raise DataError(f"{path}: no such file or folder, and no data set of that name (there are: {names})")
     return path

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlrec.datasets.columns import find
+from rlrec.datasets.columns import find, find_one
 from rlrec.datasets.table import Table, read_table, sniff, to_numbers
 from rlrec.errors import DataError
 
@@ -18,7 +18,7 @@ FILM_GENRES = (
 )  # fmt: skip
 NO_GENRE = ("", "unknown", "(no genres listed)")
 RATING_FILES = ("u.data", "ratings.dat", "ratings.csv")
-ITEM_FILES = ("u.item", "movies.dat", "movies.csv", "items.csv")
+ITEM_FILES = {"u.data": ("u.item",), "ratings.dat": ("movies.dat",), "ratings.csv": ("movies.csv", "items.csv")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,22 +52,21 @@ def read_ratings(path: Path) -> RatingTable:
 
     Raises `DataError` if no column can be the user's, the item's or the rating's.
     """
-    beside = _items_beside(path)
     if path.name == "u.data":
         table = read_table(path, header=("user", "item", "rating", "timestamp"), delimiter="\t", quotes=False)
-        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), beside)
+        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), _items_beside(table))
     if path.suffix == ".dat":
         table = read_table(path, header=("user", "item", "rating", "timestamp"), delimiter="::", quotes=False)
-        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), beside)
+        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), _items_beside(table))
     header = headerless(path)
     table = read_table(path, header=header)
     if header:
         table.notes.append(f"no header: columns taken as {', '.join(header)}")
-    return _by_name(table, path, beside)
+    return _by_name(table, path)
 
 
-def _by_name(table: Table, path: Path, beside: Items) -> RatingTable:
-    places = {what: find(table.header, what) for what in ("user", "item", "rating", "time")}
+def _by_name(table: Table, path: Path) -> RatingTable:
+    places = {what: find_one(table.header, what, path) for what in ("user", "item", "rating", "time")}
     user, item, rating = places["user"], places["item"], places["rating"]
     missing = [what for what in ("user", "item", "rating") if places[what] is None]
     if user is None or item is None or rating is None:
@@ -76,13 +75,20 @@ def _by_name(table: Table, path: Path, beside: Items) -> RatingTable:
             "Name them user, item, rating and, if there is one, timestamp"
         )
     scale = (0.5, 5.0) if table.header == ("userId", "movieId", "rating", "timestamp") else (0.0, 10.0)
-    return RatingTable(table, user, item, rating, places["time"], scale, _inline(table, item) or beside)
+    items = _inline(table, item) or _items_beside(table)
+    return RatingTable(table, user, item, rating, places["time"], scale, items)
 
 
 def headerless(path: Path) -> tuple[str, ...] | None:
-    """Column names for a file that starts with its first rating; None if it has a header."""
-    with path.open(encoding="latin-1") as file:
-        line = file.readline().strip()
+    """Column names for a file that starts with its first rating; None if it has a header.
+
+    Raises `DataError` if the file cannot be read.
+    """
+    try:
+        with path.open(encoding="latin-1") as file:
+            line = file.readline().strip()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
     fields = [field.strip().strip('"') for field in line.split(sniff(line))]
     numeric = ~(to_numbers(fields) != to_numbers(fields)) if fields else []
     names = ("user", "item", "rating", "timestamp")
@@ -113,15 +119,23 @@ def split_genres(text: str) -> tuple[str, ...]:
     return tuple(part for name in text.split("|") if (part := name.strip()) not in NO_GENRE)
 
 
-def _items_beside(path: Path) -> Items:
-    for name in ITEM_FILES:
-        if (path.parent / name).is_file() and (path.parent / name) != path:
-            return read_items(path.parent / name)
+def _items_beside(ratings: Table) -> Items:
+    """Items from the list that belongs to a file of this name; which one, and what it lacks, goes into the notes."""
+    for name in ITEM_FILES.get(ratings.path.name, ()):
+        if not (ratings.path.parent / name).is_file():
+            continue
+        try:
+            items, table = read_items(ratings.path.parent / name)
+        except DataError as error:
+            ratings.notes.append(f"not used for titles and genres: {error}")
+            continue
+        ratings.notes.extend([f"titles and genres from {name}", *table.cut_notes()])
+        return items
     return {}
 
 
-def read_items(path: Path) -> Items:
-    """Titles and genres of a MovieLens list of films, or of any CSV with an id and a title column.
+def read_items(path: Path) -> tuple[Items, Table]:
+    """Titles and genres of a MovieLens list of films, or of any CSV with an id and a title column; and the table.
 
     Raises `DataError` if it is no such list.
     """
@@ -151,5 +165,7 @@ def _flags(row: Sequence[str]) -> tuple[str, ...]:
     return tuple(name for name, flag in named if flag.strip() == "1" and name not in NO_GENRE)
 
 
-def _items(table: Table, item: int, title: int, genres: Callable[[Sequence[str]], tuple[str, ...]]) -> Items:
-    return {row[item].strip(): (row[title].strip(), genres(row)) for row in table.rows}
+def _items(
+    table: Table, item: int, title: int, genres: Callable[[Sequence[str]], tuple[str, ...]]
+) -> tuple[Items, Table]:
+    return {row[item].strip(): (row[title].strip(), genres(row)) for row in table.rows}, table

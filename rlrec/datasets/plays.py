@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rlrec.datasets.columns import find
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.report import Problem, Report
+from rlrec.datasets.report import Problem, Report, refuse_overwriting, write_rejects
 from rlrec.datasets.table import Table, read_table, refuse_if_ruined, to_numbers, why_not_a_number
 from rlrec.errors import DataError
 
@@ -70,20 +70,22 @@ def _pattern(words: str) -> re.Pattern[str]:
 _PATTERNS = tuple((genre, _pattern(words)) for genre, words in TAG_WORDS)
 
 
-def load_play_counts(source: str | Path = "lastfm") -> PlayCounts:
+def load_play_counts(source: str | Path = "lastfm", *, rejects: Path | None = None) -> PlayCounts:
     """Load plays by genre from "lastfm", a HetRec 2011 folder, or a CSV with the columns user, genre and plays.
 
     Last.fm: a user's plays of an artist are spread over the broad genres of the artist's taggings, in proportion.
     Plays of artists without a tag that maps are left out, and counted in `.report`.
+    Rows left out are counted in `.report`; `rejects` names a CSV they are written to.
     Raises `DataError` if columns or files are missing or most rows are unusable.
     """
     path = locate(source)
+    refuse_overwriting(rejects, path)
     if path.is_dir() and (path / "user_artists.dat").is_file():
-        return _load_lastfm(path)
-    return _load_csv(csv_in(path, "plays.csv"))
+        return _load_lastfm(path, rejects)
+    return _load_csv(csv_in(path, "plays.csv"), rejects)
 
 
-def _load_csv(path: Path) -> PlayCounts:
+def _load_csv(path: Path, rejects: Path | None) -> PlayCounts:
     table = read_table(path)
     at = {what: find(table.header, what) for what in ("user", "genre", "plays")}
     user, genre, plays = at["user"], at["genre"], at["plays"]
@@ -91,16 +93,16 @@ def _load_csv(path: Path) -> PlayCounts:
         missing = ", ".join(what for what, column in at.items() if column is None)
         raise DataError(f"{path}: row 1: no column for {missing}. The file has: {', '.join(table.header)}")
     counts = to_numbers(table.column(plays))
-    rows, rejected = _usable(table, (user, genre), plays, counts)
+    rows, rejected = _usable(table, (user, genre), plays, counts, rejects)
     users, names = ([table.rows[row][at].strip() for row in rows] for at in (user, genre))
     genres = tuple(sorted(set(names)))
     return _spread(path, table, rejected, users, names, counts[rows], genres, [])
 
 
 def _usable(
-    table: Table, ids: tuple[int, ...], plays: int, counts: NDArray[np.float64]
+    table: Table, ids: tuple[int, ...], plays: int, counts: NDArray[np.float64], rejects: Path | None
 ) -> tuple[NDArray[np.intp], list[Problem]]:
-    """Rows that can be used and a problem for each that cannot. Raises `DataError` if those are most."""
+    """Rows to use and a problem for each other, written to `rejects`. Raises `DataError` if those are most."""
     bad = ~((counts >= 0) & (counts < 2.0**53))
     empty = np.array([not all(row[at].strip() for at in ids) for row in table.rows], np.bool_)
     problems = list(table.cut)
@@ -109,6 +111,7 @@ def _usable(
         kind = "no id" if empty[row] else "out of its range" if np.isfinite(counts[row]) else why_not_a_number(text)
         problems.append(Problem(kind, line, table.header[plays], text, "plays must be a number from 0"))
     problems.sort(key=lambda problem: problem.row)
+    write_rejects(rejects, problems, lambda index: table.raw(problems[index].row))
     refuse_if_ruined(table, problems)
     return np.flatnonzero(~(bad | empty)), problems
 
@@ -127,17 +130,17 @@ def _spread(
     return PlayCounts(np.array(list(user_of), np.str_), genres, counts, report)
 
 
-def _load_lastfm(folder: Path) -> PlayCounts:
+def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
     missing = [name for name in ("tags.dat", "user_taggedartists.dat") if not (folder / name).is_file()]
     if missing:
         raise DataError(f"{folder}: {', '.join(missing)} missing: an artist's genres come from its tags")
-    table = read_table(folder / "user_artists.dat", delimiter="\t", quotes=False)
+    table = _read_dat(folder / "user_artists.dat", ("user", "artist", "plays"))
     plays = to_numbers(table.column(2))
-    rows, rejected = _usable(table, (0, 1), 2, plays)
-    mixes, share = _artist_genres(folder)
+    rows, rejected = _usable(table, (0, 1), 2, plays, rejects)
+    mixes, share, cut = _artist_genres(folder)
     users, genres, amounts, lost = [], [], [], 0.0
     for row in rows.tolist():
-        user, artist, _ = table.rows[row]
+        user, artist = table.rows[row][:2]
         mix = mixes.get(artist.strip(), {})
         lost += 0.0 if mix else plays[row]
         for genre, part in mix.items():
@@ -150,15 +153,27 @@ def _load_lastfm(folder: Path) -> PlayCounts:
         f"{share:.1%} of taggings map onto the {len(GENRES)} genres",
         f"{len(everyone) - len(set(users)):,} of {len(everyone):,} users have no such plays at all: left out",
         f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of artists without such a tag: left out",
+        *cut,
     ]
     return _spread(folder, table, rejected, users, genres, np.array(amounts), GENRES, notes)
 
 
-def _artist_genres(folder: Path) -> tuple[dict[str, dict[str, float]], float]:
-    """Artist id -> genre -> share of its taggings (sums to 1), and the share of taggings that map at all."""
-    tags = read_table(folder / "tags.dat", delimiter="\t", quotes=False)
+def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:
+    """One of Last.fm's files. Raises `DataError` if it has fewer columns than `needed`."""
+    table = read_table(path, delimiter="\t", quotes=False)
+    if len(table.header) < len(needed):
+        raise DataError(
+            f"{path}: row 1: {len(table.header)} columns ({', '.join(table.header)}); needed, with tabs between them: "
+            f"{', '.join(needed)}"
+        )
+    return table
+
+
+def _artist_genres(folder: Path) -> tuple[dict[str, dict[str, float]], float, list[str]]:
+    """Artist id -> genre -> share of its taggings (sums to 1), the share of taggings that map, and rows left out."""
+    tags = _read_dat(folder / "tags.dat", ("tag", "name"))
     genre_of = {row[0].strip(): genre_of_tag(row[1]) for row in tags.rows}
-    taggings = read_table(folder / "user_taggedartists.dat", delimiter="\t", quotes=False)
+    taggings = _read_dat(folder / "user_taggedartists.dat", ("user", "artist", "tag"))
     tally: dict[str, dict[str, float]] = {}
     mapped = 0
     for row in taggings.rows:
@@ -168,4 +183,4 @@ def _artist_genres(folder: Path) -> tuple[dict[str, dict[str, float]], float]:
             mix[genre] = mix.get(genre, 0.0) + 1
             mapped += 1
     shares = {artist: {g: n / sum(mix.values()) for g, n in mix.items()} for artist, mix in tally.items()}
-    return shares, mapped / max(len(taggings.rows), 1)
+    return shares, mapped / max(len(taggings.rows), 1), [*tags.cut_notes(), *taggings.cut_notes()]

@@ -12,6 +12,7 @@ from rlrec.datasets.folders import locate
 from rlrec.datasets.layouts import Items, RatingTable, ratings_file, read_ratings
 from rlrec.datasets.report import Problem, Report, refuse_overwriting, write_rejects
 from rlrec.datasets.table import refuse_if_ruined, to_numbers, why_not_a_number
+from rlrec.datasets.times import CONTRADICTORY, read_times
 from rlrec.errors import ConfigError
 
 Ids = NDArray[np.object_]
@@ -74,7 +75,9 @@ def load_ratings(
     problems = _problems(found, users, items, bad, bad_time, (low, high))
     usable = np.setdiff1d(np.arange(len(users)), list(problems), assume_unique=True)
     rejected = [*found.table.cut, *problems.values()]
-    refusal = _likely_cause(values, bad, high)
+    refusal = _likely_cause(values, bad, high) or next(
+        (note for note in found.table.notes if note.startswith(CONTRADICTORY)), ""
+    )
     kept, repeats = _drop_repeats(found, users, items, times, usable)
     everything = sorted([*rejected, *repeats], key=lambda problem: problem.row)
     write_rejects(rejects, everything, lambda index: found.table.raw(everything[index].row))
@@ -94,13 +97,8 @@ def _read_times(found: RatingTable) -> tuple[NDArray[np.int64], NDArray[np.bool_
         n = len(found.table.rows)
         return np.zeros(n, np.int64), np.zeros(n, np.bool_)
     texts = found.table.column(found.time)
-    seconds = to_numbers(texts)
-    if bool(np.isnan(seconds).all()):
-        import pandas as pd
-
-        dates = pd.to_datetime(pd.Series(texts, dtype=object), errors="coerce", utc=True, format="mixed")
-        since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-        seconds = np.asarray(since, dtype=np.float64)
+    seconds, notes = read_times(texts)
+    found.table.notes.extend(notes)
     bad = ~(np.abs(seconds) < 2.0**62)
     return np.where(bad, 0, seconds).astype(np.int64), bad
 
@@ -151,7 +149,8 @@ def _code(ids: NDArray[np.object_]) -> tuple[NDArray[np.int32], list[str]]:
     codes, found = pd.factorize(ids)
     names = [str(name) for name in found]
     numeric = all(name.isascii() and name.isdigit() for name in names)
-    order = sorted(range(len(names)), key=lambda i: (int(names[i]) if numeric else 0, names[i]))
+    digits = [name.lstrip("0") if numeric else "" for name in names]  # ordered as numbers, of whatever length
+    order = sorted(range(len(names)), key=lambda i: (len(digits[i]), digits[i], names[i]))
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return rank[codes], [names[i] for i in order]

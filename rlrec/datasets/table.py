@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
 DELIMITERS = ("::", "\t", ";", ",", "|")
+NAMED_CUT = 10  # rows that a sentence about a file read along names
 NOT_NUMBERS = frozenset({"nan", "na", "n/a", "#n/a", "null", "none", "inf", "-inf", "+inf", "infinity", "-infinity"})
 
 
@@ -38,6 +39,7 @@ class Table:
     cut: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list, repr=False)
+    end_of: dict[int, int] = field(default_factory=dict, repr=False)  # first line -> last line, where they differ
 
     @property
     def total(self) -> int:
@@ -49,8 +51,16 @@ class Table:
         return [row[index].strip() for row in self.rows]
 
     def raw(self, row: int) -> str:
-        """The first line of a row (1 = first line of the file), as it stands in the file."""
-        return self.lines[row - 1].rstrip("\r\n")
+        """The row that starts at line `row` (1 = first line of the file), all its lines, as it stands in the file."""
+        return "".join(self.lines[row - 1 : self.end_of.get(row, row)]).rstrip("\r\n")
+
+    def cut_notes(self) -> list[str]:
+        """A sentence naming the rows that were cut, for a file read along with another; nothing if none was."""
+        if not self.cut:
+            return []
+        named = ", ".join(f"row {problem.row} ({problem.kind})" for problem in self.cut[:NAMED_CUT])
+        more = f" and {len(self.cut) - NAMED_CUT:,} more" if len(self.cut) > NAMED_CUT else ""
+        return [f"{self.path.name}: {len(self.cut):,} of {self.total:,} rows left out: {named}{more}"]
 
 
 def read_text(path: Path) -> tuple[str, list[str]]:
@@ -98,66 +108,79 @@ def read_table(
     delimiter = delimiter or sniff(lines[first])
     records = _records(lines, first, delimiter, quotes, len(header) if header else None)
     if header is None:
-        _, names = next(records)
-        header = tuple(name.strip().lstrip("\ufeff") for name in names)
+        header = tuple(name.strip().lstrip("\ufeff") for name in next(records).fields)
     return _sort_out(path, tuple(header), records, delimiter, notes, lines)
 
 
 def _sort_out(
-    path: Path, header: tuple[str, ...], records: Iterable[tuple[int, list[str]]], delimiter: str, notes: list[str],
+    path: Path, header: tuple[str, ...], records: Iterable[_Record], delimiter: str, notes: list[str],
     lines: list[str],
 ) -> Table:  # fmt: skip
     rows: list[list[str]] = []
     starts: list[int] = []
     cut: list[Problem] = []
+    end_of: dict[int, int] = {}
     blank = 0
     width = len(header)
-    for start, fields in records:
+    for start, end, fields, error in records:
+        if end - start > 1:
+            end_of[start + 1] = end
         if len(fields) == width:
             rows.append(fields)
             starts.append(start + 1)
         elif not any(cell.strip() for cell in fields):
             blank += 1
         else:
-            cut.append(_cut_row(start + 1, fields, header, lines[start]))
+            cut.append(_cut_row(start + 1, fields, header, lines[start], error))
     if blank:
         notes = [*notes, f"{blank:,} blank line{'s' * (blank != 1)} skipped"]
     if not rows and not cut:
         raise DataError(f"{path}: has a header ({', '.join(header)}) and no row under it")
-    return Table(path, header, rows, np.array(starts, np.int64), delimiter, cut, notes, lines)
+    return Table(path, header, rows, np.array(starts, np.int64), delimiter, cut, notes, lines, end_of)
 
 
-def _cut_row(row: int, fields: list[str], header: tuple[str, ...], line: str) -> Problem:
+def _cut_row(row: int, fields: list[str], header: tuple[str, ...], line: str, error: str) -> Problem:
     kind = "too few fields (row cut in half?)" if len(fields) < len(header) else "too many fields"
     remedy = "complete the row, or put text that holds the separator in quotation marks"
     found = f"{len(fields)} fields, the header has {len(header)}"
-    if line.count('"') % 2:
+    if "field limit" in error and len(line) > csv.field_size_limit():
+        kind, remedy = f"a cell of more than {csv.field_size_limit():,} characters", "shorten it, or drop its column"
+        found = f"{len(line):,} characters"
+    elif line.count('"') % 2:
         kind, remedy = "a quotation mark never closes", "close it: it would swallow the rows that follow"
         found = "open quotation mark"
     return Problem(kind, row, found, line.strip(), remedy, fields[0].strip()[:40] if fields else "")
 
 
-def _records(
-    lines: list[str], first: int, delimiter: str, quotes: bool, width: int | None
-) -> Iterator[tuple[int, list[str]]]:
-    """(line index, fields) of each record. A quotation mark left open costs its own line only."""
+class _Record(NamedTuple):
+    """Lines start..end - 1 (counted from 0), their fields and what the csv module had against them."""
+
+    start: int
+    end: int
+    fields: list[str]
+    error: str = ""
+
+
+def _records(lines: list[str], first: int, delimiter: str, quotes: bool, width: int | None) -> Iterator[_Record]:
+    """Each record. A quotation mark left open costs its own line only."""
     at = first
     while at < len(lines):
         reader = _reader(lines, at, delimiter, quotes)
         start = at
+        error = ""
         try:
             for fields in reader:
                 width = width or len(fields)
                 end = at + reader.line_num
                 if end - start > 1 and len(fields) != width:
                     break
-                yield start, fields
+                yield _Record(start, end, fields)
                 start = end
             else:
                 return
-        except csv.Error:
-            pass
-        yield start, lines[start].rstrip("\r\n").split(delimiter)[: (width or 2) - 1]
+        except csv.Error as reason:
+            error = str(reason)
+        yield _Record(start, start + 1, lines[start].rstrip("\r\n").split(delimiter)[: (width or 2) - 1], error)
         at = start + 1
 
 

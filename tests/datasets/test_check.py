@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_every_layout(real: Path, path: str, status: int, words: str) -> None:
     text, found = check(real / path)
     assert found == status, text
     assert words in text
+
+
+def test_rejects_of_play_counts_and_side_files(write: Write, tmp_path: Path) -> None:
+    bad = tmp_path / "out" / "bad.csv"
+    plays = write("p.csv", "user,genre,plays", "a,rock,3", "a,pop,lots", "b,rock,1")
+    write("l/user_artists.dat", "userID\tartistID\tweight", "1\t1\t5", "1\t1\tmany")
+    tags = write("l/tags.dat", "tagID\ttagValue", "1\trock", "7")
+    write("l/user_taggedartists.dat", "userID\tartistID\ttagID", "1\t1\t1")
+    films = write("movies.csv", "movieId,title,genres", "1,A,Drama", "2,B, C,Drama")
+    for source, row in ((plays, "a,pop,lots"), (tags.parent, "1\t1\tmany"), (tags, "7"), (films, "2,B, C,Drama")):
+        bad.unlink(missing_ok=True)
+        assert check(source, rejects=bad)[1] == USABLE
+        with bad.open(newline="") as file:
+            assert [found["raw"] for found in csv.DictReader(file)] == [row]

@@ -43,6 +43,7 @@ class Server(ThreadingHTTPServer):
     dies_after = 10**9
     deaths = 0
     ranges_work = True
+    lie = 0  # bytes by which the start that it states is wrong
     requests: list[tuple[str, str | None]]
 
     def url(self, path: str) -> str:
@@ -65,6 +66,8 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start + self.server.lie}-{len(body) - 1}/{len(body)}")
         self.end_headers()
         if self.server.deaths > 0:
             self.server.deaths -= 1
@@ -283,3 +286,46 @@ def test_checksums_of_the_catalogue_match_the_real_files(real: Path) -> None:
                 assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, path
                 checked += 1
     assert checked >= 5
+
+
+def test_corrupt_data_in_a_zip(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("u.data", RATINGS)
+    damaged = bytearray(path.read_bytes())
+    damaged[36:60] = b"\xff" * 24
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match="no readable zip"):
+        unzip(path, tmp_path, ("u.data",))
+
+
+@pytest.mark.usefixtures("toy")
+def test_out_must_be_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(DataError, match="give --out a folder"):
+            fetch("toy", out=out)
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_part_of_the_file_that_starts_elsewhere_is_not_appended(server: Server, tmp_path: Path) -> None:
+    server.dies_after, server.deaths, server.lie = 70_000, 1, 5
+    assert (fetch("toy", out=tmp_path) / "u.data").read_bytes() == RATINGS
+    assert [asked is None for _, asked in server.requests] == [True, False, True]
+
+
+@pytest.mark.usefixtures("toy")
+def test_every_redirect_must_be_https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    get = requests.get
+
+    def redirected(*args: Any, **options: Any) -> requests.Response:
+        answer = get(*args, **options)
+        hop = requests.Response()
+        hop.url = "http://example.org/toy.zip"
+        answer.history = [hop]
+        return answer
+
+    monkeypatch.setattr(requests, "get", redirected)
+    with pytest.raises(DataError, match=r"example\.org/toy\.zip: only https"):
+        fetch("toy", out=tmp_path)

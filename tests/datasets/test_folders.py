@@ -31,3 +31,9 @@ def test_the_folder_of_rlrec_data_comes_first(monkeypatch, tmp_path):
     assert locate("ml-100k") == tmp_path / "mine" / "ml-100k"
     monkeypatch.delenv("RLREC_DATA")
     assert locate("ml-100k") == tmp_path / "cache" / "ml-100k"
+
+
+@pytest.mark.parametrize("source", ["x" * 5000, "~nobody-of-this-name/x"])
+def test_a_path_that_cannot_be(source):
+    with pytest.raises(DataError, match="cannot be looked at"):
+        locate(source)

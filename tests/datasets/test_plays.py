@@ -82,3 +82,30 @@ def test_lastfm(real: Path) -> None:
     means = dict(zip(found.genres, share.mean(axis=0), strict=True))
     public = {"rock": 0.24, "pop": 0.22, "indie": 0.11, "electronic": 0.10, "metal": 0.09, "ambient": 0.04}
     assert all(abs(means[name] - value) < 0.08 for name, value in public.items()), means
+
+
+def test_rows_cut_from_the_tags_are_named(write: Write) -> None:
+    folder = lastfm(write, "2\t51\t8")
+    write("tags.dat", "tagID\ttagValue", "1\trock", "2")
+    write("user_taggedartists.dat", "userID\tartistID\ttagID", "2\t51\t1", "2\t51")
+    notes = load_play_counts(folder).report.notes
+    assert "tags.dat: 1 of 2 rows left out: row 3 (too few fields (row cut in half?))" in notes
+    assert "user_taggedartists.dat: 1 of 2 rows left out: row 3 (too few fields (row cut in half?))" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "lines"),
+    [("user_artists.dat", ("userID\tartistID", "2\t51")), ("tags.dat", ("tagID", "1")),
+    ("user_taggedartists.dat", ("userID\tartistID", "2\t51"))],
+)  # fmt: skip
+def test_too_few_columns_are_named(write: Write, name: str, lines: tuple[str, ...]) -> None:
+    folder = lastfm(write, "2\t51\t8")
+    write(name, *lines)
+    with pytest.raises(DataError, match=rf"{name}: row 1: \d columns? .*needed"):
+        load_play_counts(folder)
+
+
+def test_a_fourth_column_does_no_harm(write: Write) -> None:
+    folder = lastfm(write)
+    write("user_artists.dat", "userID\tartistID\tweight\tyear", "2\t51\t8\t2009")
+    assert load_play_counts(folder).counts.sum() == 8

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -177,3 +178,97 @@ def test_movielens(real: Path, name: str, ratings: int, users: int, items: int, 
     assert all(found.titles)
     order = np.lexsort((found.timestamps, found.users))
     assert (order == np.arange(len(found))).all()
+
+
+def days(write: Write, *dates: str) -> tuple[list[str], Ratings]:
+    """Each date as the loader read it, in the file's order (a user each), and the ratings."""
+    rows = [f"{user},1,5,{date}" for user, date in enumerate(dates)]
+    ratings = load_ratings(write("x.csv", "user,item,rating,date", *rows))
+    return [str(np.datetime64(int(t), "s"))[:10] for t in ratings.timestamps], ratings
+
+
+@pytest.mark.parametrize(
+    ("dates", "expected", "note"),
+    [
+        (("12/02/2020", "13/02/2020", "14.02.2020"), ["2020-02-12", "2020-02-13", "2020-02-14"], "day first"),
+        (("12/02/2020", "02/13/2020 10:00"), ["2020-12-02", "2020-02-13"], "read month first"),
+        (("12/02/2020", "01/02/2020"), ["2020-12-02", "2020-01-02"], "may be day first or month first"),
+        (("2020-02-12", "2020-12-02T10:00"), ["2020-02-12", "2020-12-02"], ""),
+        (("2019-05-06", "2020", "2020-02-03"), ["2019-05-06", "2020-01-01", "2020-02-03"], ""),
+    ],
+)
+def test_day_and_month_have_one_order_in_a_column(
+    write: Write, dates: tuple[str, ...], expected: list[str], note: str
+) -> None:
+    found, ratings = days(write, *dates)
+    assert found == expected
+    assert ratings.report.rejected == ()
+    assert any(note in remark for remark in ratings.report.notes)
+    assert note or not any("first" in remark for remark in ratings.report.notes)
+
+
+def test_dates_that_contradict_each_other_are_rejected(write: Write) -> None:
+    found, ratings = days(write, "13/02/2020", "02/13/2020", "2020-01-01", "2020-01-02")
+    assert found == ["2020-01-01", "2020-01-02"]
+    assert [problem.row for problem in ratings.report.rejected] == [2, 3]
+    with pytest.raises(DataError, match="some dates stand day first, others month first"):
+        days(write, "13/02/2020", "02/13/2020")
+
+
+def test_a_list_of_another_file_gives_no_titles(write: Write) -> None:
+    write("movies.csv", "movieId,title", "1,A film")
+    assert load_ratings(write("songs_ratings.csv", "user,item,rating", "a,1,5")).titles.tolist() == [""]
+    ratings = load_ratings(write("ratings.csv", "user,item,rating", "a,1,5"))
+    assert ratings.titles.tolist() == ["A film"]
+    assert "titles and genres from movies.csv" in ratings.report.notes
+
+
+def test_a_neighbour_that_is_no_list_is_ignored_and_named(write: Write) -> None:
+    write("items.csv", "colour,size", "red,3")
+    assert len(load_ratings(write("mine.csv", "user,item,rating", "a,1,5"))) == 1
+    ratings = load_ratings(write("ratings.csv", "user,item,rating", "a,1,5"))
+    assert any("not used" in note and "items.csv: is no list" in note for note in ratings.report.notes)
+
+
+def test_rows_cut_from_the_list_of_items_are_named(write: Write) -> None:
+    write("movies.csv", "movieId,title,genres", "1,A film,Drama", "2,Film, Two,Drama")
+    ratings = load_ratings(write("ratings.csv", "user,item,rating", "a,1,5", "a,2,4"))
+    assert "movies.csv: 1 of 2 rows left out: row 3 (too many fields)" in ratings.report.notes
+
+
+def test_rejects_hold_all_lines_of_a_row(write: Write, tmp_path: Path) -> None:
+    path = write("x.csv", "user,item,rating,note", 'a,1,99,"first', 'second"', "a,2,5,x", "a,3,5,x")
+    load_ratings(path, rejects=tmp_path / "bad.csv")
+    with (tmp_path / "bad.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["raw"] == 'a,1,99,"first\nsecond"'
+
+
+def test_an_id_of_five_thousand_digits(write: Write) -> None:
+    long = "9" * 5000
+    ratings = load_ratings(write("x.csv", "user,item,rating", f"{long},1,5", "10,1,5", "9,1,5"))
+    assert ratings.user_ids.tolist() == ["9", "10", long]
+
+
+@pytest.mark.parametrize("twice", ["rating", "user", "item"])
+def test_a_column_that_stands_twice_is_named(write: Write, twice: str) -> None:
+    path = write("x.csv", f"user,item,rating,{twice.upper()}", "a,1,5,4")
+    with pytest.raises(DataError, match=f"'{twice}' and '{twice.upper()}' both claim the {twice}"):
+        load_ratings(path)
+
+
+def test_a_huge_cell_is_called_so(write: Write) -> None:
+    path = write("x.csv", "user,item,rating,note", "a,1,5," + "x" * 140_000, "a,2,5,x", "a,3,5,x")
+    (problem,) = load_ratings(path).report.rejected
+    assert (problem.kind, problem.row) == ("a cell of more than 131,072 characters", 2)
+
+
+def test_a_file_that_cannot_be_opened(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write("x.csv", "user,item,rating", "a,1,5")
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(DataError, match=r"x\.csv: cannot be read \(Permission denied\)"):
+        load_ratings(path)
