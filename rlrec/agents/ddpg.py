@@ -68,7 +68,8 @@ class DDPG:
     """The agent; see the module's first lines.
 
     item_vectors [I, d], user_vectors [U, d] (None: there are none, a user counts as zeros). Both are scaled to a root
-    mean square length of 1, which changes no ranking. ``history``: ids in an observation's history.
+    mean square length of 1, which changes no ranking. ``history``: ids in an observation's history. ``scaled``: the
+    vectors are scaled already, the users' by this (an agent that is loaded).
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class DDPG:
         seed: int = 0,
         *,
         history: int = 5,
+        scaled: float | None = None,
     ) -> None:
         self.config = config if config is not None else DDPGConfig()
         users = np.zeros((1, item_vectors.shape[1])) if user_vectors is None else user_vectors
@@ -86,9 +88,10 @@ class DDPG:
             raise ConfigError(f"items {item_vectors.shape}, users {users.shape}: need [items, d] and [users, d]")
         self.history, self.n_items, self.dimensions = history, *item_vectors.shape
         self.has_users = user_vectors is not None
-        self.user_scale = _scale(users)
-        self.item_vectors = (item_vectors * _scale(item_vectors)).astype(np.float32)  # [I, d]
-        self.user_vectors = (users * self.user_scale).astype(np.float32)  # [U, d]
+        again = scaled is not None
+        self.user_scale = scaled if scaled is not None else _scale(users)
+        self.item_vectors = (item_vectors * (1.0 if again else _scale(item_vectors))).astype(np.float32)  # [I, d]
+        self.user_vectors = (users * (1.0 if again else self.user_scale)).astype(np.float32)  # [U, d]
         self.rng = np.random.default_rng(seed)
         self.learner = Learner(self.item_vectors, self.user_vectors, history, self.config, self.rng)
         self.memory = _memory(self.config, history)
@@ -259,12 +262,13 @@ class DDPG:
     def save(self, folder: str | Path) -> None:
         """Write settings, vectors and everything that ``state`` tells into ``folder``."""
         runs.write_json(Path(folder) / "agent.json", {"config": asdict(self.config), "history": self.history})
-        users = {"user_vectors": self.user_vectors / self.user_scale} if self.has_users else {}
-        runs.write_arrays(Path(folder) / "agent.npz", item_vectors=self.item_vectors, **users, **self.state())
+        vectors = {"item_vectors": self.item_vectors, "user_scale": np.array(self.user_scale)}
+        vectors |= {"user_vectors": self.user_vectors} if self.has_users else {}
+        runs.write_arrays(Path(folder) / "agent.npz", **vectors, **self.state())
 
     @classmethod
-    def load(cls, folder: str | Path) -> DDPG:
-        """Read what ``save`` wrote. Raises ``DataError`` for a broken folder."""
+    def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> DDPG:
+        """Read what ``save`` wrote, to go on in ``env`` if given. Raises ``DataError`` for a broken folder."""
         settings, path = runs.read_json(Path(folder) / "agent.json"), Path(folder) / "agent.npz"
         try:
             config = dict(settings["config"])
@@ -272,10 +276,11 @@ class DDPG:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
             items, users = arrays.pop("item_vectors"), arrays.pop("user_vectors", None)
-            agent = cls(items, users, DDPGConfig(**config), history=settings["history"])
+            scaled = float(arrays.pop("user_scale"))
+            agent = cls(items, users, DDPGConfig(**config), history=settings["history"], scaled=scaled)
         except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             raise DataError(f"{folder}: broken or of another version ({error}); train the run again") from None
-        agent.restore(arrays)
+        agent.restore(arrays, env)
         return agent
 
     def state(self) -> Arrays:

@@ -1,9 +1,11 @@
-"""A supervised start for DDPG's actor: from what was liked before a moment to what was liked after it.
+"""A supervised start for DDPG's actor: from what is known of a user to what the user liked afterwards.
 
-    loss = -mean over later liked items i of log softmax_j(sharpness <a(s), j>)_i           j: the whole catalogue
+    loss = -mean over liked items i of log softmax_j(sharpness <a(s), j>)_i
 
-The actor a(s) and the weights of the state's positions learn; the critics do not. Afterwards the targets are copies
-again. Whatever an agent reaches is to be shown in three parts: the item vectors alone, after this start, after RL.
+j runs over the whole catalogue, or over what the user rated afterwards (``contrast``). What learns is the reference
+policy from which actor and critics set out (`rlrec.nn.actor_critic`), or the actor of an agent without one, and the
+weights of the state's positions. Afterwards the targets are copies again. Whatever an agent reaches is to be shown in
+three parts: the vectors alone, after this start, after RL.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlrec.datasets.interactions import rating_matrix
 from rlrec.errors import ConfigError, DataError
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import Adam, Tensor, copy_weights
@@ -30,86 +33,115 @@ class WarmStartConfig:
     """Hyperparameters of ``warm_start``."""
 
     updates: int = 1_000  # 1..: steps of Adam
-    batch_size: int = 64  # 1.. moments in an update
+    batch_size: int = 64  # 1.. users in an update
     learning_rate: float = 1e-3  # > 0: Adam's step size
-    positives: int = 20  # 1..: later liked items a moment, drawn at random if there are more
+    drawn: int = 20  # 1..: later items a user, drawn at random if there are more
+    contrast: str = "catalogue"  # liked against "catalogue": everything; "rated": what else the user rated afterwards
     sharpness: float = 5.0  # > 0: what scores are multiplied by before the softmax, at the start; it learns, too
     positive: float = 4.0  # stars: ratings of this and above are liked
 
     def __post_init__(self) -> None:
-        for name in ("updates", "batch_size", "positives"):
+        for name in ("updates", "batch_size", "drawn"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}; it must be 1 or more")
         if not self.learning_rate > 0.0 or not self.sharpness > 0.0:
             raise ConfigError("learning_rate and sharpness must be above 0")
+        if self.contrast not in ("catalogue", "rated"):
+            raise ConfigError(f"contrast is {self.contrast!r}; choose catalogue or rated")
 
 
 def warm_start(
-    agent: DDPG, ratings: Ratings, config: WarmStartConfig | None = None, seed: int = 0
+    agent: DDPG, known: Ratings, later: Ratings, config: WarmStartConfig | None = None, seed: int = 0
 ) -> NDArray[np.float32]:
-    """Train ``agent``'s actor on ``ratings`` (training interactions, nothing else); the loss of each update.
+    """Train ``agent``'s actor on training interactions, two parts of the same users; the loss of each update.
 
-    The users' own vectors are not used where they know the future: users count as strangers unless the agent was made
-    with ``residual="user"``, whose vectors then must come from early ratings alone. Raises ``DataError`` if nobody
-    liked two items.
+    ``known``: what a user's history is read from, and all that the agent's user vectors may have seen. ``later``: what
+    came after. Raises ``DataError`` if nobody has both.
     """
     config = config if config is not None else WarmStartConfig()
     learner, rng = agent.learner, np.random.default_rng(seed)
-    moments = Moments(ratings, agent.history, config)
+    questions = Questions(known, later, agent.history, config)
     sharpness = tf.Variable(np.log(config.sharpness), dtype=tf.float32)
-    weights = [*learner.online.actor.trainable_variables, *learner.online.state.variables, sharpness]
+    net = learner.online
+    policy = net.reference if net.reference is not None else net.actor
+    weights = [*policy.trainable_variables, *net.state.variables, sharpness]
     optimiser = Adam(config.learning_rate, weights, agent.config.gradient_norm)
-    with_users = agent.has_users and agent.config.residual == "user"
+    loss_of = likelihood_loss if config.contrast == "catalogue" else contrast_loss
 
-    def update(users: Tensor, history: Tensor, later: Tensor) -> Tensor:
+    def update(users: Tensor, history: Tensor, items: Tensor, liked: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             view = learner._view(users, history)
-            actions, _ = learner.online.action(learner.online.states(*view), learner.online.base(*view))
-            loss = likelihood_loss(actions * tf.exp(sharpness), learner.item_table[1:], later)
+            actions, _ = net.action(net.states(*view), net.base(*view))
+            loss = loss_of(actions * tf.exp(sharpness), learner.item_table[1:], items, liked)
         optimiser.descend(tape, loss)
         return loss
 
     compiled = tf.function(update, jit_compile=agent.config.compiled)
     losses = []
     for _ in range(config.updates):
-        users, history, later = moments.draw(config.batch_size, rng)
-        losses.append(compiled(users if with_users else np.full_like(users, -1), history, later))
+        users, history, items, liked = questions.draw(config.batch_size, rng)
+        losses.append(compiled(users if agent.has_users else np.full_like(users, -1), history, items, liked))
     copy_weights(learner.target.variables, learner.online.variables)
     return np.array([float(loss) for loss in losses], np.float32)
 
 
-def likelihood_loss(actions: Tensor, items: Tensor, later: Tensor) -> Tensor:
-    """The mean of -log softmax over ``items`` [I, d] at the ids ``later`` [batch, P] (-1: none), actions [batch, d]."""
-    log_chance = tf.nn.log_softmax(actions @ tf.transpose(items), axis=1)  # [batch, I]
-    there = tf.cast(later >= 0, tf.float32)  # [batch, P]
-    chosen = tf.gather(log_chance, tf.maximum(later, 0), batch_dims=1)  # [batch, P]
-    return -tf.reduce_mean(tf.reduce_sum(chosen * there, axis=1) / tf.reduce_sum(there, axis=1))
+def likelihood_loss(actions: Tensor, vectors: Tensor, items: Tensor, liked: Tensor) -> Tensor:
+    """-log softmax over all ``vectors`` [I, d] at the liked ones of ``items`` [batch, m], actions [batch, d]: mean."""
+    log_chance = tf.nn.log_softmax(actions @ tf.transpose(vectors), axis=1)  # [batch, I]
+    return _mean_of_liked(tf.gather(log_chance, tf.maximum(items, 0), batch_dims=1), liked)
 
 
-class Moments:
-    """Moments in users' lives: the last liked items before, and some of those liked after."""
+def contrast_loss(actions: Tensor, vectors: Tensor, items: Tensor, liked: Tensor) -> Tensor:
+    """The same over ``items`` [batch, m] alone (-1: none): who was liked among what was rated."""
+    scores = tf.einsum("bd,bmd->bm", actions, tf.gather(vectors, tf.maximum(items, 0)))
+    return _mean_of_liked(tf.nn.log_softmax(tf.where(items >= 0, scores, -1e9), axis=1), liked)
 
-    def __init__(self, ratings: Ratings, history: int, config: WarmStartConfig) -> None:
-        liked = ratings.ratings >= config.positive
-        self.items, users = ratings.items[liked], ratings.users[liked]
-        self.users, first, count = np.unique(users, return_index=True, return_counts=True)
-        several = count >= 2
-        self.users, self.first, self.count = self.users[several], first[several], count[several]
-        self.history, self.positives = history, config.positives
+
+def _mean_of_liked(log_chance: Tensor, liked: Tensor) -> Tensor:
+    weight = tf.cast(liked, tf.float32)  # [batch, m]
+    return -tf.reduce_mean(tf.reduce_sum(log_chance * weight, axis=1) / tf.reduce_sum(weight, axis=1))
+
+
+class Questions:
+    """Users with what they liked last in ``known``, and some of what they rated in ``later``."""
+
+    def __init__(self, known: Ratings, later: Ratings, history: int, config: WarmStartConfig) -> None:
+        self.history = last_liked(rating_matrix(known), history, config.positive).astype(np.int32)
+        self.later, self.config = rating_matrix(later), config
+        if config.contrast == "catalogue":  # what was not liked is not asked for
+            liked = self.later.data >= config.positive
+            self.later.data[~liked] = 0.0
+            self.later.eliminate_zeros()
+        good = np.bincount(later.users, later.ratings >= config.positive, minlength=later.n_users)
+        count = np.bincount(later.users, minlength=later.n_users)
+        asked = (good > 0) & (self.history[:, -1] >= 0)
+        self.users = np.flatnonzero(asked if config.contrast == "catalogue" else asked & (good < count))
         if not len(self.users):
-            raise DataError("nobody liked two items; there is no before and after to learn from")
+            raise DataError("nobody liked something before and something after; there is nothing to learn from")
 
-    def draw(self, batch: int, rng: np.random.Generator) -> tuple[Ids, Ids, Ids]:
-        """Users [batch], histories [batch, n] (oldest first, -1: none) and later liked items [batch, P] (-1: none)."""
-        who = rng.integers(len(self.users), size=batch)
-        cut = rng.integers(1, self.count[who])  # at least one before and one after
-        history = np.full((batch, self.history), -1, np.int32)
-        later = np.full((batch, self.positives), -1, np.int32)
-        for row, (user, at) in enumerate(zip(who, cut, strict=True)):
-            liked = self.items[self.first[user] : self.first[user] + self.count[user]]
-            before, after = liked[:at][-self.history :], rng.permutation(liked[at:])[: self.positives]
-            history[row, -len(before) :], later[row, : len(after)] = before, after
-        return self.users[who].astype(np.int32), history, later
+    def draw(self, batch: int, rng: np.random.Generator) -> tuple[Ids, Ids, Ids, NDArray[np.bool_]]:
+        """Users [batch], histories [batch, n], later items [batch, m] (-1: none), which of them were liked."""
+        who = rng.choice(self.users, batch)
+        items = np.full((batch, self.config.drawn), -1, np.int32)
+        liked = np.zeros(items.shape, np.bool_)
+        for row, user in enumerate(who):
+            start, end = self.later.indptr[user : user + 2]
+            good = self.later.data[start:end] >= self.config.positive
+            order = rng.permutation(end - start)[: self.config.drawn]
+            if not good[order].any():  # drawn without a liked one: put one in
+                order[0] = rng.choice(np.flatnonzero(good))
+            items[row, : len(order)], liked[row, : len(order)] = self.later.indices[start:end][order], good[order]
+        return who.astype(np.int32), self.history[who], items, liked
+
+
+def last_liked(known: Any, n: int, positive: float = 4.0) -> NDArray[np.int64]:
+    """The ids of the ``n`` items liked last [users, n], oldest first, -1: none; ``known`` as of `rating_matrix`."""
+    history = np.full((known.shape[0], n), -1, np.int64)
+    for row, (start, end) in enumerate(zip(known.indptr, known.indptr[1:], strict=False)):
+        liked = known.indices[start:end][known.data[start:end] >= positive][-n:]
+        if len(liked):
+            history[row, -len(liked) :] = liked
+    return history
 
 
 def scores_from_known(agent: DDPG, known: Any, positive: float = 4.0) -> NDArray[np.float32]:
@@ -117,9 +149,4 @@ def scores_from_known(agent: DDPG, known: Any, positive: float = 4.0) -> NDArray
 
     The last liked items are the history; users count as strangers. Made for the protocols of `rlrec.evaluation`.
     """
-    history = np.full((known.shape[0], agent.history), -1, np.int64)
-    for row, (start, end) in enumerate(zip(known.indptr, known.indptr[1:], strict=False)):
-        liked = known.indices[start:end][known.data[start:end] >= positive][-agent.history :]
-        if len(liked):
-            history[row, -len(liked) :] = liked
-    return agent.scores(np.full(len(history), -1), history)
+    return agent.scores(np.full(known.shape[0], -1), last_liked(known, agent.history, positive))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,6 +36,26 @@ def rating_matrix(ratings: Ratings) -> Matrix:
     begin = np.searchsorted(ratings.users, np.arange(ratings.n_users + 1))
     entries = (ratings.ratings.astype(np.float64), ratings.items.astype(np.int64), begin.astype(np.int64))
     return sp.csr_matrix(entries, shape=(ratings.n_users, ratings.n_items))
+
+
+def places(ratings: Ratings) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each rating its place in its user's row in time, 0 first, and how many the row has: [n], [n]."""
+    count = np.bincount(ratings.users, minlength=ratings.n_users)
+    begin = np.append(0, count.cumsum())[ratings.users]
+    return np.arange(len(ratings)) - begin, count[ratings.users]
+
+
+def subset(ratings: Ratings, mask: NDArray[np.bool_]) -> Ratings:
+    """The ratings in ``mask`` [n]; users and items keep their numbers."""
+    parts = {name: getattr(ratings, name)[mask] for name in ("users", "items", "ratings", "timestamps")}
+    return replace(ratings, **parts)
+
+
+def earlier_and_later(ratings: Ratings, share: float = 0.2, first: int | None = None) -> tuple[Ratings, Ratings]:
+    """Each user's ratings cut in two in time: the last ``share`` (0..1, rounded up) apart, or all but the ``first``."""
+    place, count = places(ratings)
+    later = place >= (count - np.ceil(share * count - 1e-9) if first is None else first)
+    return subset(ratings, ~later), subset(ratings, later)
 
 
 def _digest(name: str) -> int:

@@ -32,8 +32,10 @@ class RatingsBatch(BatchEnv[Any]):
     """A batch of users drawn from ``ratings``; actions are item ids [batch], 0..I-1.
 
     Observations: ``user`` [1] (-1 with ``known_users=False``) and ``history`` [n], the items liked last, oldest first
-    (-1: none). Each episode begins with the user's first ``history`` liked items known, and those are not recommended
-    again. Only users with a logged item beyond these take part. ``allowed()`` tells which items may come next.
+    (-1: none). Each episode begins with the user's first ``history`` liked items known; or, given ``known`` (earlier
+    ratings of the same users and items, none of which is in ``ratings``), with the last ones liked there. What is
+    known is not recommended again. Only users with a logged item beyond that take part. ``allowed()`` tells which
+    items may come next.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class RatingsBatch(BatchEnv[Any]):
         liked_from: float = 4.0,
         logged_only: bool = True,
         known_users: bool = True,
+        known: Ratings | None = None,
     ) -> None:
         for name, value in (("history", history), ("length", length)):
             if value < 1:
@@ -66,8 +69,12 @@ class RatingsBatch(BatchEnv[Any]):
             ),
             spaces.Discrete(self.n_items),
         )
-        self._first, self._begin_of = _first_liked(ratings, history, liked_from)
+        self._first, self._begin_of = _liked(ratings, slice(history), history, liked_from)
         self._eligible = _eligible_users(self._begin_of, self._first)
+        self.known = known
+        if known is not None:
+            self._first, self._known_begin = _liked(known, slice(-history, None), history, liked_from)
+            self._eligible = np.flatnonzero((np.diff(self._begin_of) > 0) & (np.diff(self._known_begin) > 0))
         if not len(self._eligible):
             raise ConfigError(f"no user has a logged item beyond the first {history} liked ones; lower history")
         self._users = np.zeros(num_envs, np.int64)
@@ -112,8 +119,15 @@ class RatingsBatch(BatchEnv[Any]):
         self._scores[rows], self._open[rows] = np.nan, True
         for row in rows:
             self._look_up(int(row))
-            known = self._recent[row]
-            self._open[row, known[known >= 0]] = False
+            self._open[row, self._known_items(row)] = False
+
+    def _known_items(self, row: int) -> Ids:
+        """What is known of a row's user when its episode begins."""
+        if self.known is None:
+            return self._recent[row][self._recent[row] >= 0]
+        user = self._users[row]
+        known: Ids = self.known.items[self._known_begin[user] : self._known_begin[user + 1]].astype(np.int64)
+        return known
 
     def _look_up(self, row: int) -> None:
         user = self._users[row]
@@ -142,16 +156,16 @@ class RatingsEnv(SingleEnv):
     batch_class = RatingsBatch
 
 
-def _first_liked(ratings: Ratings, history: int, liked_from: float) -> tuple[Ids, Ids]:
-    """Each user's first liked items [users, history], right-aligned, and where each user's rows begin [users + 1]."""
+def _liked(ratings: Ratings, part: slice, history: int, liked_from: float) -> tuple[Ids, Ids]:
+    """A ``part`` of each user's liked items [users, history], right-aligned; where users' rows begin [users + 1]."""
     begin = np.searchsorted(ratings.users, np.arange(ratings.n_users + 1))
-    first = np.full((ratings.n_users, history), -1, np.int64)
+    found = np.full((ratings.n_users, history), -1, np.int64)
     for user in range(ratings.n_users):
         rows = slice(begin[user], begin[user + 1])
-        liked = ratings.items[rows][ratings.ratings[rows] >= liked_from][:history]
+        liked = ratings.items[rows][ratings.ratings[rows] >= liked_from][part]
         if len(liked):
-            first[user, -len(liked) :] = liked
-    return first, begin
+            found[user, -len(liked) :] = liked
+    return found, begin
 
 
 def _eligible_users(begin: Ids, first: Ids) -> Ids:

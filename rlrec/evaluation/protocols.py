@@ -15,7 +15,7 @@ shows what a list changes in the people who get it. `rlrec.evaluation.simulate` 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -23,7 +23,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rlrec.datasets import Ratings
-from rlrec.datasets.interactions import interaction_keys, rating_matrix
+from rlrec.datasets.interactions import interaction_keys, places, rating_matrix, subset
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 
@@ -31,7 +31,7 @@ Floats = NDArray[np.float64]
 Ids = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 Matrix = Any  # scipy.sparse.csr_matrix; SciPy has no type stubs here
-Scorer = Callable[[Ids, Matrix], Floats]
+Scorer = Callable[[Ids, Matrix], NDArray[Any]]
 
 POSITIVE = 4.0  # stars: a hit is a rating of this and above
 KNOWN = 10  # ratings of each evaluated user that `session` makes known
@@ -309,14 +309,12 @@ def _stored(matrix: Matrix) -> Bools:
 
 
 def _places(ratings: Ratings, order: Floats | None = None) -> tuple[Ids, Ids]:
-    """For each rating its place in its user's row, 0 first, by time or by ``order``, and the row's length: [n], [n]."""
-    count = np.bincount(ratings.users, minlength=ratings.n_users)
-    begin = np.append(0, count.cumsum())[ratings.users]
-    place = np.arange(len(ratings)) - begin
+    """`interactions.places`, by time or by ``order`` [n]."""
+    place, count = places(ratings)
     if order is not None:
         shuffled = np.lexsort((order, ratings.users))
         place[shuffled] = place.copy()  # row after row, both count 0, 1, 2, ...
-    return place, count[ratings.users]
+    return place, count
 
 
 def _first_of_user(ratings: Ratings, mask: Bools, last: bool = False) -> Bools:
@@ -332,9 +330,4 @@ def _split(name: str, ratings: Ratings, train: Bools, known: Bools, held_out: Bo
     if not len(users) or not train.any():
         raise DataError(f"{name}: {train.sum():,} ratings to train on, {len(users)} users to evaluate; too few ratings")
     keep = known & np.isin(ratings.users, users)
-    return Split(name, _subset(ratings, train), _subset(ratings, keep), _subset(ratings, held_out), users)
-
-
-def _subset(ratings: Ratings, mask: Bools) -> Ratings:
-    parts = {name: getattr(ratings, name)[mask] for name in ("users", "items", "ratings", "timestamps")}
-    return replace(ratings, **parts)
+    return Split(name, subset(ratings, train), subset(ratings, keep), subset(ratings, held_out), users)

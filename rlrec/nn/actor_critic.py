@@ -1,14 +1,15 @@
 """Actor, critics and one compiled round of updates: what DDPG learns with (DRR, arXiv:1810.12027, algorithm 1).
 
     s = state(u, i_1 .. i_n)                                     states.py; its weights are trained with the critics
-    a = normalise(b + tanh(actor(s)))                            a ranking vector of length 1
+    a = normalise(sqrt(d) b / |b| + tanh(actor(s)))              a ranking vector [d] of length 1
     y = r + gamma (1 - terminated) min_j Q'_j(s', a'(s'))        clipped to the values that rewards make possible
     critics:  mean w (y - Q_j(s, i))^2 + l2 |kernels|^2          i: vector of the item that was played
     actor:    -mean Q_1(s, a(s)) + c mean actor(s)^2             the slope dQ/da at the actor's OWN action
 
-Q is ``v(s) + c(s) . a`` ("dot") or a network of [s, a] ("mlp"). In y, a' is replaced by the item that it ranks first
-among ``target_candidates`` drawn at random. b is 0, or the user's vector or the history's mean (``residual``); then
-the actor starts by ranking with b.
+Q is ``v(s) + (c(s) + t b) . a`` ("dot") or a network of [s, a] ("mlp"). In y, a' is replaced by the item that it ranks
+first among ``target_candidates`` drawn at random. b is 0, or the user's vector or the history's sum (``residual``),
+turned by a reference policy of the actor's form that only a supervised start trains: the point from which actor and
+critics set out. The critics trust b at t = 1, a number that they learn.
 """
 
 from __future__ import annotations
@@ -67,45 +68,58 @@ class Networks:
             mlp(ends[0], config.hidden, ends[1], rng, last_scale=0.1) for _ in range(2 if config.twin else 1)
         ]
         self.residual, self.root, self.dot = config.residual, float(np.sqrt(dimensions)), config.critic == "dot"
+        self.reference: Model | None = None
+        if config.residual != "none":  # starts at 0, learns in a supervised start only
+            self.reference = mlp(width, config.hidden, dimensions, rng, last_scale=0.0)
+        self.trust = [tf.Variable(1.0, name="trust") for _ in self.critics if self.dot and self.reference]
 
     @property
     def critic_variables(self) -> list[Any]:
         """The critics' weights and the state's: they are trained together."""
         critics = [variable for critic in self.critics for variable in critic.trainable_variables]
-        return [*critics, *self.state.variables]
+        return [*critics, *self.trust, *self.state.variables]
 
     @property
     def variables(self) -> list[Any]:
         """All the weights."""
-        return [*self.actor.trainable_variables, *self.critic_variables]
+        reference = self.reference.trainable_variables if self.reference else []
+        return [*self.actor.trainable_variables, *reference, *self.critic_variables]
 
     def states(self, users: Tensor, items: Tensor, known: Tensor) -> Tensor:
         """States [batch, width]; vectors come at length about 1 and enter with entries of about 1."""
         return self.state(users * self.root, items * self.root, known)
 
     def base(self, users: Tensor, items: Tensor, known: Tensor) -> Tensor:
-        """What the actor's output is added to: [batch, d], or 0."""
-        if self.residual == "none":
-            return 0.0
+        """What actor and critics start from, b [batch, d]: 0, or user or history, turned by the reference policy."""
+        if self.reference is None:
+            return tf.zeros_like(users)
         present = tf.cast(known, tf.float32)[:, :, None]
-        vector = users if self.residual == "user" else tf.reduce_sum(items * present, axis=1)
-        return tf.nn.l2_normalize(vector, axis=1) * self.root
+        liked = tf.nn.l2_normalize(tf.reduce_sum(items * present, axis=1), axis=1)
+        vector = users if self.residual == "user" else liked
+        turned = self.turned(vector, self.reference(self.states(users, items, known)))
+        return turned * tf.norm(vector, axis=1, keepdims=True)
+
+    def turned(self, base: Tensor, before: Tensor) -> Tensor:
+        """normalise(sqrt(d) b / |b| + tanh(before)): vectors of length 1 [batch, d]."""
+        return tf.nn.l2_normalize(tf.nn.l2_normalize(base, axis=1) * self.root + tf.tanh(before), axis=1)
 
     def action(self, states: Tensor, base: Tensor) -> tuple[Tensor, Tensor]:
         """Actions of length 1 [batch, d], and the values before tanh [batch, d]."""
         before = self.actor(states)
-        return tf.nn.l2_normalize(base + tf.tanh(before), axis=1), before
+        return self.turned(base, before), before
 
-    def value(self, critic: Model, states: Tensor, actions: Tensor) -> Tensor:
-        """Q(s, a) [batch] for states [batch, width] and actions or item vectors [batch, d]."""
-        if self.dot:
-            parts = critic(states)  # [batch, 1 + d]: v and c
-            return parts[:, 0] + tf.reduce_sum(parts[:, 1:] * actions, axis=1)
-        return critic(tf.concat([states, actions * self.root], axis=1))[:, 0]
+    def value(self, which: int, states: Tensor, base: Tensor, actions: Tensor) -> Tensor:
+        """Q(s, a) [batch] of one critic for states [batch, width], b [batch, d], actions or item vectors [batch, d]."""
+        critic = self.critics[which]
+        if not self.dot:
+            return critic(tf.concat([states, actions * self.root], axis=1))[:, 0]
+        parts = critic(states)  # [batch, 1 + d]: v and c
+        slope = parts[:, 1:] + self.trust[which] * base if self.trust else parts[:, 1:]
+        return parts[:, 0] + tf.reduce_sum(slope * actions, axis=1)
 
-    def values(self, states: Tensor, actions: Tensor) -> Tensor:
+    def values(self, states: Tensor, base: Tensor, actions: Tensor) -> Tensor:
         """All critics' values [critics, batch]."""
-        return tf.stack([self.value(critic, states, actions) for critic in self.critics])
+        return tf.stack([self.value(which, states, base, actions) for which in range(len(self.critics))])
 
 
 class Learner:
@@ -140,10 +154,10 @@ class Learner:
 
     def _judge(self, users: Tensor, history: Tensor, items: Tensor) -> Tensor:
         """What the critics hold of items [batch, m], the smaller value of each: [batch, m]."""
-        states = self.online.states(users, self.items(history), history >= 0)  # [batch, width]
-        count = tf.shape(items)[1]
+        view, count = (users, self.items(history), history >= 0), tf.shape(items)[1]
+        states, base = (tf.repeat(part(*view), count, axis=0) for part in (self.online.states, self.online.base))
         vectors = tf.reshape(self.items(items), (-1, tf.shape(users)[1]))  # [batch m, d]
-        values = self.online.values(tf.repeat(states, count, axis=0), vectors)  # [critics, batch m]
+        values = self.online.values(states, base, vectors)  # [critics, batch m]
         return tf.reshape(tf.reduce_min(values, axis=0), (-1, count))
 
     def items(self, ids: Tensor) -> Tensor:
@@ -175,7 +189,8 @@ class Learner:
         """One step of the critics and the state: TD errors [batch], loss, mean Q."""
         target, view = self.targets(batch), self._view(batch["user"], batch["history"])
         with tf.GradientTape() as tape:
-            values = self.online.values(self.online.states(*view), self.items(batch["item"]))  # [critics, batch]
+            states, base = self.online.states(*view), tf.stop_gradient(self.online.base(*view))
+            values = self.online.values(states, base, self.items(batch["item"]))  # [critics, batch]
             errors = target[None, :] - values  # [critics, batch]
             loss = tf.reduce_sum(tf.reduce_mean(batch["weight"] * tf.square(errors), axis=1))
             loss += self.config.l2 * kernel_penalty(self.online.critics)
@@ -185,11 +200,11 @@ class Learner:
     def targets(self, batch: Batch) -> Tensor:
         """What the critics should say [batch]: the smaller of the target critics' values counts (TD3, section 4)."""
         view = self._view(batch["user"], batch["next_history"])
-        states = self.target.states(*view)
-        actions, _ = self.target.action(states, self.target.base(*view))
+        states, base = self.target.states(*view), self.target.base(*view)
+        actions, _ = self.target.action(states, base)
         if self.config.target_candidates:
             actions = self.retrieve(actions, batch["candidates"])
-        next_value = tf.reduce_min(self.target.values(states, actions), axis=0)
+        next_value = tf.reduce_min(self.target.values(states, base, actions), axis=0)
         return td_target(
             batch["reward"], batch["terminated"], next_value, self.config.discount, *self.config.value_bounds
         )
@@ -212,7 +227,7 @@ class Learner:
 
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch([variable.value for variable in variables])
-            loss = policy_loss(lambda states, actions: net.value(net.critics[0], states, actions), actor, states)
+            loss = policy_loss(lambda states, actions: net.value(0, states, base, actions), actor, states)
             loss += self.config.saturation * tf.reduce_mean(tf.square(before[0]))
         self.actor_optimiser.descend(tape, loss)
         return loss

@@ -70,27 +70,23 @@ class Embeddings:
     fitted_on: NDArray[np.uint64]
     config: EmbeddingConfig
 
+    @property
+    def factors(self) -> Floats:
+        """[q_i, b_i] of each item: [I, d + 1]."""
+        return np.column_stack([self.items, self.item_biases]).astype(np.float64)
+
     def fold_in(self, known: Matrix, ridge: float | None = None) -> tuple[Floats, Floats]:
         """Vectors [users, d] and biases [users] from known ratings [users, items], sparse, the items held fixed.
 
         [p, b] = (X'X + ridge n I)^-1 X'(r - mean - b_i),  X = [q_i, 1] of the n known items; without any: zeros.
         ``ridge`` > 0 for each rating; None: as in training.
         """
-        known = sp.csr_matrix(known, dtype=np.float64)
+        known = sp.csr_matrix(known, dtype=np.float64, copy=True)
         if known.shape[1] != len(self.items):
             raise ConfigError(f"known has {known.shape[1]} items, the embeddings {len(self.items)}")
-        strength = max(self.config.l2 if ridge is None else ridge, 1e-6)
-        solved = np.zeros((known.shape[0], self.items.shape[1] + 1))
-        for user, (start, end) in enumerate(zip(known.indptr, known.indptr[1:], strict=False)):
-            if start < end:
-                solved[user] = self._solve(known.indices[start:end], known.data[start:end], strength)
+        known.data -= self.mean
+        solved = ridge_rows(known, self.factors, max(self.config.l2 if ridge is None else ridge, 1e-6))
         return solved[:, :-1], solved[:, -1]
-
-    def _solve(self, items: NDArray[Any], ratings: Floats, ridge: float) -> Floats:
-        features = np.column_stack([self.items[items], np.ones(len(items))]).astype(np.float64)  # [n, d + 1]
-        rest = ratings - self.mean - self.item_biases[items]
-        gram = features @ features.T + ridge * len(items) * np.eye(len(items))  # n is small: the dual form
-        return np.asarray(features.T @ np.linalg.solve(gram, rest))
 
     def predict(self, users: Floats, biases: Floats) -> Floats:
         """Ratings in stars [users, items] for vectors [users, d] and biases [users]."""
@@ -139,6 +135,25 @@ def train_embeddings(ratings: Ratings, config: EmbeddingConfig | None = None, se
         fitted_on=interaction_keys(ratings),
         config=config,
     )  # fmt: skip
+
+
+def ridge_rows(residuals: Matrix, factors: Floats, ridge: float, shrinkage: float = 0.0) -> Floats:
+    """Vector and bias [rows, f + 1] of each row of ``residuals`` [rows, others], r - mean, sparse, by ridge regression.
+
+    ``factors`` [others, f + 1]: vector and bias (last) of the other side, held fixed. [p, b] = (X'X + (ridge n +
+    shrinkage) I)^-1 X'(r - mean - b_other), X = [q, 1] of a row's n entries; a row without entries gets zeros.
+    """
+    features, size = factors.copy(), factors.shape[1]
+    features[:, -1] = 1.0
+    gram, right = np.tile(np.eye(size), (residuals.shape[0], 1, 1)), np.zeros((residuals.shape[0], size, 1))
+    for row, (start, end) in enumerate(zip(residuals.indptr, residuals.indptr[1:], strict=False)):
+        if start == end:
+            continue
+        index = residuals.indices[start:end]
+        seen = features[index]  # [n, f + 1]
+        gram[row] = seen.T @ seen + (ridge * len(index) + shrinkage) * np.eye(size)
+        right[row, :, 0] = seen.T @ (residuals.data[start:end] - factors[index, -1])
+    return np.asarray(np.linalg.solve(gram, right)[:, :, 0])
 
 
 def cocount_vectors(

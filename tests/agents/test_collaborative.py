@@ -107,11 +107,11 @@ def test_biases_plus_ease_by_hand(small):
 
 
 def test_biased_mf_half_sweep_is_ridge(small):
-    model = BiasedMF(BiasedMFConfig(factors=2, sweeps=3, regularisation=0.1)).fit(small)
+    model = BiasedMF(BiasedMFConfig(factors=2, sweeps=3, regularisation=0.1, shrinkage=0.5)).fit(small)
     known = rating_matrix(small)[1]
     features = np.column_stack([model.items[:3, :2], np.ones(3)])
     right = np.array([4.0, 5.0, 4.0]) - model.mean - model.items[:3, 2]
-    user = np.linalg.solve(features.T @ features + 0.3 * np.eye(3), features.T @ right)
+    user = np.linalg.solve(features.T @ features + (0.3 + 0.5) * np.eye(3), features.T @ right)
     expected = model.mean + user[2] + model.items[:, 2] + model.items[:, :2] @ user[:2]
     np.testing.assert_allclose(model.scores(known)[0], expected)
     stranger = model.scores(sp.csr_matrix((1, 4)))[0]

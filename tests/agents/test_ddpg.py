@@ -166,8 +166,9 @@ def test_td_errors_are_errors_and_not_targets():
     agent = agent_of(replace(SMALL, twin=False, l2=0.0))
     batch, learner = batch_of(agent), agent.learner
     target = learner.targets(batch)
-    states = learner.online.states(*learner._view(batch["user"], batch["history"]))
-    value = learner.online.values(states, learner.items(batch["item"]))[0]
+    view = learner._view(batch["user"], batch["history"])
+    states, base = learner.online.states(*view), learner.online.base(*view)
+    value = learner.online.values(states, base, learner.items(batch["item"]))[0]
     errors, loss, mean_q = learner.update_critics(batch)
     np.testing.assert_allclose(errors, target - value, rtol=1e-5)
     assert float(loss) == pytest.approx(float(tf.reduce_mean((target - value) ** 2)), rel=1e-5)

@@ -1,0 +1,108 @@
+"""DRR on ratings, from training interactions to a scorer: vectors, a supervised start, DDPG in Ratings-v0.
+
+    drr = DRR.make(split.train, DRRConfig(), DRR_SETTINGS, seed=0)
+    drr.warm_start(split.train, seed=0)                         # only for the catalogue, unless asked for
+    drr.agent.train(drr.environment(split.train), 100_000)
+    rerank(split, drr)                                          # a scorer, as any baseline
+
+Whatever it reaches is to be shown in three parts: the vectors alone, after the supervised start, after RL. To learn
+what helps at a question, an episode is the question: of each user's training ratings the first part is known and gives
+the user's vector, the rest answers. A vector that had seen the answers would teach the actor to copy it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec import runs
+from rlrec.agents.ddpg import DDPG
+from rlrec.agents.drr_config import DRRConfig
+from rlrec.agents.vectors import POSITIVE, Vectors, make_vectors
+from rlrec.agents.warm_start import WarmStartConfig, last_liked, warm_start
+from rlrec.datasets.interactions import earlier_and_later, rating_matrix
+from rlrec.envs.ratings import RatingsBatch
+
+if TYPE_CHECKING:
+    from rlrec.datasets import Ratings
+    from rlrec.nn.ddpg_config import DDPGConfig
+
+KNOWN = 10  # ratings of a user that are known as an episode of goal "catalogue" begins
+
+
+class DRR:
+    """A DDPG agent and the vectors that it was made with; a scorer for the protocols of `rlrec.evaluation`."""
+
+    def __init__(self, agent: DDPG, vectors: Vectors, config: DRRConfig) -> None:
+        self.agent, self.vectors, self.config = agent, vectors, config
+        self.fitted_on = vectors.fitted_on  # all of ``train``: what agent and start saw is part of it
+
+    @classmethod
+    def make(cls, train: Ratings, config: DRRConfig, settings: DDPGConfig, seed: int) -> DRR:
+        """Vectors from ``train``, and an agent that has not learned anything yet."""
+        dimensions = min(config.dimensions, train.n_items - 1)
+        vectors = make_vectors(config.kind, train, dimensions, seed)
+        known, _ = cut(train, config)
+        agent = DDPG(vectors.items, vectors.users(rating_matrix(known)), settings, seed, history=config.history)
+        return cls(agent, vectors, config)
+
+    def warm_start(self, train: Ratings, seed: int) -> NDArray[np.float32]:
+        """The supervised start, ``config.warm_updates`` long: the loss of each update."""
+        if not self.config.start:
+            return np.zeros(0, np.float32)
+        contrast = "rated" if self.config.goal == "rerank" else "catalogue"
+        settings = WarmStartConfig(updates=self.config.start, contrast=contrast)
+        return warm_start(self.agent, *cut(train, self.config), settings, seed)
+
+    def environment(self, train: Ratings, num_envs: int = 64) -> RatingsBatch:
+        """Episodes over ``train``: what is known of a user first, then what the user said to the rest."""
+        return make_environment(train, self.config, num_envs)
+
+    def __call__(self, users: NDArray[Any], known: Any) -> NDArray[np.float32]:
+        """Scores [users, I] from known ratings [users, I], sparse, rows in order of time; ``users`` is not used."""
+        return self.agent.scores(self.vectors.users(known).astype(np.float32), last_liked(known, self.agent.history))
+
+    def recommend(self, known: Any, k: int = 1) -> NDArray[np.int64]:
+        """Item ids [users, k], best first, nothing that is known [users, I] (sparse)."""
+        allowed = np.ones(known.shape, np.bool_)
+        allowed[known.nonzero()] = False
+        observations = {"history": last_liked(known, self.agent.history), "user_vector": self.vectors.users(known)}
+        return self.agent.recommend(observations, k, allowed)
+
+    def save(self, folder: str | Path) -> None:
+        """Write agent, vectors and settings into ``folder``."""
+        self.agent.save(folder)
+        self.vectors.save(folder)
+        runs.write_json(Path(folder) / "drr.json", vars(self.config).copy())
+
+    @classmethod
+    def load(cls, folder: str | Path, env: RatingsBatch | None = None) -> DRR:
+        """Read what ``save`` wrote; ``agent.train(env, ..)`` then goes on in ``env``, made anew, to the same bits.
+
+        Raises ``DataError`` for a broken folder.
+        """
+        return cls(DDPG.load(folder, env), Vectors.load(folder), read_config(folder))
+
+
+def read_config(folder: str | Path) -> DRRConfig:
+    """The settings that ``DRR.save`` stored."""
+    return DRRConfig(**runs.read_json(Path(folder) / "drr.json"))
+
+
+def make_environment(train: Ratings, config: DRRConfig, num_envs: int = 64) -> RatingsBatch:
+    """See ``DRR.environment``."""
+    known, rest = cut(train, config)
+    return RatingsBatch(
+        num_envs, rest, history=config.history, length=config.length, liked_from=POSITIVE,
+        logged_only=config.goal == "rerank", known=known,
+    )  # fmt: skip
+
+
+def cut(train: Ratings, config: DRRConfig) -> tuple[Ratings, Ratings]:
+    """Each user's ratings in two: what an episode begins with, and what it asks for."""
+    if config.goal == "catalogue":
+        return earlier_and_later(train, first=KNOWN)
+    return earlier_and_later(train, share=1.0 - config.known_share)
