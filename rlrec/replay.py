@@ -140,10 +140,9 @@ class PrioritisedReplay(UniformReplay):
         slices = (np.arange(count) + rng.random(count)) / count * self.tree.total
         places = rng.permutation(self.tree.find(slices)).reshape(batches, batch_size)
         chances = self.tree.get(places)
-        present = self.tree.get(np.arange(self.size))
-        weights = (
-            chances / present[present > 0.0].min()
-        ) ** -beta  # (N P)^-beta over its largest: N and the sum cancel
+        present = self.tree.nodes[self.tree.first_leaf : self.tree.first_leaf + self.size]
+        smallest = present.min(initial=np.inf, where=present > 0.0)
+        weights = (chances / smallest) ** -beta  # (N P)^-beta over its largest: N and the sum cancel
         return self._at(places, weights.astype(np.float32))
 
     def update(self, places: Ids, td_errors: ArrayLike) -> None:

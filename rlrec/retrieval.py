@@ -1,6 +1,6 @@
 """From an action vector to items: the dot product with every item of the catalogue, best first.
 
-DRR (arXiv:1810.12027, section 3.3): the actor's action a [d] is a ranking function, item i scores <i, a>. A catalogue
+DRR (arXiv:1810.12027): the actor's action a [d] is a ranking function, item i scores <i, a>. A catalogue
 of thousands is searched whole: 64 x 100 x 3,706 products cost about a millisecond, less than an index would.
 """
 

@@ -1,4 +1,4 @@
-"""``rlrec/Ratings-v0``: logged ratings replayed as an environment, as DRR trains (arXiv:1810.12027, section 4.3).
+"""``rlrec/Ratings-v0``: logged ratings replayed as an environment, as DRR trains (arXiv:1810.12027, algorithm 1).
 
 A user comes, known by the last ``history`` items they liked (rated ``liked_from`` or more). The agent recommends one
 item after another; the user answers with the rating that stands in the log:

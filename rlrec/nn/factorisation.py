@@ -82,7 +82,7 @@ class Factorisation:
         item = free + tf.gather(self.genres, items) @ w["genres"]
         bias_u, bias_i = tf.gather(w["user_biases"], users), tf.gather(w["item_biases"], items)  # [batch]
         error = ratings - bias_u - bias_i - tf.reduce_sum(user * item, axis=1)
-        size = tf.square(bias_u) + tf.square(bias_i) + tf.reduce_sum(tf.square(user) + tf.square(free), axis=1)
+        size = tf.square(bias_u) + tf.square(bias_i) + tf.reduce_sum(tf.square(user) + tf.square(item), axis=1)
         return tf.reduce_mean(tf.square(error)), tf.reduce_mean(size)
 
     def arrays(self) -> Arrays:

@@ -1,4 +1,4 @@
-"""State representations of DRR (arXiv:1810.12027, section 3.2, figures 4 to 6): from a user and a history to a vector.
+"""State representations of DRR (arXiv:1810.12027): from a user and a history to a vector.
 
 u [k] is the user's vector, i_1 .. i_n [k] those of the n items liked last (oldest first), w [n] trainable weights of
 the positions, ``*`` the element-wise product:

@@ -1,8 +1,8 @@
 """Run one lesson in this process with its exercises solved, and move every control of every widget.
 
-    python drive.py LESSON.ipynb SOLUTIONS.ipynb REPORT.json
+    python drive.py LESSON.ipynb SOLUTIONS.ipynb REPORT.json [--without-tensorflow]
 
-A subprocess of the tests: it imports no TensorFlow, and reports an attempt to.
+A subprocess of the tests; --without-tensorflow refuses its import, and reports an attempt to.
 """
 
 import contextlib
@@ -70,10 +70,11 @@ def drive(lab):
     }
 
 
-def main(lesson, solutions, report):
+def main(lesson, solutions, report, refuse):
     os.environ |= {"MPLBACKEND": "Agg", "RLREC_STRICT_WIDGETS": "1"}
     guard = NoTensorFlow()
-    sys.meta_path.insert(0, guard)
+    if refuse:
+        sys.meta_path.insert(0, guard)
     import matplotlib.pyplot as plt
 
     from rlrec.viz import widgets
@@ -107,4 +108,4 @@ def main(lesson, solutions, report):
 
 
 if __name__ == "__main__":
-    main(*(os.path.abspath(path) for path in sys.argv[1:4]))
+    main(*(os.path.abspath(path) for path in sys.argv[1:4]), refuse="--without-tensorflow" in sys.argv)
