@@ -11,10 +11,12 @@ SECOND_MACHINE := ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott NPY_DISABL
 	TF_ENABLE_ONEDNN_OPTS=1 TF_NUM_INTRAOP_THREADS=4
 TWINS = $(wildcard lessons/text/$(LESSON)*.md lessons/solutions/text/$(LESSON)*.md)
 
-.PHONY: second-machine lab test lint figures bench refresh clean help
+.PHONY: second-machine setup results lab test lint figures bench refresh clean help
 help:
 	@echo "make lab      set up, then open JupyterLab on the lessons"
 	@echo "make test     set up, then run every test, notebooks included"
+	@echo "make setup    set up .venv and no more: .venv/bin/rlrec is then there"
+	@echo "make results  train and evaluate again what lesson 09 shows (MovieLens needed; about an hour)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
 	@echo "make bench    speed, as figures and ratios"
@@ -26,6 +28,8 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test,bench]'
 	$(BIN)/jupyter labextension disable --level=sys_prefix '@jupyterlab/apputils-extension:announcements' # asks nothing, fetches nothing
 	@touch $@
+
+setup: $(READY)
 
 lab: $(READY)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$(CURDIR)" \
@@ -43,6 +47,9 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+results: $(READY)
+	$(BIN)/python lessons/results/make.py
 
 figures: $(READY)
 	$(BIN)/python -m rlrec.viz.figures figures

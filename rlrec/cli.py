@@ -5,17 +5,23 @@ A command returns its exit status (None: 0). `DataError` and `ConfigError` becom
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
+from rlrec.agents.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.errors import ConfigError, DataError
+from rlrec.nn.ddpg_config import DDPGConfig
 
 Command = Callable[..., int | None]
+ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # of the command that runs
 
 
 def data_list() -> None:
@@ -129,24 +135,110 @@ def train_qlearning(
     print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
 
 
+def train_ddpg(
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    protocol: str = "rerank",
+    split: str = "time",
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint_every: int = 20_000,
+    config: Annotated[DRRConfig, tyro.conf.arg(name="")] = DRRConfig(),  # noqa: B008
+    settings: Annotated[DDPGConfig, tyro.conf.arg(name="")] = DRR_SETTINGS,
+) -> int:
+    """Train DRR (DDPG on ratings) on the training part of a split; Ctrl-C keeps what there is, --resume goes on.
+
+    Args:
+        out: folder of the run, such as runs/mine; must not hold a run yet, but for --resume.
+        data: ratings: ml-100k, ml-1m, generated, or your own CSV (`rlrec data check` tells whether it will do).
+        resume: go on with the run in --out, with its own settings; only --steps may be raised.
+        protocol: what to hold out for: rerank (order what a user chose), session (strangers), next_item.
+        split: time or random.
+        steps: recommendations to learn from (default: twice the training ratings, at most 100,000).
+        seed: of vectors, networks, luck and a random split.
+        checkpoint_every: steps, 64 or more.
+        config: vectors and training episodes. --goal follows --protocol unless it is given.
+        settings: hyperparameters. --schedule-steps follows --steps unless it is given.
+    """
+    from rlrec.evaluation import ddpg_run
+    from rlrec.evaluation.run_config import check_same
+    from rlrec.evaluation.tasks import Task
+
+    given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
+    task = Task(data, protocol, split, seed)
+    if resume:
+        wanted = {**asdict(settings), **asdict(config), "data": task.source, "protocol": protocol, "split": split}
+        wanted |= {"seed": seed, "checkpoint_every": checkpoint_every}
+        check_same(out, {name: value for name, value in wanted.items() if name in given})
+        return ddpg_run.resume(out, steps=steps, command=command)
+    if "goal" not in given:
+        config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
+    return ddpg_run.train(
+        out, task, config, settings, steps=steps, fit_schedule="schedule_steps" not in given,
+        checkpoint_every=checkpoint_every, command=command,
+    )  # fmt: skip
+
+
+def _given() -> set[str]:
+    """The flags on the command line, by the names of their fields: ``--no-twin`` is "twin", of a group the group."""
+    names = {word[2:].split("=")[0].split(".")[0] for word in ARGUMENTS.get() if word.startswith("--")}
+    return {name.replace("-", "_").removeprefix("no_") for name in names}
+
+
 def recommend(
     run: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     /,
+    history: str | None = None,
     playing: str | None = None,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 3,
-    tracks: str = "generated",
+    tracks: str | None = None,
 ) -> None:
-    """Songs from a trained agent: its best genres after the one that plays, each with its most popular song.
+    """What a trained agent recommends: films after a history (ddpg), songs after a genre (qlearning).
 
     Args:
         run: folder that a training wrote.
-        playing: the genre that plays now (default: the first one the user knows).
+        history: titles you liked, separated by semicolons, the last one last; for a run of ddpg.
+        playing: the genre that plays now (default: the first one the user knows); for a run of qlearning.
         k: how many.
-        tracks: catalogue for the titles: a data set's name or a CSV.
+        tracks: catalogue for the songs' titles: a data set's name or a CSV (default: generated).
     """
     from rlrec.evaluation.qlearning_run import recommend_songs
+    from rlrec.runs import read_json
 
-    print(recommend_songs(run, playing, k, tracks))
+    if read_json(run / "config.json").get("agent") != "ddpg":
+        if history is not None:
+            raise ConfigError(f"{run} is no run of ddpg: it recommends songs, --playing GENRE; --history is for films")
+        print(recommend_songs(run, playing, k, tracks or "generated"))
+        return
+    if playing is not None or tracks is not None:
+        raise ConfigError(f'{run} is a run of ddpg: give --history "Title; Title", not --playing or --tracks')
+    if history is None:
+        raise ConfigError(f'{run} is a run of ddpg: say what you liked, --history "Title; Title"')
+    from rlrec.evaluation.recommend_run import recommend_titles
+
+    print(recommend_titles(run, history, k))
+
+
+def evaluate(
+    runs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")],
+    /,
+    protocol: str | None = None,
+    split: str | None = None,
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+) -> None:
+    """Hold runs of ddpg against their own parts and tuned baselines, and say whether RL pays.
+
+    Args:
+        runs: folders that `rlrec train ddpg` wrote; several: one configuration with different seeds.
+        protocol: rerank, session or next_item (default, and all that is fair: what the runs were trained for).
+        split: time or random (likewise).
+        json: a file to write all of it to.
+    """
+    from rlrec.evaluation.evaluate_run import evaluate
+
+    command = shlex.join(["rlrec", *ARGUMENTS.get()])
+    evaluate(runs, protocol=protocol, split=split, json_path=json, command=command)
 
 
 def doctor() -> None:
@@ -164,13 +256,14 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "check": data_check,
         "make": data_make,
     },
-    "train": {"qlearning": train_qlearning},
+    "train": {"qlearning": train_qlearning, "ddpg": train_ddpg},
     "recommend": recommend,
+    "evaluate": evaluate,
     "doctor": doctor,
 }
 GROUPS: dict[str, str] = {
     "data": "Data sets: list, card, fetch, check, make.",
-    "train": "Train an agent and keep it in a folder: qlearning.",
+    "train": "Train an agent and keep it in a folder: qlearning, ddpg.",
 }
 
 
@@ -191,6 +284,7 @@ def build() -> tyro.extras.SubcommandApp:
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     description = "Learn reinforcement-learning recommenders by running them."
+    ARGUMENTS.set(tuple(sys.argv[1:] if args is None else args))
     try:
         status: Any = build().cli(prog="rlrec", description=description, args=args)
     except (DataError, ConfigError) as error:

@@ -1,4 +1,7 @@
-"""A run's folder: settings, metrics, weights. Every file is written to a temporary name, flushed, then renamed."""
+"""A run's folder: settings, metrics, weights, checkpoints.
+
+What is written once goes to a temporary name, is flushed, then renamed; metrics grow by whole lines.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import csv
 import io
 import json
 import os
+import shutil
 import zipfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -70,6 +74,60 @@ def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[
     writer.writerow(header)
     writer.writerows(rows)
     _replace(Path(path), lambda file: file.write(text.getvalue().encode()))
+
+
+def save_checkpoint(folder: str | Path, step: int, write: Callable[[Path], object], keep: int = 2) -> Path:
+    """Have ``write(folder)`` fill ``checkpoints/STEP``, whole or not at all; older ones than the last ``keep`` go.
+
+    It is filled under another name and renamed when all of it is on the disk. One that is there already stays.
+    """
+    place = Path(folder) / "checkpoints"
+    final, temporary = place / str(step), place / f".{step}.{os.getpid()}.part"
+    if not final.is_dir():
+        temporary.mkdir(parents=True)
+        write(temporary)
+        _flush_folder(temporary)
+        os.rename(temporary, final)
+        _flush_folder(place)
+    for _, old in checkpoints(folder)[:-keep]:
+        shutil.rmtree(old)
+    for left in place.glob(".*.part"):  # by a run that was killed while it wrote
+        shutil.rmtree(left)
+    return final
+
+
+def checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
+    """The whole checkpoints of a run, (step, folder), the latest last."""
+    found = (Path(folder) / "checkpoints").glob("[0-9]*")
+    return sorted((int(path.name), path) for path in found if path.name.isdecimal() and path.is_dir())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make sure that the names in ``folder`` are on the disk; Windows can't, and needs not."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def append_row(path: str | Path, row: Sequence[Any]) -> None:
+    """Add a line to a CSV in one write: a run killed meanwhile leaves all of it or a torn last line."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(row)
+    with open(path, "ab", buffering=0) as file:
+        file.write(text.getvalue().encode())
+
+
+def read_rows(path: str | Path) -> list[list[str]]:
+    """The rows of a CSV that ``append_row`` wrote, without header and without a torn last line; [] if there is none."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    whole = text[: text.rfind("\n") + 1]
+    return list(csv.reader(io.StringIO(whole)))[1:]
 
 
 def generator_state(rng: np.random.Generator) -> NDArray[np.str_]:

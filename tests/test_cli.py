@@ -1,14 +1,23 @@
 """The command line as a person uses it."""
 
 import json
+import shlex
+import subprocess
+import sys
+from functools import wraps
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rlrec.agents import QLearning
-from rlrec.cli import main
+from rlrec.cli import COMMANDS, main
+from rlrec.datasets import load_ratings
+from rlrec.datasets.titles import find_titles
 from rlrec.envs import PROFILES
 from rlrec.evaluation.qlearning_run import compare
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
@@ -85,6 +94,10 @@ def test_own_play_counts_make_a_profile(tmp_path, capsys):
         (["recommend", "{tmp}/nowhere"], "is this the folder of a run"),
         (["recommend", "{run}", "--playing", "Polka"], "no genre 'Polka'; this run knows Pop, Rock"),
         (["recommend", "{run}", "-k", "9"], "k is 9"),
+        (["recommend", "{run}", "--history", "Heat"], "--history is for films"),
+        (["evaluate", "{run}"], "no run of ddpg"),
+        (["train", "ddpg", "--resume", "--out", "{run}"], "no run of ddpg"),
+        (["train", "ddpg", "--out", "{run}"], "holds a run already"),
         (["train", "qlearning", "--out", "{run}"], "holds a run already"),
         (["train", "qlearning", "--out", "{tmp}/x", "--user", "nobody"], "known: generic, pop_lover"),
         (["train", "qlearning", "--out", "{tmp}/x", "--steps", "0"], "steps is 0"),
@@ -103,6 +116,43 @@ def test_mistakes_get_one_clear_line_and_status_1(arguments, words, run, tmp_pat
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
+
+
+def test_the_command_line_starts_without_tensorflow():
+    code = "import sys; from rlrec import cli; cli.build(); sys.exit('tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_the_readmes_history_is_in_the_generated_films():
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if "recommend runs/first" in line]
+    history = line.split('"')[1]
+    assert len(find_titles(history, load_ratings("generated"))) == 2
+
+
+def test_the_readmes_commands_are_commands(monkeypatch):
+    """Each is parsed; nothing is run."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+    commands = [line.strip().removeprefix(".venv/bin/") for line in lines if line.startswith("    ")]
+    commands = [shlex.split(line, comments=True)[1:] for line in commands if line.startswith("rlrec ")]
+    assert len(commands) >= 10
+    seen = []
+    for name, entry in list(COMMANDS.items()):
+        if isinstance(entry, dict):
+            silent = {inner: _silent(function, seen) for inner, function in entry.items()}
+        else:
+            silent = _silent(entry, seen)
+        monkeypatch.setitem(COMMANDS, name, silent)
+    for command in commands:
+        assert main(command) == 0, command
+    assert len(seen) == len(commands)
+
+
+def _silent(function, seen):
+    @wraps(function)
+    def noted(*arguments, **named):
+        seen.append(function.__name__)
+
+    return noted
 
 
 def test_doctor_names_what_is_there(capsys):

@@ -43,7 +43,8 @@ class DQNConfig:
     optimiser: str = "adam"  # "adam" or "sgd"
     learning_rate: float = 3e-3  # > 0: step size
     discount: float = 0.9  # gamma, [0, 1): what a reward one recommendation later is worth now
-    double_q: bool = True  # the online network picks the next item, the target network values it
+    double_q: bool = True  # the online network picks the next item, the target network values it; with
+    # target_every=1 both are the same network, and so are double and plain Q
     target_every: int = 100  # >= 1 updates between copies into the target network
     epsilon: float = 1.0  # 0..1: chance of a random item at the start
     epsilon_floor: float = 0.05  # 0..1: and at the end of the schedule

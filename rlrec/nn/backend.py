@@ -35,6 +35,7 @@ def _load() -> tuple[Any, Any]:
     import keras  # type: ignore[import-untyped]
     import tensorflow as tf  # type: ignore[import-untyped]
 
+    tf.get_logger().setLevel("ERROR")  # no advice on compiling anew: several agents in one notebook do
     for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
     return tf, keras

@@ -1,0 +1,117 @@
+"""Figures of runs and baselines summed up: means, paired differences, one line that says whether RL pays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec.evaluation.simulate import Interval, bootstrap_interval
+
+Floats = NDArray[np.float64]
+Intervals = dict[str, Interval]
+
+MEASURES = ("P", "R", "NDCG")
+COLUMNS = (*(f"{name}@{k}" for k in (5, 10) for name in MEASURES), "coverage@10", "overlap@10")
+DECIDES = "P@5"  # what the strongest baseline, and the verdict, are about
+K = 10
+VECTORS, WARM, AGENT, ORACLE = "item vectors alone", "after the warm start", "after RL", "oracle"
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """One run's figures: means by model and column; and of ``DECIDES`` those of each user [n], by model."""
+
+    folder: Path
+    stored: dict[str, Any]  # its config.json
+    step: int
+    means: dict[str, dict[str, float]]
+    of_users: dict[str, Floats]
+    settings: dict[str, dict[str, Any]]  # of the baselines
+
+    @property
+    def baselines(self) -> list[str]:
+        """The names of the models that are neither the agent, nor part of it, nor the oracle."""
+        return [name for name in self.means if name not in (VECTORS, WARM, AGENT, ORACLE)]
+
+    @property
+    def parts(self) -> list[str]:
+        """The names of the agent's parts without RL."""
+        return [name for name in self.means if name in (VECTORS, WARM)]
+
+
+def summarise(measured: Sequence[Measured]) -> dict[str, Intervals]:
+    """Each model's figures: over seeds mean and interval (Student's t), for one run the figures themselves."""
+    return {
+        name: {column: over_seeds([one.means[name][column] for one in measured]) for column in COLUMNS}
+        for name in measured[0].means
+    }
+
+
+def over_seeds(values: Sequence[float] | Floats) -> Interval:
+    """The mean of independent runs and its 95% interval by Student's t; of one run the value alone, three times."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return Interval(mean, mean, mean)
+    from scipy.stats import t
+
+    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
+    return Interval(mean, mean - half, mean + half)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The agent's P@5 less another's, paired: over users for one run, over seeds for several."""
+
+    other: str
+    kind: str  # "baseline" or "part"
+    interval: Interval
+    of_runs: tuple[float, ...]
+
+
+def compare(measured: Sequence[Measured]) -> list[Difference]:
+    """The agent against the strongest baseline, then against its parts, the strongest first.
+
+    The strongest is picked by the very figures that are compared, which favours it, not the agent.
+    """
+
+    def strength(name: str) -> float:
+        return float(np.mean([one.means[name][DECIDES] for one in measured]))
+
+    parts = sorted(measured[0].parts, key=strength, reverse=True)
+    others = [(max(measured[0].baselines, key=strength), "baseline"), *((part, "part") for part in parts)]
+    found = []
+    for name, kind in others:
+        users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
+        means = [float(values.mean()) for values in users]
+        interval = over_seeds(means) if len(measured) > 1 else bootstrap_interval(users[0])
+        found.append(Difference(name, kind, interval, tuple(means)))
+    return found
+
+
+def verdict(against: Sequence[Difference]) -> str:
+    """One line: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
+    baseline, part = against[0], against[1]
+    words = " and ".join(f"{_words(one.interval)} {one.other} ({signed(one.interval)})" for one in (baseline, part))
+    if min(baseline.interval.low, part.interval.low) > 0:
+        return f"RL pays: the agent {words}"
+    if min(baseline.interval.high, part.interval.high) < 0:
+        return f"RL does not pay: the agent {words}"
+    return f"whether RL pays cannot be told: the agent {words}"
+
+
+def _words(gain: Interval) -> str:
+    return "beats" if gain.low > 0 else "loses to" if gain.high < 0 else "is not told from"
+
+
+def signed(gain: Interval) -> str:
+    """A difference with its interval.
+
+    >>> signed(Interval(0.01, -0.002, 0.022))
+    '+0.010 [-0.002, +0.022]'
+    """
+    return f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"

@@ -1,0 +1,222 @@
+"""A DDPG run on ratings from start to end: train, keep checkpoints, go on after a stop at any moment.
+
+    OUT/config.json         every setting, the data's fingerprint, versions; what each session took
+    OUT/metrics.csv         means of ten rounds a row; the same figures for TensorBoard in OUT/tensorboard
+    OUT/parts/warm_start    the agent before RL: what an evaluation holds against the trained one
+    OUT/checkpoints/STEP    the last two, whole: weights, targets, optimisers, memory, environment, random states
+
+A run that was stopped (even by SIGKILL) and resumed ends with the same bits as one that never was.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rlrec import runs
+from rlrec.agents.drr_config import DRRConfig
+from rlrec.datasets import Ratings
+from rlrec.errors import ConfigError
+from rlrec.evaluation.protocols import Split
+from rlrec.evaluation.run_config import Config, device, load_split, read_config, resume_command, settings_of, versions
+from rlrec.evaluation.tasks import Task, fingerprint
+from rlrec.nn.ddpg_config import DDPGConfig
+
+if TYPE_CHECKING:
+    from rlrec.agents.drr import DRR
+
+Say = Callable[[str], None]
+FINISHED, DIVERGED, STOPPED = 0, 1, 130  # exit statuses; 130 is what shells give for Ctrl-C
+ENVIRONMENTS = 64
+MOST_STEPS = 100_000
+
+
+def train(
+    folder: Path,
+    task: Task,
+    config: DRRConfig,
+    settings: DDPGConfig,
+    *,
+    steps: int | None = None,
+    fit_schedule: bool = False,
+    checkpoint_every: int = 20_000,
+    command: str = "",
+    say: Say = print,
+) -> int:
+    """Start a run in ``folder``; its exit status: 0 finished, 1 diverged, 130 stopped by Ctrl-C.
+
+    ``steps``: recommendations to learn from, rounded up to rounds of 64; None: twice the training ratings, at most
+    100,000. ``fit_schedule``: exploration falls over these steps, whatever ``settings.schedule_steps`` says.
+    ``checkpoint_every``: 64 or more steps. Raises ``ConfigError`` and ``DataError``.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; give a folder")
+    if (folder / "config.json").exists():
+        raise ConfigError(f"{folder} holds a run already; go on with it: {resume_command(folder)}; or choose another")
+    if checkpoint_every < ENVIRONMENTS:
+        raise ConfigError(f"checkpoint_every is {checkpoint_every}; it must be {ENVIRONMENTS} or more")
+    ratings = task.load()
+    split = task.divide(ratings)
+    wanted = default_steps(split.train) if steps is None else steps
+    if wanted < 1:
+        raise ConfigError(f"steps is {wanted}; it must be 1 or more")
+    if fit_schedule:
+        settings = replace(settings, schedule_steps=wanted)
+    stored = {
+        "agent": "ddpg", "versions": versions(), "command": command, "data": task.source,
+        "fingerprint": fingerprint(ratings), "protocol": task.protocol, "split": task.split, "seed": task.seed,
+        "steps": wanted, "checkpoint_every": checkpoint_every, "drr": asdict(config), "ddpg": asdict(settings),
+        "sessions": [],
+    }  # fmt: skip
+    runs.write_json(folder / "config.json", stored)
+    return _go(folder, stored, ratings, split, command, say)
+
+
+def resume(folder: Path, *, steps: int | None = None, command: str = "", say: Say = print) -> int:
+    """Go on with the run in ``folder`` from its last whole checkpoint (or from the start if it has none).
+
+    ``steps``: None, or more than it was to have. Raises ``ConfigError`` and ``DataError``, also for changed data.
+    """
+    stored = read_config(folder)
+    if steps is not None and steps < stored["steps"]:
+        raise ConfigError(f"steps is {steps}, this run was to have {stored['steps']:,}; they can only be raised")
+    stored["steps"] = steps or stored["steps"]
+    ratings, split = load_split(stored)
+    runs.write_json(folder / "config.json", stored)
+    return _go(folder, stored, ratings, split, command, say)
+
+
+def default_steps(train_ratings: Ratings) -> int:
+    """Twice the training ratings, at most 100,000: seconds for a small set, two minutes for a large one."""
+    return min(MOST_STEPS, max(2 * len(train_ratings), ENVIRONMENTS))
+
+
+# -- inside ----------------------------------------------------------------------------------------------
+def _go(folder: Path, stored: Config, ratings: Ratings, split: Split, command: str, say: Say) -> int:
+    """Announce, prepare or restore, train, keep."""
+    for line in announcement(folder, stored, ratings, split):
+        say(line)
+    try:
+        from rlrec.agents.ddpg import TrainingDiverged
+
+        drr, env = _prepared(folder, stored, split.train, say)
+    except KeyboardInterrupt:
+        say(f"stopped before the training began; to go on: {resume_command(folder)}")
+        return STOPPED
+    first, start = drr.agent.step, time.monotonic()
+    if first >= stored["steps"]:
+        say(f"step {first:,} of {stored['steps']:,}: this run is finished; to train on, give more: --steps")
+        return FINISHED
+    try:
+        was_stopped = _train(folder, stored, drr, env)
+    except TrainingDiverged as error:
+        _note_session(folder, stored, command, first, drr.agent.step, start, "diverged")
+        good = runs.checkpoints(folder)
+        kept = f"the last good checkpoint is {good[-1][1]}" if good else "there is no checkpoint before it"
+        say(f"diverged: {error}\n{kept}; train again with other settings")
+        return DIVERGED
+    session = _note_session(folder, stored, command, first, drr.agent.step, start, "stopped" if was_stopped else "done")
+    if was_stopped:
+        say(f"stopped at step {drr.agent.step:,} of {stored['steps']:,}; to go on: {resume_command(folder)}")
+        return STOPPED
+    speed = f"{session['seconds']:.0f} s, {session['steps_per_second']:.0f} steps/s on {session['device']}"
+    say(f"{speed}; kept in {folder}; try: rlrec evaluate {folder}")
+    return FINISHED
+
+
+def announcement(folder: Path, stored: Config, ratings: Ratings, split: Split) -> list[str]:
+    """What a run does, in a few lines: data, split, what is never seen, vectors, state, where it is kept."""
+    config, settings = settings_of(stored)
+    kept_away = len(ratings) - len(split.train)
+    by = {"time": "the last in time", "random": f"drawn with seed {stored['seed']}"}[stored["split"]]
+    if stored["protocol"] == "session" and stored["split"] == "time":
+        by = "the last users by id"
+    warm = f", {config.start:,} supervised updates first" if config.start else ""
+    return [
+        f"data       {stored['data']}: {len(ratings):,} ratings, {ratings.n_users:,} users, {ratings.n_items:,} items",
+        f"split      {stored['protocol']}, {stored['split']} ({by}): {len(split.train):,} ratings to learn from; "
+        f"{kept_away:,} never seen, {len(split.held_out):,} of them asked for, of {len(split.users):,} users",
+        f"agent      ddpg, state {settings.state}, residual {settings.residual}, {config.kind} vectors of "
+        f"{config.dimensions}, history {config.history}, seed {stored['seed']}{warm}",
+        f"steps      {stored['steps']:,}, a checkpoint every {stored['checkpoint_every']:,}, kept in {folder}",
+    ]
+
+
+def _prepared(folder: Path, stored: Config, train_ratings: Ratings, say: Say) -> tuple[DRR, Any]:
+    """The agent and its environment: from the last checkpoint, or new."""
+    from rlrec.agents.drr import DRR, make_environment
+
+    config, settings = settings_of(stored)
+    env = make_environment(train_ratings, config, ENVIRONMENTS)
+    found = runs.checkpoints(folder)
+    if found:
+        drr = DRR.load(found[-1][1], env)
+        say(f"resumed    from step {drr.agent.step:,}")
+        return drr, env
+    drr = DRR.make(train_ratings, config, settings, stored["seed"])
+    drr.warm_start(train_ratings, stored["seed"])
+    drr.save(folder / "parts" / "warm_start")
+    return drr, env
+
+
+def _train(folder: Path, stored: Config, drr: DRR, env: Any) -> bool:
+    """Train up to the run's steps with checkpoints on the way and at the end; whether Ctrl-C stopped it."""
+    from rlrec.evaluation.progress import Progress
+
+    agent, every = drr.agent, stored["checkpoint_every"]
+    progress = Progress(folder, agent.step, stored["steps"])
+    with _interrupts() as asked:
+
+        def after_round(record: Any) -> bool:
+            progress.add(record)
+            if record.step // every > (record.step - ENVIRONMENTS) // every:
+                progress.flush()
+                runs.save_checkpoint(folder, record.step, drr.save)
+            return asked.is_set()
+
+        try:
+            agent.train(env, stored["steps"] - agent.step, callback=after_round, seed=stored["seed"])
+        finally:
+            progress.close()
+        runs.save_checkpoint(folder, agent.step, drr.save)
+        return asked.is_set() and agent.step < stored["steps"]
+
+
+@contextmanager
+def _interrupts() -> Iterator[threading.Event]:
+    """The first Ctrl-C sets an event, for a round to be finished; the second one stops at once."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def ask(number: int, frame: Any) -> None:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, ask)
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _note_session(
+    folder: Path, stored: Config, command: str, first: int, last: int, start: float, ended: str
+) -> Config:
+    """Write into config.json what this session did and took; it."""
+    seconds = time.monotonic() - start
+    session = {
+        "command": command, "from_step": first, "to_step": last, "ended": ended, "seconds": round(seconds, 2),
+        "steps_per_second": round((last - first) / seconds, 1), "device": device(),
+    }  # fmt: skip
+    stored["sessions"] = [*stored.get("sessions", []), session]
+    runs.write_json(folder / "config.json", stored)
+    return session
