@@ -124,7 +124,8 @@ class RatingsBatch(BatchEnv[Any]):
     def _known_items(self, row: int) -> Ids:
         """What is known of a row's user when its episode begins."""
         if self.known is None:
-            return self._recent[row][self._recent[row] >= 0]
+            recent: Ids = self._recent[row]
+            return recent[recent >= 0]
         user = self._users[row]
         known: Ids = self.known.items[self._known_begin[user] : self._known_begin[user + 1]].astype(np.int64)
         return known

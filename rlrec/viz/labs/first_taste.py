@@ -239,7 +239,7 @@ def _draw_table(ax: Axes, table: Floats) -> None:
 
 
 # -- the map of the course -----------------------------------------------------------------------------------
-READY = 5  # lessons 00..04 are here now
+READY = 10  # lessons 00..04 are here now
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "1  Tables: every number fits on a page",
