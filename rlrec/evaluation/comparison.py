@@ -65,12 +65,23 @@ def over_seeds(values: Sequence[float] | Floats) -> Interval:
 
 @dataclass(frozen=True)
 class Difference:
-    """The agent's P@5 less another's, paired: over users for one run, over seeds for several."""
+    """The agent's P@5 less another's, paired: over users for one run, over seeds for several.
+
+    Seeds tell how much luck is in a training; that other people might have been asked, only users tell. ``over_users``
+    is the interval over the users of several runs that asked the same ones, each user's mean over runs; None otherwise.
+    """
 
     other: str
     kind: str  # "baseline" or "part"
     interval: Interval
     of_runs: tuple[float, ...]
+    over_users: Interval | None = None
+
+    @property
+    def sign(self) -> int:
+        """1 if all there is of intervals lies above 0, -1 if below, 0 otherwise."""
+        intervals = [self.interval, *([self.over_users] if self.over_users else [])]
+        return int(min(one.low for one in intervals) > 0) - int(max(one.high for one in intervals) < 0)
 
 
 def compare(measured: Sequence[Measured]) -> list[Difference]:
@@ -89,23 +100,24 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
         users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
         means = [float(values.mean()) for values in users]
         interval = over_seeds(means) if len(measured) > 1 else bootstrap_interval(users[0])
-        found.append(Difference(name, kind, interval, tuple(means)))
+        same = len(measured) > 1 and all(one.stored["split"] == "time" for one in measured)
+        over_users = bootstrap_interval(np.mean(users, axis=0)) if same else None
+        found.append(Difference(name, kind, interval, tuple(means), over_users))
     return found
 
 
 def verdict(against: Sequence[Difference]) -> str:
     """One line: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
     baseline, part = against[0], against[1]
-    words = " and ".join(f"{_words(one.interval)} {one.other} ({signed(one.interval)})" for one in (baseline, part))
-    if min(baseline.interval.low, part.interval.low) > 0:
+    words = " and ".join(f"{_WORDS[one.sign]} {one.other} ({signed(one.interval)})" for one in (baseline, part))
+    if min(baseline.sign, part.sign) > 0:
         return f"RL pays: the agent {words}"
-    if min(baseline.interval.high, part.interval.high) < 0:
+    if min(baseline.sign, part.sign) < 0:
         return f"RL does not pay: the agent {words}"
     return f"whether RL pays cannot be told: the agent {words}"
 
 
-def _words(gain: Interval) -> str:
-    return "beats" if gain.low > 0 else "loses to" if gain.high < 0 else "is not told from"
+_WORDS = {1: "beats", 0: "is not told from", -1: "loses to"}
 
 
 def signed(gain: Interval) -> str:

@@ -209,6 +209,7 @@ def text(
     lines.append(f"{DECIDES}, paired difference and 95% interval {kind}:")
     for less in against:
         each = f"; each run {', '.join(f'{value:+.3f}' for value in less.of_runs)}" if several else ""
+        each += f"; over users {signed(less.over_users)}" if less.over_users else ""
         what = "the strongest baseline, " if less.kind == "baseline" else ""
         lines.append(f"  {AGENT} - {what}{less.other}: {signed(less.interval)}{each}")
     return [*lines, told]
@@ -224,7 +225,8 @@ def as_json(
         "split": measured[0].stored["split"],
         "table": {name: {column: of._asdict() for column, of in row.items()} for name, row in table.items()},
         "differences": [
-            {"measure": DECIDES, "other": one.other, "kind": one.kind, **one.interval._asdict(), "of_runs": one.of_runs}
+            {"measure": DECIDES, "other": one.other, "kind": one.kind, **one.interval._asdict(), "of_runs": one.of_runs,
+             "over_users": one.over_users._asdict() if one.over_users else None}
             for one in against
         ],
         "interval": "over seeds, Student's t" if len(measured) > 1 else "over users of one seed, bootstrap",

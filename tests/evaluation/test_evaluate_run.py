@@ -90,12 +90,12 @@ def test_a_model_that_saw_an_answer_is_refused():
 
 
 # -- differences and verdicts by hand --------------------------------------------------------------------
-def measured(seed, **of_users):
+def measured(seed, split="time", **of_users):
     """``of_users``: each model's P@5 of each user."""
     names = {"agent": "after RL", "vectors": "item vectors alone", "warm": "after the warm start", "top": "oracle"}
     by_name = {names.get(name, name): np.array(values, float) for name, values in of_users.items()}
     means = {name: dict.fromkeys(COLUMNS, float(values.mean())) for name, values in by_name.items()}
-    return Measured(Path(f"runs/{seed}"), {"seed": seed, "steps": 1}, 1, means, by_name, {})
+    return Measured(Path(f"runs/{seed}"), {"seed": seed, "steps": 1, "split": split}, 1, means, by_name, {})
 
 
 def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
@@ -117,6 +117,19 @@ def test_of_several_runs_the_interval_is_over_seeds():
     assert less.interval == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-6)
     assert summarise(runs_)["after RL"]["P@5"] == less.interval
     assert over_seeds([0.25]) == (0.25, 0.25, 0.25)
+
+
+def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
+    """Every seed gains .1 on average, all of it from one user of four."""
+    runs_ = [measured(seed, agent=[0.4, 0, 0, 0], vectors=[0] * 4, strong=[0] * 4) for seed in range(3)]
+    less, part = compare(runs_)
+    assert less.interval == pytest.approx((0.1, 0.1, 0.1))
+    assert less.over_users == bootstrap_interval(np.array([0.4, 0, 0, 0]))
+    assert less.sign == 0
+    assert "cannot be told" in verdict([less, part])
+    drawn = [measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0]) for seed in range(3)]
+    assert compare(drawn)[0].over_users is None  # other users in each run
+    assert compare(drawn)[0].sign == 1
 
 
 @pytest.mark.parametrize(
