@@ -124,7 +124,7 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     runs_ = [measured(seed, agent=[0.4, 0, 0, 0], vectors=[0] * 4, strong=[0] * 4) for seed in range(3)]
     less, part = compare(runs_)
     assert less.interval == pytest.approx((0.1, 0.1, 0.1))
-    assert less.over_users == bootstrap_interval(np.array([0.4, 0, 0, 0]))
+    assert less.over_users == pytest.approx(bootstrap_interval(np.array([0.4, 0, 0, 0])))
     assert less.sign == 0
     assert "cannot be told" in verdict([less, part])
     drawn = [measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0]) for seed in range(3)]
