@@ -242,13 +242,16 @@ def as_json(
 
 
 def commit() -> str | None:
-    """The commit of the checkout that rlrec runs from; None if it was installed otherwise."""
+    """The commit of the checkout that rlrec runs from, "-dirty" if changed since; None if installed otherwise."""
     root = Path(__file__).resolve().parents[2]
     if not (root / "pyproject.toml").is_file():
         return None
     try:
         found = subprocess.run(
-            ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return None

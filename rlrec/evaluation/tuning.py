@@ -40,11 +40,11 @@ from rlrec.evaluation.tasks import PROTOCOLS
 Make = Callable[[], Collaborative]
 K = 5  # settings are chosen by P@5
 MOST_USERS = 2_000  # asked on the validation part; more are drawn from
-REGULARISATIONS = (100.0, 250.0, 500.0, 1000.0, 2000.0)  # EASE, alone and in the blend
-WEIGHTS = (0.5, 1.0, 2.0, 4.0, 8.0)  # of EASE in the blend
-PENALTIES = (0.05, 0.09, 0.12, 0.16)  # matrix factorisation
-FACTORS = (10, 20, 50)  # PureSVD
-SHRINKAGES, NEIGHBOURS = (0.0, 10.0, 50.0), (0, 50, 200)  # item-kNN
+REGULARISATIONS = (30.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)  # EASE, alone and in the blend
+WEIGHTS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of EASE in the blend
+PENALTIES = (0.03, 0.05, 0.09, 0.12, 0.16)  # matrix factorisation
+FACTORS = (5, 10, 20, 50)  # PureSVD
+SHRINKAGES, NEIGHBOURS = (0.0, 10.0, 50.0), (0, 20, 50, 200, 500)  # item-kNN
 
 
 def tuned_baselines(
