@@ -287,9 +287,12 @@ def main(args: Sequence[str] | None = None) -> int:
     ARGUMENTS.set(tuple(sys.argv[1:] if args is None else args))
     try:
         status: Any = build().cli(prog="rlrec", description=description, args=args)
-    except (DataError, ConfigError) as error:
+    except (DataError, ConfigError, OSError) as error:
         print(f"rlrec: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("rlrec: stopped", file=sys.stderr)
+        return 130
     return int(status or 0)
 
 

@@ -84,6 +84,7 @@ def save_checkpoint(folder: str | Path, step: int, write: Callable[[Path], objec
     place = Path(folder) / "checkpoints"
     final, temporary = place / str(step), place / f".{step}.{os.getpid()}.part"
     if not final.is_dir():
+        shutil.rmtree(temporary, ignore_errors=True)  # by a run of the same number that was killed while it wrote
         temporary.mkdir(parents=True)
         write(temporary)
         _flush_folder(temporary)

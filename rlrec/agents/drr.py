@@ -6,8 +6,12 @@
     rerank(split, drr)                                          # a scorer, as any baseline
 
 Whatever it reaches is to be shown in three parts: the vectors alone, after the supervised start, after RL. To learn
-what helps at a question, an episode is the question: of each user's training ratings the first part is known and gives
+what helps at a question, an episode is a question: of each user's training ratings the first part is known and gives
 the user's vector, the rest answers. A vector that had seen the answers would teach the actor to copy it.
+
+A limit: the item vectors are fitted on all of the training ratings, answers of the episodes included, so they look
+better in training than they are at the question, and critics may trust them more than they should. Items fitted on
+the known part alone were not tried.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from rlrec.agents.vectors import POSITIVE, Vectors, make_vectors
 from rlrec.agents.warm_start import WarmStartConfig, last_liked, warm_start
 from rlrec.datasets.interactions import earlier_and_later, rating_matrix
 from rlrec.envs.ratings import RatingsBatch
+from rlrec.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from rlrec.datasets import Ratings
@@ -63,7 +68,8 @@ class DRR:
 
     def __call__(self, users: NDArray[Any], known: Any) -> NDArray[np.float32]:
         """Scores [users, I] from known ratings [users, I], sparse, rows in order of time; ``users`` is not used."""
-        return self.agent.scores(self.vectors.users(known).astype(np.float32), last_liked(known, self.agent.history))
+        view = self.vectors.users(known).astype(np.float32), last_liked(known, self.agent.history)
+        return self.agent._judged(self.agent.scores(*view), *view)
 
     def recommend(self, known: Any, k: int = 1) -> NDArray[np.int64]:
         """Item ids [users, k], best first, nothing that is known [users, I] (sparse)."""
@@ -88,8 +94,11 @@ class DRR:
 
 
 def read_config(folder: str | Path) -> DRRConfig:
-    """The settings that ``DRR.save`` stored."""
-    return DRRConfig(**runs.read_json(Path(folder) / "drr.json"))
+    """The settings that ``DRR.save`` stored. Raises ``DataError`` for those of another version."""
+    try:
+        return DRRConfig(**runs.read_json(Path(folder) / "drr.json"))
+    except (TypeError, ConfigError) as error:
+        raise DataError(f"{folder}: settings of another version ({error}); train the run again") from None
 
 
 def make_environment(train: Ratings, config: DRRConfig, num_envs: int = 64) -> RatingsBatch:

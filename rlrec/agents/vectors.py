@@ -112,10 +112,11 @@ def _factorised(train: Ratings, dimensions: int, seed: int) -> Vectors:
 
 
 def _hybrid(train: Ratings, dimensions: int, seed: int) -> Vectors:
-    rank = dimensions - FACTORS - 1
-    if not 1 <= rank < train.n_items:
-        raise ConfigError(f"hybrid vectors of {dimensions}: they need {FACTORS + 2}..{FACTORS + train.n_items}")
     config, weight = _chosen(train, seed)
+    config = replace(config, factors=min(FACTORS, (dimensions - 1) // 2))
+    rank = dimensions - config.factors - 1
+    if not 1 <= rank < train.n_items:
+        raise ConfigError(f"hybrid vectors of {dimensions}: they need 2..{FACTORS + train.n_items} dimensions")
     factors = BiasedMF(config, rng=np.random.default_rng(seed)).fit(train)
     left, values, right = svds(EASE().fit(train).weights, k=rank, v0=np.ones(train.n_items))
     order = np.argsort(-values)

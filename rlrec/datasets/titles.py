@@ -46,6 +46,9 @@ def find_titles(text: str, ratings: Ratings) -> list[int]:
 
 
 def _find(name: str, known: NDArray[np.str_], count: NDArray[np.int64]) -> int:
+    exact = [item for item, label in enumerate(known) if str(label) == name]
+    if exact:
+        return max(exact, key=lambda item: count[item])
     wanted, year = _bare(name), _year(name)
     fitting = [item for item, label in enumerate(known) if wanted in _names(str(label))]
     if not fitting:

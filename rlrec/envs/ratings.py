@@ -76,7 +76,8 @@ class RatingsBatch(BatchEnv[Any]):
             self._first, self._known_begin = _liked(known, slice(-history, None), history, liked_from)
             self._eligible = np.flatnonzero((np.diff(self._begin_of) > 0) & (np.diff(self._known_begin) > 0))
         if not len(self._eligible):
-            raise ConfigError(f"no user has a logged item beyond the first {history} liked ones; lower history")
+            beyond = "those that are known" if known is not None else f"the first {history} liked ones; lower history"
+            raise ConfigError(f"no user has a logged item beyond {beyond}")
         self._users = np.zeros(num_envs, np.int64)
         self._recent: Ids = np.full((num_envs, history), -1, np.int64)
         self._scores = np.full((num_envs, self.n_items), np.nan, np.float32)  # the user's logged ratings

@@ -10,6 +10,7 @@ A run that was stopped (even by SIGKILL) and resumed ends with the same bits as 
 
 from __future__ import annotations
 
+import shlex
 import signal
 import threading
 import time
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 from rlrec import runs
 from rlrec.agents.drr_config import DRRConfig
 from rlrec.datasets import Ratings
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
 from rlrec.evaluation.run_config import Config, device, load_split, read_config, resume_command, settings_of, versions
 from rlrec.evaluation.tasks import Task, fingerprint
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 FINISHED, DIVERGED, STOPPED = 0, 1, 130  # exit statuses; 130 is what shells give for Ctrl-C
 ENVIRONMENTS = 64
-MOST_STEPS = 100_000
+LEAST_STEPS, MOST_STEPS = 10_000, 100_000
+LEAST_ITEMS = 12  # a list of ten, and something to choose from
 
 
 def train(
@@ -59,6 +61,8 @@ def train(
         raise ConfigError(f"{folder} is a file; give a folder")
     if (folder / "config.json").exists():
         raise ConfigError(f"{folder} holds a run already; go on with it: {resume_command(folder)}; or choose another")
+    if runs.checkpoints(folder):
+        raise ConfigError(f"{folder} holds checkpoints of another run; choose another folder, or delete it")
     if checkpoint_every < ENVIRONMENTS:
         raise ConfigError(f"checkpoint_every is {checkpoint_every}; it must be {ENVIRONMENTS} or more")
     ratings = task.load()
@@ -66,6 +70,12 @@ def train(
     wanted = default_steps(split.train) if steps is None else steps
     if wanted < 1:
         raise ConfigError(f"steps is {wanted}; it must be 1 or more")
+    if wanted < settings.learning_starts:
+        say(f"note: nothing is learned in {wanted:,} steps: updates begin after {settings.learning_starts:,}")
+    if ratings.n_items < LEAST_ITEMS:
+        raise ConfigError(f"{task.data}: {ratings.n_items} items; a list of ten needs {LEAST_ITEMS} or more")
+    lowest = (float(ratings.ratings.min()) - 3.0) / 2.0  # half a star is worth less than the scale's -1
+    settings = replace(settings, reward_low=min(settings.reward_low, lowest))
     if fit_schedule:
         settings = replace(settings, schedule_steps=wanted)
     stored = {
@@ -93,8 +103,8 @@ def resume(folder: Path, *, steps: int | None = None, command: str = "", say: Sa
 
 
 def default_steps(train_ratings: Ratings) -> int:
-    """Twice the training ratings, at most 100,000: seconds for a small set, two minutes for a large one."""
-    return min(MOST_STEPS, max(2 * len(train_ratings), ENVIRONMENTS))
+    """Twice the training ratings, 10,000 to 100,000: seconds for a small set, two minutes for a large one."""
+    return min(MOST_STEPS, max(2 * len(train_ratings), LEAST_STEPS))
 
 
 # -- inside ----------------------------------------------------------------------------------------------
@@ -106,6 +116,10 @@ def _go(folder: Path, stored: Config, ratings: Ratings, split: Split, command: s
         from rlrec.agents.ddpg import TrainingDiverged
 
         drr, env = _prepared(folder, stored, split.train, say)
+    except (ConfigError, DataError):
+        if not stored["sessions"] and not runs.checkpoints(folder):
+            (folder / "config.json").unlink()  # no run has come of it: the folder is free for another try
+        raise
     except KeyboardInterrupt:
         say(f"stopped before the training began; to go on: {resume_command(folder)}")
         return STOPPED
@@ -126,7 +140,7 @@ def _go(folder: Path, stored: Config, ratings: Ratings, split: Split, command: s
         say(f"stopped at step {drr.agent.step:,} of {stored['steps']:,}; to go on: {resume_command(folder)}")
         return STOPPED
     speed = f"{session['seconds']:.0f} s, {session['steps_per_second']:.0f} steps/s on {session['device']}"
-    say(f"{speed}; kept in {folder}; try: rlrec evaluate {folder}")
+    say(f"{speed}; kept in {folder}; try: rlrec evaluate {shlex.quote(str(folder))}")
     return FINISHED
 
 
@@ -143,7 +157,7 @@ def announcement(folder: Path, stored: Config, ratings: Ratings, split: Split) -
         f"split      {stored['protocol']}, {stored['split']} ({by}): {len(split.train):,} ratings to learn from; "
         f"{kept_away:,} never seen, {len(split.held_out):,} of them asked for, of {len(split.users):,} users",
         f"agent      ddpg, state {settings.state}, residual {settings.residual}, {config.kind} vectors of "
-        f"{config.dimensions}, history {config.history}, seed {stored['seed']}{warm}",
+        f"{min(config.dimensions, ratings.n_items - 1)}, history {config.history}, seed {stored['seed']}{warm}",
         f"steps      {stored['steps']:,}, a checkpoint every {stored['checkpoint_every']:,}, kept in {folder}",
     ]
 

@@ -75,6 +75,8 @@ def evaluate(
     was trained on, which is refused with ``ConfigError``. ``json_path``: all of it, written whole.
     """
     start = time.monotonic()
+    if json_path is not None and json_path.is_dir():
+        raise ConfigError(f"{json_path} is a folder; give a file: --json {json_path}/NAME.json")
     stored = [read_config(folder) for folder in folders]
     check_comparable(folders, stored)
     for folder, one in zip(folders, stored, strict=True):
@@ -199,10 +201,10 @@ def text(
     for one in measured:
         if one.step < first["steps"]:
             lines.append(f"note: {one.folder} stands at step {one.step:,} of {first['steps']:,}; it is not finished")
-    lines.append(f"{'':<24}" + "".join(f"{column:>{width}}" for column in COLUMNS))
+    lines.append(f"{'':<30}" + "".join(f"{column:>{width}}" for column in COLUMNS))
     for name, figures in table.items():
         cells = (_cell(figures[column], several) for column in COLUMNS)
-        lines.append(f"{name:<24}" + "".join(f"{cell:>{width}}" for cell in cells))
+        lines.append(f"{name:<30}" + "".join(f"{cell:>{width}}" for cell in cells))
     lines.append("baselines, settings chosen on training ratings alone:")
     lines += [f"  {name}: {_settings(values)}" for name, values in measured[0].settings.items()]
     kind = "over seeds" if several else "over users, for this one seed: another seed may differ by more"

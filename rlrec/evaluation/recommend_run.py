@@ -45,6 +45,8 @@ def recommend_titles(folder: Path, history: str, k: int) -> str:
     for place, item in enumerate(best, 1):
         reasons = _reasons(falls[:, item], liked, ratings)
         lines.append(f"{place:>2}. {names[item]:<{width}}  {scores[item]:6.3f}   {reasons}")
+    if stored["protocol"] == "rerank":
+        lines.append("(trained to order what people chose; to list from everything: train with --protocol session)")
     return "\n".join([*lines, "because of: how much the score falls when that title is left out of the history"])
 
 

@@ -15,6 +15,7 @@ from rlrec.datasets import Ratings, load_ratings
 from rlrec.datasets.catalogue import CATALOGUE
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import (
+    POSITIVE,
     Result,
     Scorer,
     Split,
@@ -31,7 +32,7 @@ PROTOCOLS: dict[str, Callable[[Split, Scorer, int], Result]] = {
     "session": session,
     "next_item": next_item,
 }
-HIGHEST = 5.0  # stars: what reward = (rating - 3) / 2 and "liked from 4" are made for
+LOWEST, HIGHEST = 0.5, 5.0  # stars: what reward = (rating - 3) / 2 and "liked from 4" are made for
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,11 @@ class Task:
     def load(self) -> Ratings:
         """The ratings. Raises ``DataError`` for a file that cannot be used, or for a scale beyond 5 stars."""
         ratings = load_ratings(self.data)
-        highest = float(ratings.ratings.max(initial=0.0))
-        if highest > HIGHEST:
+        lowest, highest = float(ratings.ratings.min(initial=HIGHEST)), float(ratings.ratings.max(initial=0.0))
+        if lowest < LOWEST or highest < POSITIVE or highest > HIGHEST:
             raise DataError(
-                f"{self.data}: ratings up to {highest:g}; these agents read 1 to 5 stars, 3 in the middle and liked "
-                f"from 4: bring yours to that scale first"
+                f"{self.data}: ratings from {lowest:g} to {highest:g}; these agents read 1 to 5 stars (or half a star "
+                f"to 5), 3 in the middle and liked from 4: bring yours to that scale first"
             )
         return ratings
 

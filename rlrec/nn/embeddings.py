@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Matrix = Any  # scipy.sparse.csr_matrix
+ROWS = 1024  # of users or items solved for at a time
 
 
 @dataclass(frozen=True)
@@ -143,6 +144,9 @@ def ridge_rows(residuals: Matrix, factors: Floats, ridge: float, shrinkage: floa
     ``factors`` [others, f + 1]: vector and bias (last) of the other side, held fixed. [p, b] = (X'X + (ridge n +
     shrinkage) I)^-1 X'(r - mean - b_other), X = [q, 1] of a row's n entries; a row without entries gets zeros.
     """
+    if residuals.shape[0] > ROWS:  # a block at a time: bounds memory at ROWS x (f + 1)^2
+        blocks = (residuals[start : start + ROWS] for start in range(0, residuals.shape[0], ROWS))
+        return np.vstack([ridge_rows(block, factors, ridge, shrinkage) for block in blocks])
     features, size = factors.copy(), factors.shape[1]
     features[:, -1] = 1.0
     gram, right = np.tile(np.eye(size), (residuals.shape[0], 1, 1)), np.zeros((residuals.shape[0], size, 1))

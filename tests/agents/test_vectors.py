@@ -58,8 +58,8 @@ def test_users_and_items_spread_alike_and_survive_a_round_trip(kind, tmp_path):
 def test_refusals(tmp_path):
     with pytest.raises(ConfigError, match="choose one of"):
         make_vectors("svd", RATINGS, 6, 0)
-    with pytest.raises(ConfigError, match="hybrid vectors of 6"):
-        make_vectors("hybrid", RATINGS, 6, 0)
+    with pytest.raises(ConfigError, match=r"hybrid vectors of 90: they need 2\.\.60"):
+        make_vectors("hybrid", RATINGS, 90, 0)
     with pytest.raises(ConfigError, match="known has 3 items"):
         make_vectors("cocount", RATINGS, 6, 0).users(KNOWN[:, :3])
     with pytest.raises(DataError):

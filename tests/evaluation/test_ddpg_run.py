@@ -157,8 +157,10 @@ def test_training_sees_the_training_part_alone(whole):
 
     drr = DRR.load(runs.checkpoints(whole)[-1][1])
     np.testing.assert_array_equal(drr.fitted_on, interaction_keys(split.train))
-    env = drr.environment(split.train)
-    assert len(env.ratings) + len(env.known) == len(split.train)
+    memory = drr.agent.memory
+    played = set(zip(*(memory.data[name][: memory.size].tolist() for name in ("user", "item")), strict=True))
+    assert played
+    assert played <= set(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
 
 
 def test_the_part_before_rl_is_kept_and_light(whole):
@@ -168,16 +170,13 @@ def test_the_part_before_rl_is_kept_and_light(whole):
     np.testing.assert_array_equal(before.vectors.items, after.vectors.items)
 
 
-@pytest.mark.parametrize("name", ["ratings", "many"])
-def test_default_steps_go_by_the_size(name, data):
-    ratings = load_ratings(data)
-    assert ddpg_run.default_steps(ratings) == 2 * len(ratings)
-
-    class Many:
+@pytest.mark.parametrize(("ratings", "steps"), [(1_000, 10_000), (20_000, 40_000), (10**6, 100_000)])
+def test_default_steps_go_by_the_size(ratings, steps):
+    class Sized:
         def __len__(self):
-            return 10**6
+            return ratings
 
-    assert ddpg_run.default_steps(Many()) == 100_000
+    assert ddpg_run.default_steps(Sized()) == steps
 
 
 # -- flags -----------------------------------------------------------------------------------------------
@@ -418,3 +417,24 @@ def test_a_scale_beyond_five_stars_is_refused(tmp_path, capsys):
 
 def test_a_path_is_kept_from_the_root(whole, data):
     assert Path(read_config(whole)["data"]) == data.resolve()
+
+
+def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(data, tmp_path, capsys):
+    few = tmp_path / "few.csv"
+    few.write_text("user,item,rating\n" + "".join(f"u{u},i{i},{1 + (u + i) % 5}\n" for u in range(9) for i in range(9)))
+    assert main(command(few, tmp_path / "b")) == 1
+    assert "a list of ten needs 12 or more" in capsys.readouterr().err
+    assert not (tmp_path / "b" / "config.json").exists()
+    (tmp_path / "c" / "checkpoints" / "64").mkdir(parents=True)
+    assert main(command(data, tmp_path / "c")) == 1
+    assert "checkpoints of another run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stars", "words"), [("1 2 3", "from 1 to 3"), ("0 4 5", "from 0 to 5"), ("2 8 10", "to 10")])
+def test_another_scale_is_refused(stars, words, tmp_path, capsys):
+    own = tmp_path / "own.csv"
+    values = stars.split()
+    rows = [f"u{u},i{i},{values[(u + i) % 3]}" for u in range(12) for i in range(15)]
+    own.write_text("user,item,rating\n" + "\n".join(rows) + "\n")
+    assert main(command(own, tmp_path / "a")) == 1
+    assert words in capsys.readouterr().err
