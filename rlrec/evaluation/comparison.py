@@ -100,7 +100,7 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
         users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
         means = [float(values.mean()) for values in users]
         interval = over_seeds(means) if len(measured) > 1 else bootstrap_interval(users[0])
-        same = len(measured) > 1 and all(one.stored["split"] == "time" for one in measured)
+        same = len(measured) > 1 < len(users[0]) and all(one.stored["split"] == "time" for one in measured)
         over_users = bootstrap_interval(np.mean(users, axis=0)) if same else None
         found.append(Difference(name, kind, interval, tuple(means), over_users))
     return found

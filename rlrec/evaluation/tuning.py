@@ -71,7 +71,7 @@ def tuned_baselines(
     }
     models = {name: make().fit(split.train) for name, make in chosen.items()}
     for name, make in _defaults(seed).items():
-        if name in models and make().config != models[name].config:
+        if name in models and make().config != getattr(models[name], "config", None):
             models[f"{name}, default"] = make().fit(split.train)
     return models
 

@@ -112,6 +112,8 @@ def difference_lines(content: Content) -> list[str]:
         gain = Interval(less["mean"], less["low"], less["high"])
         above = sum(value > 0 for value in less["of_runs"])
         lines.append(f"  {AGENT} - {what}{less['other']}: {signed(gain)}, above 0 in {above} of {len(less['of_runs'])}")
+        if less.get("over_users"):
+            lines.append(f"     over people {signed(Interval(**less['over_users']))}")
     return [f"{content['differences'][0]['measure']}, paired, {content['interval']}:", *lines, content["verdict"]]
 
 
