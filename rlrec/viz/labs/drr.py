@@ -135,12 +135,13 @@ def provenance(content: Content) -> str:
     seconds = sorted(sum(part["seconds"] for part in run["config"]["sessions"]) for run in runs)
     versions = ", ".join(f"{name} {version}" for name, version in content["versions"].items())
     spent = f"{seconds[0]:.0f}" if seconds[0] == seconds[-1] else f"{seconds[0]:.0f} to {seconds[-1]:.0f}"
+    changed = " with changes not committed" if str(content["commit"]).endswith("-dirty") else ""
     return "\n".join(
         [
             f"stored: {data_of(content)}, {content['protocol']}, split by {content['split']}; seeds {seeds}; "
             f"{first['step']:,} steps each",
             f"  training {spent} s a run, evaluation {content['seconds']:.0f} s, on {content['device']}",
-            f"  commit {str(content['commit'])[:10]}; {versions}",
+            f"  evaluated at commit {str(content['commit'])[:10]}{changed}; {versions}",
             f"  {first['config']['command']}",
             f"  {content['command']}",
         ]
