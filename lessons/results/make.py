@@ -36,9 +36,9 @@ def run(*arguments: str) -> None:
 
 
 def train(folder: str, flags: str, seed: int) -> None:
-    """Train one seed, or what is left of it."""
+    """Train one seed, or what is left of it; refused if it was begun with other flags."""
     begun = (ROOT / folder / "config.json").exists()
-    run("train", "ddpg", "--out", folder, *(["--resume"] if begun else [*flags.split(), "--seed", str(seed)]))
+    run("train", "ddpg", "--out", folder, *(["--resume"] if begun else []), *flags.split(), "--seed", str(seed))
     print(folder, flush=True)
 
 

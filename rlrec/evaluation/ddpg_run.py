@@ -74,8 +74,9 @@ def train(
         say(f"note: nothing is learned in {wanted:,} steps: updates begin after {settings.learning_starts:,}")
     if ratings.n_items < LEAST_ITEMS:
         raise ConfigError(f"{task.data}: {ratings.n_items} items; a list of ten needs {LEAST_ITEMS} or more")
-    lowest = (float(ratings.ratings.min()) - 3.0) / 2.0  # half a star is worth less than the scale's -1
-    settings = replace(settings, reward_low=min(settings.reward_low, lowest))
+    lowest = (float(ratings.ratings.min()) - 3.0) / 2.0
+    if lowest < -1.0:  # half a star
+        settings = replace(settings, reward_low=min(settings.reward_low, lowest))
     if fit_schedule:
         settings = replace(settings, schedule_steps=wanted)
     stored = {

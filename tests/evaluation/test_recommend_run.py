@@ -49,7 +49,8 @@ def test_three_films_best_first_with_reasons(run, data, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "after Film Ab (1951); Film Cd (1973) (64 steps of training):"
     assert lines[-1].startswith("because of: how much the score falls when that title is left out")
-    assert len(lines) == 5
+    assert lines[-2].startswith("(trained to order what people chose")
+    assert len(lines) == 6
     drr = DRR.load(runs.checkpoints(run)[-1][1])
     known = sp.csr_matrix(([5.0, 5.0], ([0, 0], [1, 23])), shape=(1, 40))
     scores = drr(np.array([-1]), known)[0]
