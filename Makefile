@@ -16,16 +16,16 @@ help:
 	@echo "make lab      set up, then open JupyterLab on the lessons"
 	@echo "make test     set up, then run every test, notebooks included"
 	@echo "make setup    set up .venv and no more: .venv/bin/rlrec is then there"
-	@echo "make results  train and evaluate again what lesson 09 shows (MovieLens needed; about an hour)"
+	@echo "make results  train and evaluate again what lessons 09 and 11 show of real data (fetch it first; over an hour)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
-	@echo "make bench    speed, as figures and ratios"
+	@echo "make bench    speed, as figures and ratios; PPO beside Stable-Baselines3 (installs it, and PyTorch)"
 	@echo "make refresh  run the lessons and store their outputs (LESSON=02: only that one)"
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "rlrec needs Python 3.11, 3.12 or 3.13; install one, or: make PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[lessons,test]'
 	$(BIN)/jupyter labextension disable --level=sys_prefix '@jupyterlab/apputils-extension:announcements' # asks nothing, fetches nothing
 	@touch $@
 
@@ -55,6 +55,7 @@ figures: $(READY)
 	$(BIN)/python -m rlrec.viz.figures figures
 
 bench: $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m tests.benchmarks
 
 refresh: $(READY)

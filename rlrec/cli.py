@@ -11,14 +11,17 @@ from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import tyro
 
 from rlrec.agents.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation.ppo_run import World
 from rlrec.nn.ddpg_config import DDPGConfig
+from rlrec.nn.ppo_config import PPOConfig
+from rlrec.nn.vae import VAEConfig
 
 Command = Callable[..., int | None]
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # of the command that runs
@@ -162,7 +165,7 @@ def train_ddpg(
         settings: hyperparameters. --schedule-steps follows --steps unless it is given.
     """
     from rlrec.evaluation import ddpg_run
-    from rlrec.evaluation.run_config import check_same
+    from rlrec.evaluation.run_config import check_same, read_config
     from rlrec.evaluation.tasks import Task
 
     given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
@@ -170,13 +173,72 @@ def train_ddpg(
     if resume:
         wanted = {**asdict(settings), **asdict(config), "data": task.source, "protocol": protocol, "split": split}
         wanted |= {"seed": seed, "checkpoint_every": checkpoint_every}
-        check_same(out, {name: value for name, value in wanted.items() if name in given})
+        check_same(out, read_config(out), {name: value for name, value in wanted.items() if name in given})
         return ddpg_run.resume(out, steps=steps, command=command)
     if "goal" not in given:
         config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
     return ddpg_run.train(
         out, task, config, settings, steps=steps, fit_schedule="schedule_steps" not in given,
         checkpoint_every=checkpoint_every, command=command,
+    )  # fmt: skip
+
+
+def train_vae(
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
+    scaling: Literal["fixed", "min-max"] = "fixed",
+    seed: int = 0,
+    config: Annotated[VAEConfig, tyro.conf.arg(name="")] = VAEConfig(),  # noqa: B008
+) -> None:
+    """Train a map of sound on the 11 audio features of tracks, and hold it against PCA on tracks it never saw.
+
+    Args:
+        out: folder of the run, such as runs/map; must not hold a run yet.
+        data: tracks: spotify-songs, generated, or your own CSV.
+        scaling: fixed (features by ranges that never change) or min-max (of the training tracks).
+        seed: of the tracks held out, the first weights and the noise.
+        config: hyperparameters.
+    """
+    from rlrec.evaluation import vae_run
+
+    vae_run.train(out, data, config, seed=seed, scaling=scaling, command=shlex.join(["rlrec", *ARGUMENTS.get()]))
+
+
+def train_ppo(
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint_every: int = 100_000,
+    world: Annotated[World, tyro.conf.arg(name="")] = World(),  # noqa: B008
+    settings: Annotated[PPOConfig, tyro.conf.arg(name="")] = PPOConfig(),  # noqa: B008
+) -> int:
+    """Train PPO on simulated listeners; Ctrl-C keeps what there is, --resume goes on.
+
+    Args:
+        out: folder of the run, such as runs/live; must not hold a run yet, but for --resume.
+        data: tracks: spotify-songs, generated, or your own CSV.
+        resume: go on with the run in --out, with its own settings; only --steps may be raised.
+        steps: songs to learn from (default: 200,000).
+        seed: of the map, networks and luck.
+        checkpoint_every: songs, a round or more.
+        world: who listens, and the map.
+        settings: hyperparameters. --schedule-steps follows --steps unless it is given.
+    """
+    from rlrec.evaluation import ppo_run
+    from rlrec.evaluation.run_config import check_same
+
+    given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
+    if resume:
+        wanted = {**asdict(settings), **asdict(world), "data": ppo_run.source(data), "seed": seed}
+        wanted |= {"map": ppo_run.map_source(world.map), "checkpoint_every": checkpoint_every}
+        same = {name: value for name, value in wanted.items() if name in given}
+        check_same(out, ppo_run.read_config(out), same)
+        return ppo_run.resume(out, steps=steps, command=command)
+    return ppo_run.train(
+        out, data, world, settings, steps=200_000 if steps is None else steps, seed=seed,
+        fit_schedule="schedule_steps" not in given, checkpoint_every=checkpoint_every, command=command,
     )  # fmt: skip
 
 
@@ -191,33 +253,45 @@ def recommend(
     /,
     history: str | None = None,
     playing: str | None = None,
+    track: str | None = None,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 3,
     tracks: str | None = None,
 ) -> None:
-    """What a trained agent recommends: films after a history (ddpg), songs after a genre (qlearning).
+    """What a trained agent recommends: films after a history (ddpg), songs after a genre (qlearning) or a song (ppo).
 
     Args:
         run: folder that a training wrote.
         history: titles you liked, separated by semicolons, the last one last; for a run of ddpg.
         playing: the genre that plays now (default: the first one the user knows); for a run of qlearning.
+        track: titles heard, separated by semicolons, the last one plays now; for a run of ppo.
         k: how many.
-        tracks: catalogue for the songs' titles: a data set's name or a CSV (default: generated).
+        tracks: catalogue for the songs' titles, for qlearning: a data set's name or a CSV (default: generated).
     """
-    from rlrec.evaluation.qlearning_run import recommend_songs
     from rlrec.runs import read_json
 
-    if read_json(run / "config.json").get("agent") != "ddpg":
-        if history is not None:
-            raise ConfigError(f"{run} is no run of ddpg: it recommends songs, --playing GENRE; --history is for films")
-        print(recommend_songs(run, playing, k, tracks or "generated"))
-        return
-    if playing is not None or tracks is not None:
-        raise ConfigError(f'{run} is a run of ddpg: give --history "Title; Title", not --playing or --tracks')
-    if history is None:
-        raise ConfigError(f'{run} is a run of ddpg: say what you liked, --history "Title; Title"')
-    from rlrec.evaluation.recommend_run import recommend_titles
+    agent = read_json(run / "config.json").get("agent")
+    flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
+    known = {"ddpg": ("--history 'Title; Title'", "history"), "ppo": ("--track 'Title; Title'", "track")}
+    rule, *allowed = known.get(str(agent), ("--playing GENRE", "playing", "tracks"))
+    for name, value in flags.items():
+        if value is not None and name not in allowed:
+            raise ConfigError(f"{run} is a run of {agent}: give {rule}, not --{name}")
+    if agent == "ddpg":
+        if history is None:
+            raise ConfigError(f"{run} is a run of ddpg: say what you liked, {rule}")
+        from rlrec.evaluation.recommend_run import recommend_titles
 
-    print(recommend_titles(run, history, k))
+        print(recommend_titles(run, history, k))
+    elif agent == "ppo":
+        if track is None:
+            raise ConfigError(f"{run} is a run of ppo: say what was heard, {rule}")
+        from rlrec.evaluation.ppo_run import recommend_tracks
+
+        print(recommend_tracks(run, track, k))
+    else:
+        from rlrec.evaluation.qlearning_run import recommend_songs
+
+        print(recommend_songs(run, playing, k, tracks or "generated"))
 
 
 def evaluate(
@@ -227,17 +301,29 @@ def evaluate(
     split: str | None = None,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
 ) -> None:
-    """Hold runs of ddpg against their own parts and tuned baselines, and say whether RL pays.
+    """Hold runs of ddpg or ppo against baselines, and say whether RL pays.
 
     Args:
-        runs: folders that `rlrec train ddpg` wrote; several: one configuration with different seeds.
-        protocol: rerank, session or next_item (default, and all that is fair: what the runs were trained for).
-        split: time or random (likewise).
+        runs: folders that `rlrec train ddpg` or `rlrec train ppo` wrote; several: one configuration, different seeds.
+        protocol: for ddpg rerank, session or next_item (default, and all that is fair: what the runs were trained
+            for); for ppo simulate.
+        split: for ddpg: time or random (likewise).
         json: a file to write all of it to.
     """
-    from rlrec.evaluation.evaluate_run import evaluate
+    from rlrec.runs import read_json
 
     command = shlex.join(["rlrec", *ARGUMENTS.get()])
+    if runs and read_json(runs[0] / "config.json").get("agent") == "ppo":
+        if protocol not in (None, "simulate") or split is not None:
+            raise ConfigError(f"{runs[0]} is a run of ppo: it is asked by --protocol simulate, and nothing is split")
+        from rlrec.evaluation import simulate_run
+
+        simulate_run.evaluate(runs, json_path=json, command=command)
+        return
+    if protocol == "simulate":
+        raise ConfigError(f"{runs[0] if runs else 'no run'}: only a run of ppo can be simulated")
+    from rlrec.evaluation.evaluate_run import evaluate
+
     evaluate(runs, protocol=protocol, split=split, json_path=json, command=command)
 
 
@@ -256,14 +342,14 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "check": data_check,
         "make": data_make,
     },
-    "train": {"qlearning": train_qlearning, "ddpg": train_ddpg},
+    "train": {"qlearning": train_qlearning, "ddpg": train_ddpg, "vae": train_vae, "ppo": train_ppo},
     "recommend": recommend,
     "evaluate": evaluate,
     "doctor": doctor,
 }
 GROUPS: dict[str, str] = {
     "data": "Data sets: list, card, fetch, check, make.",
-    "train": "Train an agent and keep it in a folder: qlearning, ddpg.",
+    "train": "Train an agent and keep it in a folder: qlearning, ddpg, vae, ppo.",
 }
 
 

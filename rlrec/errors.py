@@ -11,6 +11,10 @@ class ConfigError(ValueError):
     """A setting is outside its range: the message names the field, its value and the range."""
 
 
+class TrainingDiverged(RuntimeError):
+    """A loss is not a number, or a critic believes in values that no sequence of rewards can give."""
+
+
 def require_ranges(settings: object, ranges: Iterable[tuple[str, float, float]]) -> None:
     """Raise ``ConfigError`` unless each named attribute of ``settings`` lies in its closed range (name, low, high)."""
     for name, low, high in ranges:

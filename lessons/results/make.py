@@ -1,13 +1,16 @@
-"""``make results``: train and evaluate what lesson 09 shows, five seeds each; goes on where it was stopped.
+"""``make results``: train and evaluate what lessons 09, 11 and 13 show, over seeds; goes on where it was stopped.
 
     python lessons/results/make.py [STUDY ...]
 
 Runs are kept in runs/results, figures in lessons/results/STUDY.json, with seeds, commit, device, seconds and commands.
-MovieLens has to be there (`rlrec data fetch ml-100k`, `rlrec data fetch ml-1m`). Two runs at a time, one core each.
+MovieLens has to be there (`rlrec data fetch ml-100k`, `rlrec data fetch ml-1m`), for the study "vae" real tracks
+(`rlrec data fetch spotify-songs`); "ppo" needs nothing but time. Two runs at a time, one core each; "vae" is one run
+of a few minutes. Five seeds, PPO ten.
 """
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -16,17 +19,28 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RLREC = str(Path(sys.executable).parent / "rlrec")
-SEEDS = range(5)
 PAPER = "--vectors mf --residual none"  # the paper's: an actor and critics that start from nothing
-STUDIES = {  # name -> flags of `rlrec train ddpg`; a name of several parts is one file
-    "rerank_ml-100k": {"": "--data ml-100k --protocol rerank --steps 32000"},
-    "rerank_ml-1m": {"": "--data ml-1m --protocol rerank --steps 32000"},
-    "session_ml-1m": {"": "--data ml-1m --protocol session --steps 32000"},
+LARGE = "--minibatch 1024 --epochs 6 --rollout 512 --entropy 0 --discount 0.9 --gae-lambda 0.8 --learning-rate 2e-3"
+STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one file
+    "rerank_ml-100k": {"": "ddpg --data ml-100k --protocol rerank --steps 32000"},
+    "rerank_ml-1m": {"": "ddpg --data ml-1m --protocol rerank --steps 32000"},
+    "session_ml-1m": {"": "ddpg --data ml-1m --protocol session --steps 32000"},
     "states_ml-100k": {
-        state: f"--data ml-100k --protocol rerank --steps 16000 --state {state} {PAPER}"
+        state: f"ddpg --data ml-100k --protocol rerank --steps 16000 --state {state} {PAPER}"
         for state in ("drr-n", "drr-p", "drr-u", "drr-ave")
     },
+    "ppo": {
+        "catalogue": f"ppo --map sound --action vector --steps 2000000 {LARGE}",
+        "offered": f"ppo --map sound --action offered --steps 1000000 {LARGE}",
+        "effect_0": f"ppo --map sound --action offered --steps 1000000 --long-term-effect 0 {LARGE}",
+        "vae": f"ppo --map vae --action offered --steps 1000000 {LARGE}",
+    },
 }
+
+
+def seeds(name: str) -> range:
+    """Ten of PPO, which trains in a minute, five of DDPG."""
+    return range(10 if name == "ppo" else 5)
 
 
 def run(*arguments: str) -> None:
@@ -38,14 +52,15 @@ def run(*arguments: str) -> None:
 def train(folder: str, flags: str, seed: int) -> None:
     """Train one seed, or what is left of it; refused if it was begun with other flags."""
     begun = (ROOT / folder / "config.json").exists()
-    run("train", "ddpg", "--out", folder, *(["--resume"] if begun else []), *flags.split(), "--seed", str(seed))
+    agent, *rest = flags.split()
+    run("train", agent, "--out", folder, *(["--resume"] if begun else []), *rest, "--seed", str(seed))
     print(folder, flush=True)
 
 
 def evaluate(name: str, part: str) -> dict[str, object]:
     """All seeds of one part in one table."""
     target = ROOT / "runs" / "results" / f"{name}{part}.json"
-    run("evaluate", *(folder(name, part, seed) for seed in SEEDS), "--json", str(target.relative_to(ROOT)))
+    run("evaluate", *(folder(name, part, seed) for seed in seeds(name)), "--json", str(target.relative_to(ROOT)))
     return dict(json.loads(target.read_text("utf-8")))
 
 
@@ -54,22 +69,39 @@ def folder(name: str, part: str, seed: int) -> str:
     return f"runs/results/{name}{part and '-' + part}/{seed}"
 
 
+def vae() -> None:
+    """Lesson 11: the map of sound over beta, beside PCA, on tracks that it never saw; and a small map to walk on."""
+    from rlrec.evaluation.vae_run import study, train
+
+    command = "python lessons/results/make.py vae"
+    shutil.rmtree(HERE / "sound_map", ignore_errors=True)
+    train(HERE / "sound_map", "generated", command=command)
+    store("vae", study("spotify-songs", seeds=range(5), command=command))
+
+
+def store(name: str, content: dict[str, object]) -> None:
+    """Write lessons/results/NAME.json."""
+    (HERE / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
+    print(HERE.relative_to(ROOT) / f"{name}.json", flush=True)
+
+
 def main(names: list[str]) -> None:
     """Make the studies named, or all."""
+    if "vae" in names:
+        vae()
+    names = [name for name in names if name != "vae"]
     jobs = [
         (folder(name, part, seed), flags, seed)
         for name in names
         for part, flags in STUDIES[name].items()
-        for seed in SEEDS
+        for seed in seeds(name)
     ]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda job: train(*job), jobs))
     for name in names:
         found = {part: evaluate(name, part) for part in STUDIES[name]}
-        content = found.get("", found)
-        (HERE / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-        print(HERE.relative_to(ROOT) / f"{name}.json", flush=True)
+        store(name, dict(found.get("", found)))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(STUDIES))
+    main(sys.argv[1:] or [*STUDIES, "vae"])

@@ -7,6 +7,7 @@ from rlrec.agents.baselines import (
     RandomPolicy,
     Recommender,
     TablePolicy,
+    VariedListening,
 )
 from rlrec.agents.collaborative import (
     EASE,
@@ -56,6 +57,7 @@ __all__ = [
     "TablePolicy",
     "TrainingLog",
     "Update",
+    "VariedListening",
     "policy_values",
     "value_iteration",
 ]

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from rlrec import runs
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ConfigError, DataError
+from rlrec.errors import ConfigError, DataError, TrainingDiverged
 from rlrec.nn.actor_critic import Learner
 from rlrec.nn.ddpg_config import DDPGConfig
 from rlrec.replay import PrioritisedReplay, PriorityConfig, UniformReplay
@@ -39,10 +39,6 @@ from rlrec.retrieval import best_k
 Floats = NDArray[np.float32]
 Ids = NDArray[np.int64]
 Arrays = dict[str, NDArray[Any]]
-
-
-class TrainingDiverged(RuntimeError):
-    """A loss is not a number, or the critic believes in values that no sequence of rewards can give."""
 
 
 class Round(NamedTuple):
@@ -285,8 +281,7 @@ class DDPG:
 
     def state(self) -> Arrays:
         """All of it as arrays: weights, targets, optimisers, memory, random state, step, and the environment's."""
-        tell: Callable[[], Arrays] = getattr(self._env, "state", dict)
-        env = {f"env_{name}": values for name, values in tell().items()}
+        env = {f"env_{name}": values for name, values in (self._env.state() if self._env else {}).items()}
         memory = {f"memory_{name}": values for name, values in self.memory.state().items()}
         rng = runs.generator_state(self.rng)
         return {**self.learner.state(), **memory, **env, "rng": rng, "step": np.array(self.step)}
@@ -298,8 +293,6 @@ class DDPG:
         self.rng, self.step = runs.restore_generator(state["rng"]), int(state["step"])
         self._env = env
         if env is not None:
-            if not hasattr(env, "restore"):
-                raise ConfigError(f"{type(env).__name__} cannot be resumed; train on from a new start instead")
             env.restore(_part(state, "env_"))
             self._observation = env._observe()
 

@@ -25,6 +25,7 @@ from rlrec.errors import ConfigError
 Rows = NDArray[np.int64]
 Observation = TypeVar("Observation")
 _SEEDS = 2**62
+_COMMON = ("seeds", "episodes", "steps", "over")  # what every checkpoint keeps
 
 
 class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
@@ -34,6 +35,7 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
     ``NEXT_STEP`` autoreset): that step's reward is 0, and it is no transition to learn from.
     """
 
+    stored: tuple[str, ...] = ()  # attributes [batch, ..] of a subclass that a checkpoint has to keep
     items_per_action = 1  # how many recommended items make one action
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
 
@@ -70,6 +72,21 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
     def _info(self) -> dict[str, Any]:
         """What may be logged but is not observed: arrays [batch, ...]."""
         return {}
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Where every episode stands, hidden state included, as arrays, for a checkpoint."""
+        own = {name.lstrip("_"): getattr(self, name).copy() for name in (*_COMMON, *self.stored)}
+        return own | {"keys": self.streams.keys.copy()}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """Take over what ``state`` gave; goes on bit by bit. Raises ``ConfigError`` if it fits no such batch."""
+        for name in (*_COMMON, *self.stored):
+            values = state.get(name.lstrip("_"))
+            if values is None or values.shape != getattr(self, name).shape:
+                found = "missing" if values is None else f"of shape {values.shape}"
+                raise ConfigError(f"the stored {name.lstrip('_')} is {found}; make the environment as it was")
+            setattr(self, name, values.copy())
+        self.streams.keys = state["keys"].copy()
 
     # -- Gymnasium ---------------------------------------------------------------------------------------
     def reset(

@@ -24,6 +24,8 @@ class GenreBatch(BatchEnv[NDArray[np.int64]]):
     ``user``: a name from ``PROFILES`` or a ``GenreProfile``; ``session_length``: songs, 1 or more.
     """
 
+    stored = ("_states", "_liked")
+
     def __init__(self, num_envs: int = 1, user: str | GenreProfile = "generic", session_length: int = 20) -> None:
         if session_length < 1:
             raise ConfigError(f"session_length is {session_length}; it must be 1 song or more")

@@ -57,10 +57,18 @@ class Dials:
     long_term_effect: float = 1.0  # how strongly satiation turns the mood; 0 (greedy is optimal) .. 2
     appeal_strength: float = 0.28  # logits per standard deviation of popularity; the public between-track spread
     taste_drift: float = 0.0  # 0..1: how far taste turns toward a random direction after each song
+    taste_focus: float = 0.0  # 0 (tastes point anywhere) .. 10 (all alike): how the crowd leans to one direction
+    taste_towards: float = 0.0  # degrees, in the plane of the map's first two axes: that direction; 180: opposite to 0
 
     def __post_init__(self) -> None:
         dials = ("taste_strength", "long_term_effect", "appeal_strength")
-        require_ranges(self, [*((name, 0, 5) for name in dials), ("taste_drift", 0, 1)])
+        crowd = (("taste_drift", 0, 1), ("taste_focus", 0, 10), ("taste_towards", -360, 360))
+        require_ranges(self, [*((name, 0, 5) for name in dials), *crowd])
+
+    def lean(self) -> Floats:
+        """What the crowd's lean adds to a standard normal draw before it is brought to length 1: [5]."""
+        angle = np.deg2rad(self.taste_towards)
+        return self.taste_focus * np.concatenate([[np.cos(angle), np.sin(angle)], np.zeros(SOUND_DIMENSIONS - 2)])
 
 
 class Feedback(NamedTuple):
@@ -91,6 +99,7 @@ class Listeners:
     def begin(self, rows: Rows, luck: Floats) -> None:
         """New listeners in ``rows`` [m], made from ``luck`` [8, m] uniform numbers."""
         direction = ndtri(np.clip(luck[:SOUND_DIMENSIONS], 1e-12, 1.0 - 1e-12)).T  # [m, 5]
+        direction = direction + self.dials.lean()
         self.taste[rows] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
         self.restless[rows] = RESTLESS_SD * ndtri(np.clip(luck[5], 1e-12, 1.0 - 1e-12))
         self.mood[rows] = luck[6] < expit(START_LOGIT + self.restless[rows])

@@ -50,6 +50,8 @@ class ListeningBatch(BatchEnv[Any]):
     the other settings are ``Dials``. Raises ``ConfigError``.
     """
 
+    stored = ("candidates", "played", "feedback")
+
     def __init__(
         self,
         num_envs: int = 1,
@@ -143,6 +145,16 @@ class ListeningBatch(BatchEnv[Any]):
         luck = self.streams.uniform(self.steps, 1, first=_CHOICE)[0]
         pick = (luck[:, None] * weight[:, -1:] >= weight).sum(axis=1)
         return np.asarray(slates[self._rows, pick])
+
+    # -- checkpoints -------------------------------------------------------------------------------------
+    def state(self) -> dict[str, NDArray[Any]]:
+        """As for every batch, the listeners' hidden state included."""
+        return super().state() | {f"listeners_{name}": values for name, values in self.listeners.state().items()}
+
+    def restore(self, state: dict[str, NDArray[Any]]) -> None:
+        """As for every batch."""
+        super().restore(state)
+        self.listeners.restore({name: state[f"listeners_{name}"] for name in self.listeners.state()})
 
     # -- one session -------------------------------------------------------------------------------------
     def _begin(self, rows: Rows) -> None:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from rlrec.datasets import Ratings
 
 Ids = NDArray[np.int64]
-_COMMON = ("seeds", "episodes", "steps", "over")  # what every batch of episodes has
 
 
 class RatingsBatch(BatchEnv[Any]):
@@ -37,6 +36,8 @@ class RatingsBatch(BatchEnv[Any]):
     known is not recommended again. Only users with a logged item beyond that take part. ``allowed()`` tells which
     items may come next.
     """
+
+    stored = ("_users", "_recent", "_open")
 
     def __init__(
         self,
@@ -92,23 +93,9 @@ class RatingsBatch(BatchEnv[Any]):
         """Turn recommended items [batch, k] into an action [batch]: the best one."""
         return items[:, 0]
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Where every episode stands, as arrays, for a checkpoint."""
-        own = {"users": self._users, "recent": self._recent, "open": self._open}
-        common = {name: getattr(self, name) for name in _COMMON}
-        return {name: values.copy() for name, values in (own | common | {"keys": self.streams.keys}).items()}
-
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave; goes on bit by bit. Raises ``ConfigError`` for another batch or catalogue."""
-        if state["open"].shape != self._open.shape or state["recent"].shape != self._recent.shape:
-            raise ConfigError(
-                f"stored: {state['open'].shape} rows and items, history {state['recent'].shape[1]}; here: "
-                f"{self._open.shape}, {self.history}; make the environment as it was"
-            )
-        self._users, self._recent, self._open = (state[name].copy() for name in ("users", "recent", "open"))
-        for name in _COMMON:
-            setattr(self, name, state[name].copy())
-        self.streams.keys = state["keys"].copy()
+        """As for every batch; the log is looked up again."""
+        super().restore(state)
         self._scores[:] = np.nan
         for row in range(self.num_envs):
             self._look_up(row)

@@ -10,12 +10,6 @@ A run that was stopped (even by SIGKILL) and resumed ends with the same bits as 
 
 from __future__ import annotations
 
-import shlex
-import signal
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,15 +19,15 @@ from rlrec.agents.drr_config import DRRConfig
 from rlrec.datasets import Ratings
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
-from rlrec.evaluation.run_config import Config, device, load_split, read_config, resume_command, settings_of, versions
+from rlrec.evaluation.run_config import Config, load_split, read_config, resume_command, settings_of, versions
 from rlrec.evaluation.tasks import Task, fingerprint
+from rlrec.evaluation.training import STOPPED, Say, refuse_used, run_session
 from rlrec.nn.ddpg_config import DDPGConfig
 
 if TYPE_CHECKING:
     from rlrec.agents.drr import DRR
 
-Say = Callable[[str], None]
-FINISHED, DIVERGED, STOPPED = 0, 1, 130  # exit statuses; 130 is what shells give for Ctrl-C
+TOLD = {"reward": "reward", "hits": "hit_rate", "loss": "critic_loss"}  # on the screen: which figure of a round
 ENVIRONMENTS = 64
 LEAST_STEPS, MOST_STEPS = 10_000, 100_000
 LEAST_ITEMS = 12  # a list of ten, and something to choose from
@@ -57,12 +51,7 @@ def train(
     100,000. ``fit_schedule``: exploration falls over these steps, whatever ``settings.schedule_steps`` says.
     ``checkpoint_every``: 64 or more steps. Raises ``ConfigError`` and ``DataError``.
     """
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; give a folder")
-    if (folder / "config.json").exists():
-        raise ConfigError(f"{folder} holds a run already; go on with it: {resume_command(folder)}; or choose another")
-    if runs.checkpoints(folder):
-        raise ConfigError(f"{folder} holds checkpoints of another run; choose another folder, or delete it")
+    refuse_used(folder)
     if checkpoint_every < ENVIRONMENTS:
         raise ConfigError(f"checkpoint_every is {checkpoint_every}; it must be {ENVIRONMENTS} or more")
     ratings = task.load()
@@ -114,7 +103,7 @@ def _go(folder: Path, stored: Config, ratings: Ratings, split: Split, command: s
     for line in announcement(folder, stored, ratings, split):
         say(line)
     try:
-        from rlrec.agents.ddpg import TrainingDiverged
+        from rlrec.agents.ddpg import Round
 
         drr, env = _prepared(folder, stored, split.train, say)
     except (ConfigError, DataError):
@@ -124,25 +113,9 @@ def _go(folder: Path, stored: Config, ratings: Ratings, split: Split, command: s
     except KeyboardInterrupt:
         say(f"stopped before the training began; to go on: {resume_command(folder)}")
         return STOPPED
-    first, start = drr.agent.step, time.monotonic()
-    if first >= stored["steps"]:
-        say(f"step {first:,} of {stored['steps']:,}: this run is finished; to train on, give more: --steps")
-        return FINISHED
-    try:
-        was_stopped = _train(folder, stored, drr, env)
-    except TrainingDiverged as error:
-        _note_session(folder, stored, command, first, drr.agent.step, start, "diverged")
-        good = runs.checkpoints(folder)
-        kept = f"the last good checkpoint is {good[-1][1]}" if good else "there is no checkpoint before it"
-        say(f"diverged: {error}\n{kept}; train again with other settings")
-        return DIVERGED
-    session = _note_session(folder, stored, command, first, drr.agent.step, start, "stopped" if was_stopped else "done")
-    if was_stopped:
-        say(f"stopped at step {drr.agent.step:,} of {stored['steps']:,}; to go on: {resume_command(folder)}")
-        return STOPPED
-    speed = f"{session['seconds']:.0f} s, {session['steps_per_second']:.0f} steps/s on {session['device']}"
-    say(f"{speed}; kept in {folder}; try: rlrec evaluate {shlex.quote(str(folder))}")
-    return FINISHED
+    return run_session(
+        folder, stored, drr.agent, env, drr.save, fields=Round._fields, told=TOLD, every=10, command=command, say=say
+    )
 
 
 def announcement(folder: Path, stored: Config, ratings: Ratings, split: Split) -> list[str]:
@@ -178,60 +151,3 @@ def _prepared(folder: Path, stored: Config, train_ratings: Ratings, say: Say) ->
     drr.warm_start(train_ratings, stored["seed"])
     drr.save(folder / "parts" / "warm_start")
     return drr, env
-
-
-def _train(folder: Path, stored: Config, drr: DRR, env: Any) -> bool:
-    """Train up to the run's steps with checkpoints on the way and at the end; whether Ctrl-C stopped it."""
-    from rlrec.evaluation.progress import Progress
-
-    agent, every = drr.agent, stored["checkpoint_every"]
-    progress = Progress(folder, agent.step, stored["steps"])
-    with _interrupts() as asked:
-
-        def after_round(record: Any) -> bool:
-            progress.add(record)
-            if record.step // every > (record.step - ENVIRONMENTS) // every:
-                progress.flush()
-                runs.save_checkpoint(folder, record.step, drr.save)
-            return asked.is_set()
-
-        try:
-            agent.train(env, stored["steps"] - agent.step, callback=after_round, seed=stored["seed"])
-        finally:
-            progress.close()
-        runs.save_checkpoint(folder, agent.step, drr.save)
-        return asked.is_set() and agent.step < stored["steps"]
-
-
-@contextmanager
-def _interrupts() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets an event, for a round to be finished; the second one stops at once."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = signal.getsignal(signal.SIGINT)
-
-    def ask(number: int, frame: Any) -> None:
-        asked.set()
-        signal.signal(signal.SIGINT, before)
-
-    signal.signal(signal.SIGINT, ask)
-    try:
-        yield asked
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _note_session(
-    folder: Path, stored: Config, command: str, first: int, last: int, start: float, ended: str
-) -> Config:
-    """Write into config.json what this session did and took; it."""
-    seconds = time.monotonic() - start
-    session = {
-        "command": command, "from_step": first, "to_step": last, "ended": ended, "seconds": round(seconds, 2),
-        "steps_per_second": round((last - first) / seconds, 1), "device": device(),
-    }  # fmt: skip
-    stored["sessions"] = [*stored.get("sessions", []), session]
-    runs.write_json(folder / "config.json", stored)
-    return session

@@ -7,42 +7,37 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from rlrec import runs
 
-if TYPE_CHECKING:
-    from rlrec.agents.ddpg import Round
-
-COLUMNS = (
-    *("step", "reward", "hit_rate", "critic_loss", "actor_loss", "mean_q", "epsilon", "noise"),
-    "steps_per_second",
-)
-BOARD = ("reward", "hit_rate", "critic_loss", "actor_loss", "mean_q", "epsilon")  # what TensorBoard gets
-ROUNDS = 10  # rounds in a row of metrics
+Told = dict[str, str]  # what a line on the screen says: its word for a field of the record
 
 
 class Progress:
-    """Takes each round's record; every ten rounds, and when told to, a row of means goes to all three places.
+    """Takes each round's record; every few rounds, and when told to, a row of means goes to all three places.
 
-    ``start``: the step it goes on from. Rows in ``metrics.csv`` beyond that are dropped, and the events are written
-    again from the rows that stay, so that a run that was resumed shows every step once.
+    ``fields``: of the record, "step" first and "steps_per_second" last. ``every``: rounds in a row. ``start``: the step
+    it goes on from. Rows in ``metrics.csv`` beyond that are dropped, and the events are written again from the rows
+    that stay, so that a run that was resumed shows every step once.
     """
 
-    def __init__(self, folder: Path, start: int, steps: int) -> None:
-        self.path = folder / "metrics.csv"
-        self.rounds: list[Round] = []
-        rows = [row for row in runs.read_rows(self.path) if len(row) == len(COLUMNS) and int(row[0]) <= start]
-        runs.write_rows(self.path, COLUMNS, rows)
-        self.board = Board(folder / "tensorboard", rows)
+    def __init__(
+        self, folder: Path, start: int, steps: int, *, fields: Sequence[str], told: Told, every: int = 10
+    ) -> None:
+        self.path, self.fields, self.told, self.every = folder / "metrics.csv", tuple(fields), told, every
+        self.rounds: list[Any] = []
+        rows = [row for row in runs.read_rows(self.path) if len(row) == len(self.fields) and int(row[0]) <= start]
+        runs.write_rows(self.path, self.fields, rows)
+        self.board = Board(folder / "tensorboard", self.fields, rows)
         self.shown = Shown(start, steps)
 
-    def add(self, record: Round) -> None:
+    def add(self, record: Any) -> None:
         """One more round."""
         self.rounds.append(record)
-        if len(self.rounds) >= ROUNDS:
+        if len(self.rounds) >= self.every:
             self.flush()
 
     def flush(self) -> None:
@@ -50,12 +45,12 @@ class Progress:
         if not self.rounds:
             return
         last = self.rounds[-1]
-        means = {name: _mean([getattr(record, name) for record in self.rounds]) for name in COLUMNS[1:-1]}
+        means = {name: _mean([getattr(record, name) for record in self.rounds]) for name in self.fields[1:-1]}
         speed = len(self.rounds) / sum(1.0 / record.steps_per_second for record in self.rounds)  # time adds up
         row = [str(last.step), *(_text(value) for value in means.values()), f"{speed:.0f}"]
         runs.append_row(self.path, row)
         self.board.add(row)
-        self.shown.show(last.step, means, speed)
+        self.shown.show(last.step, {word: means[name] for word, name in self.told.items()}, speed)
         self.rounds.clear()
 
     def close(self) -> None:
@@ -75,9 +70,8 @@ class Shown:
         is_terminal = sys.stderr.isatty()
         self.bar: Any = tqdm(total=steps, initial=start, unit="step", file=sys.stderr) if is_terminal else None
 
-    def show(self, step: int, means: dict[str, float], speed: float) -> None:
+    def show(self, step: int, told: dict[str, float], speed: float) -> None:
         """Where it stands."""
-        told = {"reward": means["reward"], "hits": means["hit_rate"], "loss": means["critic_loss"]}
         texts = {name: f"{value:.3f}" for name, value in told.items()}
         if self.bar is not None:
             self.bar.set_postfix(texts, refresh=False)
@@ -98,11 +92,11 @@ class Shown:
 class Board:
     """Events for TensorBoard, made without it: `tensorboard --logdir runs` shows them where it is installed."""
 
-    def __init__(self, folder: Path, rows: Sequence[Sequence[str]]) -> None:
+    def __init__(self, folder: Path, fields: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         from rlrec.nn.backend import tf
 
         shutil.rmtree(folder, ignore_errors=True)
-        self.tf, self.writer = tf, tf.summary.create_file_writer(str(folder))
+        self.fields, self.tf, self.writer = fields, tf, tf.summary.create_file_writer(str(folder))
         plugin = tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars")
         self.kind = tf.compat.v1.SummaryMetadata(plugin_data=plugin, data_class=1)  # 1: a scalar
         for row in rows:
@@ -110,9 +104,9 @@ class Board:
 
     def add(self, row: Sequence[str]) -> None:
         """A row of ``metrics.csv``; empty cells are left out."""
-        cells = dict(zip(COLUMNS, row, strict=True))
+        cells = dict(zip(self.fields, row, strict=True))
         with self.writer.as_default():
-            for name in BOARD:
+            for name in self.fields[1:-1]:
                 if cells[name]:
                     value = self.tf.constant(float(cells[name]), self.tf.float32)
                     self.tf.summary.write(f"train/{name}", value, step=int(cells["step"]), metadata=self.kind)

@@ -23,7 +23,11 @@ Config = dict[str, Any]
 
 def resume_command(folder: Path) -> str:
     """The command that goes on with a run."""
-    return f"rlrec train ddpg --resume --out {folder}"
+    try:
+        agent = runs.read_json(folder / "config.json").get("agent", "ddpg")
+    except DataError:
+        agent = "ddpg"
+    return f"rlrec train {agent} --resume --out {folder}"
 
 
 def read_config(folder: Path) -> Config:
@@ -69,10 +73,11 @@ def last_checkpoint(folder: Path) -> tuple[int, Path]:
     return found[-1]
 
 
-def check_same(folder: Path, wanted: Config) -> None:
-    """Raise ``ConfigError`` if a run was not trained with ``wanted``, settings by name."""
-    stored = read_config(folder)
-    own = stored | stored["ddpg"] | stored["drr"]
+def check_same(folder: Path, stored: Config, wanted: Config) -> None:
+    """Raise ``ConfigError`` if the run in ``folder``, its config ``stored``, was not trained with ``wanted``, by name."""
+    own = dict(stored)
+    for section in stored.values():
+        own |= section if isinstance(section, dict) else {}
     for name, value in wanted.items():
         if json.loads(json.dumps(value)) != own.get(name):
             flag = name.replace("_", "-")

@@ -358,9 +358,9 @@ def test_save_and_load(tmp_path, eagerly):
         DDPG.load(tmp_path)
 
 
-def test_an_environment_that_cannot_be_resumed_is_refused():
+def test_an_environment_that_was_not_stored_is_refused():
     agent = agent_of()
-    with pytest.raises(ConfigError, match="cannot be resumed"):
+    with pytest.raises(ConfigError, match="seeds is missing"):
         agent.restore(agent.state(), ListeningBatch(8, action="song", observe="ids"))
 
 

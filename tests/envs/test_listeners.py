@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, ndtr, ndtri
 
 from rlrec.envs import Catalogue, Dials, Listeners, default_catalogue, make_catalogue
 from rlrec.envs.listeners import SKIP_LOGIT, _fraction_heard, _widened
+from rlrec.errors import ConfigError
 
 
 @pytest.fixture
@@ -87,3 +88,38 @@ def test_sound_map_is_white_and_ignores_key_and_mode():
     features = tracks.features.copy()
     features[:, [2, 4]] = 0.5
     np.testing.assert_allclose(make_catalogue(replace(tracks, features=features)).sound, catalogue.sound, atol=1e-6)
+
+
+def test_a_crowd_without_focus_is_bit_for_bit_the_one_before(catalogue):
+    luck = np.random.default_rng(3).random((8, 50))
+    plain, turned = Listeners(50, catalogue, Dials()), Listeners(50, catalogue, Dials(taste_towards=90.0))
+    for many in (plain, turned):
+        many.begin(np.arange(50), luck)
+    normal = ndtri(np.clip(luck[:5], 1e-12, 1.0 - 1e-12)).T
+    np.testing.assert_array_equal(plain.taste, normal / np.linalg.norm(normal, axis=1, keepdims=True))
+    np.testing.assert_array_equal(plain.taste, turned.taste)
+
+
+def test_focus_leans_the_crowd_by_hand(catalogue):
+    one = Listeners(1, catalogue, Dials(taste_focus=3.0, taste_towards=90.0))
+    luck = np.full((8, 1), 0.5)
+    luck[0] = ndtr(4.0)  # a draw of 4 along the first axis, 0 along the others; the lean adds 3 along the second
+    one.begin(np.array([0]), luck)
+    np.testing.assert_allclose(one.taste[0], [0.8, 0.6, 0, 0, 0], atol=1e-9)
+
+
+def test_opposite_crowds_have_opposite_mean_tastes(catalogue):
+    luck, mean = np.random.default_rng(0).random((8, 4000)), {}
+    for angle in (0.0, 180.0):
+        many = Listeners(4000, catalogue, Dials(taste_focus=5.0, taste_towards=angle))
+        many.begin(np.arange(4000), luck)
+        mean[angle] = many.taste.mean(axis=0)
+    assert mean[0.0][0] > 0.85
+    assert mean[180.0][0] < -0.85
+    np.testing.assert_allclose([mean[0.0][1:], mean[180.0][1:]], 0.0, atol=0.02)
+
+
+@pytest.mark.parametrize("dial", [{"taste_focus": -1.0}, {"taste_focus": 11.0}, {"taste_towards": 400.0}])
+def test_dials_of_the_crowd_have_ranges(dial):
+    with pytest.raises(ConfigError, match=next(iter(dial))):
+        Dials(**dial)

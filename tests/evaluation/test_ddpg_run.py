@@ -13,13 +13,14 @@ import pytest
 from run_samples import SMALL, write_csv
 
 from rlrec import runs
-from rlrec.agents.ddpg import DDPG, TrainingDiverged
+from rlrec.agents.ddpg import DDPG, Round, TrainingDiverged
 from rlrec.agents.drr import DRR
 from rlrec.agents.drr_config import DRR_SETTINGS
 from rlrec.cli import main
 from rlrec.datasets import load_ratings
 from rlrec.evaluation import ddpg_run
-from rlrec.evaluation.progress import COLUMNS, Progress
+from rlrec.evaluation.ddpg_run import TOLD
+from rlrec.evaluation.progress import Progress
 from rlrec.evaluation.run_config import load_split, read_config, settings_of
 from rlrec.nn.backend import tf
 from rlrec.nn.ddpg_config import DDPGConfig
@@ -99,7 +100,7 @@ def test_a_run_keeps_settings_metrics_events_parts_and_two_checkpoints(whole, da
 
 def test_metrics_are_means_of_ten_rounds(whole):
     rows = metric_rows(whole)
-    assert list(rows[0]) == list(COLUMNS)
+    assert list(rows[0]) == list(Round._fields)
     steps = [int(row["step"]) for row in rows]
     assert steps == sorted({*range(EVERY, STEPS + 1, EVERY)})  # a checkpoint, here every four rounds, closes a row
     assert rows[0]["epsilon"] == f"{np.mean([1 - 0.95 * 64 * i / STEPS for i in range(4)]):.6g}"
@@ -109,7 +110,7 @@ def test_metrics_are_means_of_ten_rounds(whole):
 def test_a_row_without_checkpoints_is_ten_rounds(tmp_path):
     from rlrec.agents.ddpg import Round
 
-    progress = Progress(tmp_path, 0, 64 * 25)
+    progress = Progress(tmp_path, 0, 64 * 25, fields=Round._fields, told=TOLD)
     for i in range(1, 26):
         nothing = float("nan")
         progress.add(
@@ -129,9 +130,7 @@ def test_events_hold_each_row_once(whole):
     for event in tf.compat.v1.train.summary_iterator(str(path)):
         for value in event.summary.value:
             found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
-    assert set(found) == {
-        f"train/{name}" for name in ("reward", "hit_rate", "critic_loss", "actor_loss", "mean_q", "epsilon")
-    }
+    assert set(found) == {f"train/{name}" for name in Round._fields[1:-1]}
     rows = metric_rows(whole)
     expected = [(int(row["step"]), pytest.approx(float(row["reward"]), rel=1e-5)) for row in rows]
     assert found["train/reward"] == expected

@@ -24,6 +24,8 @@ EXPECTED_LESSONS = [  # stems
     "07_ddpg",
     "08_prioritised_replay",
     "09_drr_on_movielens",
+    "11_a_map_of_sound",
+    "12_what_is_a_listen_worth",
 ]
 LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))

@@ -1,0 +1,184 @@
+"""PPO in Listening-v0: what it plays, what it learns from, that it learns, and that it goes on where it stood."""
+
+from dataclasses import fields, replace
+
+import numpy as np
+import pytest
+
+from rlrec.agents.baselines import RandomPolicy
+from rlrec.agents.ppo import PPO, PPOConfig
+from rlrec.envs import ListeningBatch, default_catalogue
+from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import simulate
+from rlrec.nn.backend import tf
+
+SMALL = PPOConfig(rollout=16, minibatch=32, epochs=2, hidden=(8,), keys=4, schedule_steps=1_000)
+SOUND = default_catalogue().sound
+
+
+@pytest.fixture
+def eagerly():
+    """Without the compiler, which takes seconds for each network of another shape."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+ACTIONS = ("offered", "neighbours", "point", "vector")
+
+
+def listening(num_envs=4, action="offered", **settings):
+    mode = "candidate" if action == "offered" else "song"
+    return ListeningBatch(num_envs, action=mode, observe="ids", history=20, **settings)
+
+
+def made(action="offered", seed=0, **changes):
+    return PPO(SOUND, replace(SMALL, action=action, **changes), seed)
+
+
+def weights(agent):
+    return [weight.numpy() for weight in agent.learner.weights]
+
+
+def same(one, other):
+    return all((a == b).all() for a, b in zip(weights(one), weights(other), strict=True))
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_policy_that_plays_is_the_policy_that_learns(action):
+    """What NumPy stored as log P is what TensorFlow finds before the first update: each ratio begins at 1."""
+    agent, env = made(action), listening(action=action)
+    agent._env, agent._observation = env, env.reset(seed=0)[0]
+    steps, _, _ = agent._play(env)
+    batch = {name: tf.constant(values) for name, values in steps.items()}
+    found, _ = agent.learner.policy.log_prob(batch, agent.learner.songs)
+    np.testing.assert_allclose(found.numpy(), steps["log_prob"], atol=1e-4)
+
+
+def test_steps_in_which_an_episode_began_are_not_live():
+    agent, env = made(rollout=40), listening()
+    agent._env, agent._observation = env, env.reset(seed=0)[0]
+    steps, reward, _ = agent._play(env)
+    dead = 1.0 - steps["live"]
+    assert 4 <= dead.sum() <= 16  # 4 listeners, sessions of 10 to 20 songs
+    assert 0.0 < reward < 1.0
+
+
+@pytest.mark.parametrize("action", ["neighbours", "point", "vector"])
+def test_songs_played_lately_do_not_come_again(action):
+    agent, env = made(action), listening(3, action)
+    observations, _ = env.reset(seed=0)
+    for _ in range(9):
+        songs = agent.recommend(observations, 3)
+        assert not (songs[:, :, None] == observations["history"][:, None, :]).any()
+        assert all(len(set(row)) == 3 for row in songs.tolist())
+        observations, *_ = env.step(songs[:, 0])
+
+
+def test_neighbours_are_those_of_the_song_that_plays():
+    agent, env = made("neighbours"), listening(3, "neighbours")
+    env.reset(seed=0)
+    observations, *_ = env.step(np.array([5, 70, 900]))
+    scaled = (SOUND - SOUND.mean(axis=0)) / SOUND.std(axis=0)
+    for row, song in enumerate((5, 70, 900)):
+        distance = ((scaled - scaled[song]) ** 2).sum(axis=1)
+        distance[song] = np.inf
+        assert agent.candidates(observations)[row].tolist() == np.argsort(distance)[:4].tolist()
+
+
+def test_draws_follow_the_probabilities(eagerly):
+    agent, env = made(minibatch=16, learning_rate=0.02), listening(1, n_candidates=4)
+    agent.train(env, 320)
+    observations, _ = env.reset(seed=0)
+    many = {name: np.repeat(values, 20_000, axis=0) for name, values in observations.items()}
+    candidates, chances = agent.probabilities(observations)
+    assert chances.sum() == pytest.approx(1.0, rel=1e-5)
+    for songs in (agent._sample(many, agent.view(many))[1], agent.recommend(many, rng=np.random.default_rng(1))[:, 0]):
+        found = np.array([(songs == song).mean() for song in candidates[0]])
+        np.testing.assert_allclose(found, chances[0], atol=0.015)
+    assert agent.recommend(observations)[0, 0] == candidates[0, chances[0].argmax()]
+
+
+def test_it_learns_what_everybody_likes():
+    """Where popularity is all there is, PPO finds it: well above chance after 20,000 songs."""
+    world = {"taste_strength": 0.0, "long_term_effect": 0.0, "appeal_strength": 2.0}
+    appeal = default_catalogue().appeal[:, None]
+    agent = PPO(appeal, PPOConfig(rollout=64, hidden=(16,), schedule_steps=20_000), seed=0)
+    agent.train(listening(32, **world), 20_000)
+    test = listening(500, **world)
+    chance = simulate(test, RandomPolicy(len(appeal), np.random.default_rng(0)), seed=10_000).mean()
+    assert simulate(test, agent, seed=10_000).mean() > chance + 2.0
+
+
+@pytest.mark.parametrize("action", ["offered", "vector"])
+def test_same_seed_same_bits(action):
+    one, other, third = made(action), made(action), made(action, seed=1)
+    records = [agent.train(listening(action=action), 128) for agent in (one, other, third)]
+    assert same(one, other)
+    assert records[0][-1][:-1] == records[1][-1][:-1]
+    assert not same(one, third)
+
+
+@pytest.mark.parametrize("action", ["offered", "vector"])
+def test_a_run_that_was_stopped_goes_on_to_the_same_bits(eagerly, action, tmp_path):
+    whole, first = made(action), made(action)
+    whole.train(listening(action=action), 256)
+    first.train(listening(action=action), 128)
+    first.save(tmp_path)
+    env = listening(action=action)
+    second = PPO.load(tmp_path, env)
+    second.train(env, 128)
+    assert second.step == whole.step == 256
+    assert same(whole, second)
+
+
+def test_what_is_loaded_recommends_the_same(eagerly, tmp_path):
+    agent, env = made(), listening()
+    agent.train(env, 64)
+    agent.save(tmp_path)
+    observations, _ = env.reset(seed=3)
+    np.testing.assert_array_equal(PPO.load(tmp_path).recommend(observations, 5), agent.recommend(observations, 5))
+
+
+def test_a_broken_folder_is_refused(tmp_path):
+    made().save(tmp_path)
+    (tmp_path / "agent.npz").write_bytes(b"no archive")
+    with pytest.raises(DataError, match="train the run again"):
+        PPO.load(tmp_path)
+
+
+OTHER = {
+    "action": "neighbours", "neighbours": 5, "state": "last", "history": 3, "hidden": (9,), "keys": 5, "rollout": 24,
+    "epochs": 3, "minibatch": 16, "learning_rate": 0.1, "discount": 0.5, "gae_lambda": 0.1, "clip": 0.01,
+    "value_clip": 0.01, "value_weight": 0.1, "entropy": 0.5, "gradient_norm": 0.01, "target_kl": 1e-9,
+    "normalise": False, "anneal": False, "schedule_steps": 200,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(PPOConfig)])
+def test_every_setting_is_read(eagerly, name):
+    plain = replace(SMALL, action="neighbours" if name == "neighbours" else "offered", learning_rate=0.02)
+    agents = []
+    for config in (plain, replace(plain, **{name: OTHER[name]})):
+        agent = PPO(SOUND, config, seed=0)
+        agent.train(listening(action=config.action), 192)
+        agents.append(np.concatenate([weight.ravel() for weight in weights(agent)]))
+    assert agents[0].shape != agents[1].shape or (agents[0] != agents[1]).any()
+
+
+def test_bad_settings_are_refused():
+    for changes, words in (
+        ({"action": "all"}, "offered, neighbours"), ({"state": "all"}, "track, last"), ({"clip": 0.0}, "clip"),
+        ({"discount": 1.5}, "discount"), ({"history": 21}, "history"), ({"hidden": (0,)}, "hidden"),
+        ({"learning_rate": float("nan")}, "learning_rate"),
+    ):  # fmt: skip
+        with pytest.raises(ConfigError, match=words):
+            PPOConfig(**changes)
+    with pytest.raises(ConfigError, match="no multiple of minibatch 32"):
+        made().train(listening(3), 100)
+    with pytest.raises(ConfigError, match="all finite"):
+        PPO(np.full((5, 2), np.nan))
+    with pytest.raises(ConfigError, match="no candidates on offer"):
+        made().recommend(listening(action="vector").reset(seed=0)[0])
+    with pytest.raises(ConfigError, match="no candidates"):
+        made("vector").probabilities(listening(action="vector").reset(seed=0)[0])
