@@ -94,7 +94,7 @@ def test_own_play_counts_make_a_profile(tmp_path, capsys):
         (["recommend", "{tmp}/nowhere"], "is this the folder of a run"),
         (["recommend", "{run}", "--playing", "Polka"], "no genre 'Polka'; this run knows Pop, Rock"),
         (["recommend", "{run}", "-k", "9"], "k is 9"),
-        (["recommend", "{run}", "--history", "Heat"], "--history is for films"),
+        (["recommend", "{run}", "--history", "Heat"], "give --playing GENRE, not --history"),
         (["evaluate", "{run}"], "no run of ddpg"),
         (["train", "ddpg", "--resume", "--out", "{run}"], "no run of ddpg"),
         (["train", "ddpg", "--out", "{run}"], "holds a run already"),

@@ -33,7 +33,6 @@ STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one fi
         "catalogue": f"ppo --map sound --action vector --steps 2000000 {LARGE}",
         "offered": f"ppo --map sound --action offered --steps 1000000 {LARGE}",
         "effect_0": f"ppo --map sound --action offered --steps 1000000 --long-term-effect 0 {LARGE}",
-        "vae": f"ppo --map vae --action offered --steps 1000000 {LARGE}",
     },
 }
 

@@ -83,6 +83,11 @@ class PPO:
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
             raise ConfigError(f"a round of {size} steps is no multiple of minibatch {self.config.minibatch}")
+        if self._share_left() == 0.0:
+            raise ConfigError(
+                f"step {self.step} is past schedule_steps {self.config.schedule_steps}: the step size is 0, nothing "
+                f"would be learned; raise schedule_steps, or set anneal=False"
+            )
         if env is not self._env:
             self._env, self._observation = env, env.reset(seed=seed)[0]
         record: list[Round] = []

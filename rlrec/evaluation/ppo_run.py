@@ -130,7 +130,7 @@ def source(data: str) -> str:
 
 
 def map_source(of: str) -> str:
-    """ "vae" or "sound", or the whole path of a folder."""
+    """As it stands for "vae" and "sound"; else the whole path of a folder."""
     return of if of in ("vae", "sound") else str(Path(of).expanduser().resolve())
 
 

@@ -74,7 +74,7 @@ def last_checkpoint(folder: Path) -> tuple[int, Path]:
 
 
 def check_same(folder: Path, stored: Config, wanted: Config) -> None:
-    """Raise ``ConfigError`` if the run in ``folder``, its config ``stored``, was not trained with ``wanted``, by name."""
+    """Raise ``ConfigError`` unless the run in ``folder``, of config ``stored``, has the settings ``wanted``."""
     own = dict(stored)
     for section in stored.values():
         own |= section if isinstance(section, dict) else {}

@@ -34,7 +34,7 @@ from rlrec.evaluation.simulate import Interval, bootstrap_interval, simulate
 from rlrec.evaluation.training import Say
 
 Floats = NDArray[np.float64]
-LISTENERS, FIRST = 2_000, 1_000_000  # how many are asked, and the first one's seed: trainings begin far below it
+LISTENERS, FIRST = 2_000, 2_000_000  # how many are asked, and the first one's seed: trainings begin far below it
 MOST_PROBABLE, SAMPLED, ORACLE = "ppo, most probable", "ppo, sampled", "oracle (knows taste and mood)"
 RULE = "greedy + variety (a rule)"
 
@@ -57,7 +57,10 @@ def evaluate(
     returns |= _agents(folders, stored, env)
     found = summarise(returns) | {
         "world": stored[0]["world"], "ppo": stored[0]["ppo"], "data": stored[0]["data"], "steps": stored[0]["steps"],
-        "seeds": [one["seed"] for one in stored], "listeners": listeners, "commit": commit(), "command": command,
+        "seeds": [one["seed"] for one in stored], "listeners": listeners, "trained": {
+            "command": stored[0]["command"], "versions": stored[0]["versions"],
+            "seconds": [round(sum(session["seconds"] for session in one["sessions"])) for one in stored],
+        }, "commit": commit(), "command": command,
         "seconds": round(time.monotonic() - start, 1), "device": device(), "versions": versions(),
     }  # fmt: skip
     for line in text(found):

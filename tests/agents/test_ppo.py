@@ -7,7 +7,7 @@ import pytest
 
 from rlrec.agents.baselines import RandomPolicy
 from rlrec.agents.ppo import PPO, PPOConfig
-from rlrec.envs import ListeningBatch, default_catalogue
+from rlrec.envs import BinaryReward, ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import simulate
 from rlrec.nn.backend import tf
@@ -138,6 +138,27 @@ def test_what_is_loaded_recommends_the_same(eagerly, tmp_path):
     agent.save(tmp_path)
     observations, _ = env.reset(seed=3)
     np.testing.assert_array_equal(PPO.load(tmp_path).recommend(observations, 5), agent.recommend(observations, 5))
+
+
+def test_training_past_the_schedule_is_refused(eagerly):
+    agent = made(schedule_steps=64)
+    agent.train(listening(), 64)
+    with pytest.raises(ConfigError, match="raise schedule_steps"):
+        agent.train(listening(), 64)
+
+
+def test_rewards_reach_the_advantages_as_they_are(eagerly):
+    """The published bug: rewards normalised within an episode. Twice the reward must be twice the advantage."""
+    found = []
+    for listen in (1.0, 2.0):
+        agent, env = made(), listening(reward=BinaryReward(listen=listen))
+        for weight in agent.learner.value.trainable_variables:
+            weight.assign(0.0 * weight)
+        agent._refresh()
+        agent._env, agent._observation = env, env.reset(seed=0)[0]
+        found.append(agent._play(env)[0]["advantage"])
+    np.testing.assert_allclose(found[1], 2.0 * found[0], rtol=1e-6)
+    assert found[0].any()
 
 
 def test_a_broken_folder_is_refused(tmp_path):

@@ -85,9 +85,8 @@ def main():
     ratios = sorted(mine / other for mine, other in pairs)
     mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"PPO, 8 x 256 steps, 10 epochs   {mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}")
-    print(
-        f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} ({ratios[0]:.1f} to {ratios[-1]:.1f})"
-    )
+    spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
+    print(f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}")
     print(f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)")
 
 

@@ -26,6 +26,8 @@ EXPECTED_LESSONS = [  # stems
     "09_drr_on_movielens",
     "11_a_map_of_sound",
     "12_what_is_a_listen_worth",
+    "13_ppo",
+    "14_from_logs_to_live",
 ]
 LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))

@@ -239,7 +239,7 @@ def _draw_table(ax: Axes, table: Floats) -> None:
 
 
 # -- the map of the course -----------------------------------------------------------------------------------
-TO_COME = (10, 13, 14, 15)  # announced, not here yet
+TO_COME = (10, 15)  # announced, not here yet
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "1  Tables: every number fits on a page",
