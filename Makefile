@@ -38,10 +38,10 @@ lab: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec --doctest-modules
 	$(BIN)/python -m pytest -n $(JOBS) --nbval lessons
-	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons
+	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons/*.ipynb
 
 second-machine: $(READY)
-	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons
+	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons/*.ipynb
 
 lint: $(READY)
 	$(BIN)/ruff check .

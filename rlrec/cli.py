@@ -271,7 +271,7 @@ def recommend(
 
     agent = read_json(run / "config.json").get("agent")
     flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
-    known = {"ddpg": ("--history 'Title; Title'", "history"), "ppo": ("--track 'Title; Title'", "track")}
+    known = {"ddpg": ('--history "Title; Title"', "history"), "ppo": ('--track "Title; Title"', "track")}
     rule, *allowed = known.get(str(agent), ("--playing GENRE", "playing", "tracks"))
     for name, value in flags.items():
         if value is not None and name not in allowed:

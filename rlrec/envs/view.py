@@ -30,8 +30,8 @@ class ListeningView:
     >>> songs = np.array([[1.0, 0.0], [0.0, 2.0]])
     >>> seen = {"history": np.array([[-1, 0, 1]]), "position": np.array([[2]])}
     >>> seen["feedback"] = np.array([[[0, 0, 0], [1.0, 0, 0], [0.1, 0, 1]]])  # heard the first, skipped the second
-    >>> ListeningView(songs, "averages")(seen).round(2).tolist()
-    [[0.44, 1.11, 1.0, 0.0, 0.0, 2.0, 0.1, 0.0, 1.0, 0.56, 0.5, 0.1]]
+    >>> [round(float(one), 2) for one in ListeningView(songs, "averages")(seen)[0]]
+    [0.44, 1.11, 1.0, 0.0, 0.0, 2.0, 0.1, 0.0, 1.0, 0.56, 0.5, 0.1]
     """
 
     def __init__(self, songs: NDArray[Any], kind: str = "averages", history: int = 20) -> None:
