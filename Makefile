@@ -17,6 +17,7 @@ help:
 	@echo "make test     set up, then run every test, notebooks included"
 	@echo "make setup    set up .venv and no more: .venv/bin/rlrec is then there"
 	@echo "make results  train and evaluate again what lessons 09 and 11 show of real data (fetch it first; over an hour)"
+	@echo "make second-machine  the lessons once more, as an older processor would run them (CI does)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
 	@echo "make bench    speed, as figures and ratios; PPO beside Stable-Baselines3 (installs it, and PyTorch)"
@@ -38,7 +39,6 @@ lab: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec --doctest-modules
 	$(BIN)/python -m pytest -n $(JOBS) --nbval lessons
-	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons/*.ipynb
 
 second-machine: $(READY)
 	$(SECOND_MACHINE) $(BIN)/python -m pytest -n $(JOBS) --nbval lessons/*.ipynb

@@ -73,7 +73,7 @@ def test_twenty_plays_a_log_and_a_second_session(lesson: Path, server: str, page
             page.screenshot(path=test_lab.SCREENSHOTS / "listener_12.png")
     print(f"a press took {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s")
     assert "The session is over: 6 heard, 6 skipped, 8 liked" in seen(lab)[0]
-    assert lab.get_by_role("button", name="Like", exact=True).is_disabled()
+    test_lab.playwright.expect(lab.get_by_role("button", name="Like", exact=True)).to_be_disabled()
     over = seen(lab)
 
     lab.get_by_role("button", name="Save", exact=True).click()
