@@ -20,7 +20,7 @@ from rlrec.agents.qlearning import QLearningConfig
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.ppo_run import World
 from rlrec.nn.ddpg_config import DDPGConfig
-from rlrec.nn.ppo_config import PPOConfig
+from rlrec.nn.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.nn.vae import VAEConfig
 
 Command = Callable[..., int | None]
@@ -212,7 +212,7 @@ def train_ppo(
     seed: int = 0,
     checkpoint_every: int = 100_000,
     world: Annotated[World, tyro.conf.arg(name="")] = World(),  # noqa: B008
-    settings: Annotated[PPOConfig, tyro.conf.arg(name="")] = PPOConfig(),  # noqa: B008
+    settings: Annotated[PPOConfig, tyro.conf.arg(name="")] = PPO_SETTINGS,
 ) -> int:
     """Train PPO on simulated listeners; Ctrl-C keeps what there is, --resume goes on.
 
