@@ -376,7 +376,7 @@ def recovery_picture(ax: Axes, recovered: ArrayLike, sessions: ArrayLike) -> Axe
 def lies_picture(ax: Axes, lied: Sequence[Lied]) -> Axes:
     """Round by round, means over seeds: what was reported of learner and keeper, and what the learner's listeners felt.
 
-    A cross marks the round after the lies in which the first alarm went.
+    The red ground marks the two rounds after the lies if an alarm went there for every seed.
     """
     number, lie = np.arange(1, len(lied[0].rounds) + 1), len(lied[0].rounds) - 2
     ax.axvspan(0.5, lie + 0.5, color="#FBF6CC", lw=0, zorder=0)
@@ -389,11 +389,10 @@ def lies_picture(ax: Axes, lied: Sequence[Lied]) -> Axes:
     for name, label, colour, marker in series:
         y = np.mean([[getattr(r, name) for r in one.rounds] for one in lied], axis=0)
         ax.plot(number, y, color=colour, lw=6, alpha=PALE / 1.5)
-        ax.plot(number, y, marker, color=colour, ms=4.5, label=label)
-    alarms = [k for k in number[lie:] if any(one.rounds[k - 1].alarm for one in lied)]
-    if alarms:
-        ax.plot(alarms[0], 2.8, marker="X", color="#B00020", ms=11)
-        ax.text(alarms[0] - 0.3, 2.8, "alarm: back to the keeper ", ha="right", va="center", color="#B00020")
+        ax.plot(number, y, marker, color=colour, ms=3, label=label)
+    if all(any(r.alarm for r in one.rounds[lie:]) for one in lied):
+        ax.axvspan(lie + 0.5, lie + 2.5, color="#FBE3E6", lw=0, zorder=0)
+        ax.text(lie + 0.3, 2.8, "alarm: back to the keeper ", ha="right", va="center", color="#B00020")
     ax.set(xlim=(0.5, number[-1] + 0.7), ylim=(2, 14), xlabel="round", ylabel="songs heard a session")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
