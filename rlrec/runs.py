@@ -11,7 +11,8 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -56,15 +57,24 @@ def write_arrays(path: str | Path, **arrays: NDArray[Any]) -> None:
     _replace(Path(path), lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
-def read_arrays(path: str | Path, names: Sequence[str]) -> dict[str, NDArray[Any]]:
-    """Read the arrays ``names``. Raises ``DataError`` if the file or one of them is missing or broken."""
+def read_arrays(path: str | Path, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Read the arrays ``names``, or all. Raises ``DataError`` if the file or one of them is missing or broken."""
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {name: stored[name] for name in names}
+            return {name: stored[name] for name in (stored.files if names is None else names)}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is this the folder of a run?") from None
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: broken or of another version ({error}); train the run again") from None
+
+
+@contextmanager
+def whole(folder: str | Path) -> Iterator[None]:
+    """Whatever is missing or strange in what was stored becomes a ``DataError`` that names its ``folder``."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{folder}: broken or of another version ({error}); train the run again") from None
 
 
 def write_rows(path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -19,7 +19,6 @@ weights are trained with the critics alone.
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -30,7 +29,7 @@ from numpy.typing import NDArray
 
 from rlrec import runs
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ConfigError, DataError, TrainingDiverged
+from rlrec.errors import ConfigError, TrainingDiverged
 from rlrec.nn.actor_critic import Learner
 from rlrec.nn.ddpg_config import DDPGConfig
 from rlrec.replay import PrioritisedReplay, PriorityConfig, UniformReplay
@@ -265,17 +264,14 @@ class DDPG:
     @classmethod
     def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> DDPG:
         """Read what ``save`` wrote, to go on in ``env`` if given. Raises ``DataError`` for a broken folder."""
-        settings, path = runs.read_json(Path(folder) / "agent.json"), Path(folder) / "agent.npz"
-        try:
+        settings = runs.read_json(Path(folder) / "agent.json")
+        arrays = runs.read_arrays(Path(folder) / "agent.npz")
+        with runs.whole(folder):
             config = dict(settings["config"])
             config |= {"hidden": tuple(config["hidden"]), "priority": PriorityConfig(**config["priority"])}
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
             items, users = arrays.pop("item_vectors"), arrays.pop("user_vectors", None)
             scaled = float(arrays.pop("user_scale"))
             agent = cls(items, users, DDPGConfig(**config), history=settings["history"], scaled=scaled)
-        except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{folder}: broken or of another version ({error}); train the run again") from None
         agent.restore(arrays, env)
         return agent
 

@@ -15,7 +15,6 @@ common addition); the step size, the clip and the entropy's weight all fall to 0
 from __future__ import annotations
 
 import time
-import zipfile
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +27,7 @@ from rlrec import runs
 from rlrec.agents.baselines import best_first
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
-from rlrec.errors import ConfigError, DataError, TrainingDiverged
+from rlrec.errors import ConfigError, TrainingDiverged
 from rlrec.nn.policy_gradient import Arrays, Floats, Learner, PointPolicy, forward, gae, layers
 from rlrec.nn.ppo_config import PPOConfig
 from rlrec.retrieval import Neighbours, top_k
@@ -221,14 +220,11 @@ class PPO:
     @classmethod
     def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> PPO:
         """Read what ``save`` wrote, to go on in ``env`` if given. Raises ``DataError`` for a broken folder."""
-        settings, path = runs.read_json(Path(folder) / "agent.json"), Path(folder) / "agent.npz"
-        try:
+        settings = runs.read_json(Path(folder) / "agent.json")
+        arrays = runs.read_arrays(Path(folder) / "agent.npz")
+        with runs.whole(folder):
             config = dict(settings["config"])
-            with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
             agent = cls(arrays.pop("songs"), PPOConfig(**config | {"hidden": tuple(config["hidden"])}))
-        except (KeyError, TypeError, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            raise DataError(f"{folder}: broken or of another version ({error}); train the run again") from None
         agent.restore(arrays, env)
         return agent
 

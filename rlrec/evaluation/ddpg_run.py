@@ -21,7 +21,7 @@ from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
 from rlrec.evaluation.run_config import Config, load_split, read_config, resume_command, settings_of, versions
 from rlrec.evaluation.tasks import Task, fingerprint
-from rlrec.evaluation.training import STOPPED, Say, refuse_used, run_session
+from rlrec.evaluation.training import STOPPED, Say, extend, refuse_used, run_session
 from rlrec.nn.ddpg_config import DDPGConfig
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ def resume(folder: Path, *, steps: int | None = None, command: str = "", say: Sa
     ``steps``: None, or more than it was to have. Raises ``ConfigError`` and ``DataError``, also for changed data.
     """
     stored = read_config(folder)
-    if steps is not None and steps < stored["steps"]:
-        raise ConfigError(f"steps is {steps}, this run was to have {stored['steps']:,}; they can only be raised")
-    stored["steps"] = steps or stored["steps"]
+    extend(stored, steps)
     ratings, split = load_split(stored)
     runs.write_json(folder / "config.json", stored)
     return _go(folder, stored, ratings, split, command, say)

@@ -23,7 +23,7 @@ from rlrec.envs import Catalogue, Dials, ListeningBatch, make_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import vae_run
 from rlrec.evaluation.run_config import Config, resume_command, versions
-from rlrec.evaluation.training import STOPPED, Say, refuse_used, run_session
+from rlrec.evaluation.training import STOPPED, Say, extend, refuse_used, run_session
 from rlrec.nn.ppo_config import PPOConfig
 
 if TYPE_CHECKING:
@@ -89,9 +89,7 @@ def resume(folder: Path, *, steps: int | None = None, command: str = "", say: Sa
     ``steps``: None, or more than it was to have. Raises ``ConfigError`` and ``DataError``, also for changed data.
     """
     stored = read_config(folder)
-    if steps is not None and steps < stored["steps"]:
-        raise ConfigError(f"steps is {steps}, this run was to have {stored['steps']:,}; they can only be raised")
-    stored["steps"] = steps or stored["steps"]
+    extend(stored, steps)
     tracks = tracks_of(stored)
     runs.write_json(folder / "config.json", stored)
     return _go(folder, stored, tracks, command, say)

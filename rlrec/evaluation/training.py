@@ -37,6 +37,13 @@ def refuse_used(folder: Path) -> None:
         raise ConfigError(f"{folder} holds checkpoints of another run; choose another folder, or delete it")
 
 
+def extend(stored: Config, steps: int | None) -> None:
+    """Set a stored run's number of steps to ``steps``, if given. Raises ``ConfigError`` for fewer than before."""
+    if steps is not None and steps < stored["steps"]:
+        raise ConfigError(f"steps is {steps}, this run was to have {stored['steps']:,}; they can only be raised")
+    stored["steps"] = steps or stored["steps"]
+
+
 def run_session(
     folder: Path,
     stored: Config,
