@@ -1,5 +1,6 @@
 """Agents and baselines; each answers ``recommend(observations, k) -> item ids [batch, k]``, best first."""
 
+from rlrec.agents.bandits import BestConstantList, LinUCB, LinUCBConfig
 from rlrec.agents.baselines import (
     GreedyListening,
     ListeningOracle,
@@ -32,6 +33,7 @@ from rlrec.agents.qlearning import QLearning, QLearningConfig, TrainingLog, Upda
 
 __all__ = [
     "EASE",
+    "BestConstantList",
     "BiasedMF",
     "BiasedMFConfig",
     "BiasesPlusEASE",
@@ -41,6 +43,8 @@ __all__ = [
     "GreedyListening",
     "ItemKNN",
     "ItemKNNConfig",
+    "LinUCB",
+    "LinUCBConfig",
     "ListeningOracle",
     "PopularityByCount",
     "PopularityByCountConfig",

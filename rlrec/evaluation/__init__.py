@@ -1,11 +1,14 @@
 """How good is it, and how sure is that."""
 
 from rlrec.evaluation.metrics import (
+    average_precision,
     between_user_overlap,
     catalogue_coverage,
     hit_rate,
+    intra_list_diversity,
     ndcg_at_k,
     ndcg_of_the_list,
+    novelty,
     precision_at_k,
     recall_at_k,
     reciprocal_rank,
@@ -24,23 +27,28 @@ from rlrec.evaluation.protocols import (
     split_rerank,
     split_session,
 )
-from rlrec.evaluation.simulate import Interval, bootstrap_interval, simulate
+from rlrec.evaluation.simulate import Interval, Played, bootstrap_interval, play, simulate
 
 __all__ = [
     "Interval",
+    "Played",
     "Result",
     "Scorer",
     "Split",
+    "average_precision",
     "between_user_overlap",
     "bootstrap_interval",
     "catalogue_coverage",
     "check_no_leak",
     "compare",
     "hit_rate",
+    "intra_list_diversity",
     "ndcg_at_k",
     "ndcg_of_the_list",
     "next_item",
+    "novelty",
     "oracle",
+    "play",
     "precision_at_k",
     "recall_at_k",
     "reciprocal_rank",

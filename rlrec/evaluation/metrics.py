@@ -99,6 +99,26 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
     return np.asarray(np.where(places.any(axis=1), 1.0 / (places.argmax(axis=1) + 1), 0.0))
 
 
+def average_precision(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+    """Average precision of the first ``k`` places: [users], in 0..1. Its mean over users is MAP@k.
+
+        AP@k = (sum over places i = 1..k with a hit of P@i) / min(k, n_relevant)
+
+    The variant: the divisor is the most hits that k places could hold, so 1 can be reached by everybody. Dividing by
+    the hits found forgives what was left out; dividing by n_relevant can't reach 1 where that is above k.
+    ``n_relevant`` as in ``recall_at_k``; a user with none gets 0. Source: Manning, Raghavan and Schütze (2008), 8.4.
+
+    Hits at places 1 and 3, three relevant items: (1/1 + 2/3) / 3.
+
+    >>> average_precision([[1, 0, 1]], [3]).round(3).tolist()
+    [0.556]
+    """
+    places, relevant = _first(hits, k), _relevant(hits, n_relevant)
+    precision = places.cumsum(axis=1) / np.arange(1, places.shape[1] + 1)
+    ideal = np.minimum(relevant, places.shape[1]).astype(np.float64)
+    return _ratio((precision * places).sum(axis=1), ideal)
+
+
 def catalogue_coverage(recommended: ArrayLike, n_items: int) -> float:
     """The share of the catalogue that at least one user was shown, 0..1. Near k / n_items: all get the same list.
 
@@ -132,6 +152,53 @@ def between_user_overlap(recommended: ArrayLike) -> float:
     users, k = ids.shape
     shown = np.unique(ids[ids >= 0], return_counts=True)[1]
     return float((shown * (shown - 1)).sum() / (max(users * (users - 1), 1) * k))
+
+
+def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
+    """How unlike each other the items of a list are: [users], 0 (all point the same way) .. 2 (opposite).
+
+        ILD = mean over pairs of places i < j of 1 - cos(v_i, v_j)
+
+    ``recommended``: item ids [users, k], -1 for an empty place; ``vectors`` [items, d], a row of zeros is at a right
+    angle to everything. A list of fewer than 2 items gets 0. Source: Ziegler et al. (2005), "Improving recommendation
+    lists through topic diversification", section 3.2 (there as similarity). With n items, the sum of cosines over all
+    ordered pairs is |sum of unit vectors|^2 - (items that have a length), so no pair need be formed.
+
+    Two the same and one at a right angle: distances 0, 1 and 1.
+
+    >>> intra_list_diversity([[0, 1, 2]], [[1, 0], [2, 0], [0, 1]]).round(3).tolist()
+    [0.667]
+    """
+    ids, table = _lists(recommended), np.asarray(vectors, np.float64)
+    if table.ndim != 2 or ids.max(initial=-1) >= len(table):
+        raise ConfigError(f"vectors have shape {table.shape}, items go up to {ids.max(initial=-1)}: need [items, d]")
+    length = np.linalg.norm(table, axis=1)
+    units = np.divide(table, length[:, None], out=np.zeros_like(table), where=length[:, None] > 0)
+    shown = (ids >= 0)[:, :, None] * units[ids]  # [users, k, d]
+    number = (ids >= 0).sum(axis=1)
+    alike = (shown.sum(axis=1) ** 2).sum(axis=1) - (shown**2).sum(axis=(1, 2))
+    return np.where(number > 1, 1.0 - alike / np.maximum(number * (number - 1), 1), 0.0)
+
+
+def novelty(recommended: ArrayLike, counts: ArrayLike) -> Floats:
+    """How little known the items of a list are: mean self-information in bits, [users], 0 and above.
+
+        novelty = mean over places of -log2 p_i,   p_i = (c_i + 1) / (sum over items of (c_j + 1))
+
+    ``counts`` [items]: how often each was consumed in training; the one added keeps an item nobody had finite (and
+    makes it the most novel). ``recommended`` as above; empty places are left out, an empty list gets 0.
+    Source: Zhou et al. (2010), "Solving the apparent diversity-accuracy dilemma", Methods (self-information).
+
+    Of four plays (with the ones added) two are of item 0, one each of items 1 and 2: 1 and 2 bits.
+
+    >>> novelty([[0, 1], [1, 2]], [1, 0, 0]).tolist()
+    [1.5, 2.0]
+    """
+    ids, seen = _lists(recommended), np.asarray(counts, np.float64)
+    if seen.ndim != 1 or ids.max(initial=-1) >= len(seen) or not (np.isfinite(seen) & (seen >= 0)).all():
+        raise ConfigError(f"counts {seen.shape} must be [items], 0 or more, one for every item up to {ids.max()}")
+    bits = -np.log2((seen + 1.0) / (seen + 1.0).sum())[ids] * (ids >= 0)
+    return np.asarray(bits.sum(axis=1) / np.maximum((ids >= 0).sum(axis=1), 1))
 
 
 def _first(hits: ArrayLike, k: int | None) -> Bools:

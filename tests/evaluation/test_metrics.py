@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from rlrec.errors import ConfigError
+from rlrec.evaluation import metrics
 from rlrec.evaluation.metrics import (
     between_user_overlap,
     catalogue_coverage,
@@ -129,3 +130,54 @@ def test_overlap_twin():
 def test_bad_input_is_refused(wrong):
     with pytest.raises(ConfigError):
         wrong()
+
+
+# -- average precision, diversity, novelty -------------------------------------------------------------------
+def test_average_precision_is_scikit_learns_where_everything_is_ranked():
+    from sklearn.metrics import average_precision_score
+
+    rng = np.random.default_rng(0)
+    relevant = rng.random((40, 12)) < 0.3
+    relevant[:, 5] = True  # scikit-learn has no figure for a user without a relevant item
+    expected = [average_precision_score(row, -np.arange(12)) for row in relevant]
+    np.testing.assert_allclose(metrics.average_precision(relevant, relevant.sum(axis=1)), expected)
+
+
+def test_average_precision_divides_by_what_k_places_could_hold():
+    assert metrics.average_precision([[1, 1, 0]], [9], k=2).tolist() == [1.0]
+    assert metrics.average_precision([[0, 0, 0]], [0]).tolist() == [0.0]
+    assert metrics.average_precision([[0, 1, 0]], [1]).tolist() == [0.5]
+
+
+def test_diversity_is_the_mean_over_pairs():
+    from sklearn.metrics.pairwise import cosine_distances
+
+    rng = np.random.default_rng(0)
+    vectors, lists = rng.normal(size=(30, 4)), np.array([rng.permutation(30)[:6] for _ in range(20)])
+    lists[0, 3:], lists[1, 1:] = -1, -1
+    vectors[7] = 0.0
+    lists[2, 0] = 7 if 7 not in lists[2] else lists[2, 0]
+    far = cosine_distances(vectors)
+    expected = []
+    for row in lists:
+        row = row[row >= 0]
+        pairs = [far[a, b] for place, a in enumerate(row) for b in row[place + 1 :]]
+        expected.append(np.mean(pairs) if pairs else 0.0)
+    np.testing.assert_allclose(metrics.intra_list_diversity(lists, vectors), expected)
+
+
+def test_novelty_is_the_mean_of_bits():
+    counts = np.array([3, 0, 1])  # with the ones added: 4, 1, 2 of 7
+    expected = [-(np.log2(4 / 7) + np.log2(1 / 7)) / 2, -np.log2(2 / 7), 0.0]
+    np.testing.assert_allclose(metrics.novelty([[0, 1], [2, -1], [-1, -1]], counts), expected)
+
+
+@pytest.mark.parametrize("call", [
+    lambda: metrics.intra_list_diversity([[0, 3]], np.eye(3)),
+    lambda: metrics.novelty([[0, 3]], [1, 1, 1]),
+    lambda: metrics.novelty([[0]], [-1.0]),
+    lambda: metrics.average_precision([[1, 1]], [1]),
+])  # fmt: skip
+def test_the_new_ones_refuse_what_does_not_fit(call):
+    with pytest.raises(ConfigError):
+        call()

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from rlrec.agents import TablePolicy
-from rlrec.envs import GenreBatch, GenreProfile
+from rlrec.agents import PopularityPolicy, TablePolicy
+from rlrec.envs import GenreBatch, GenreProfile, ListeningBatch
 from rlrec.errors import ConfigError
-from rlrec.evaluation import bootstrap_interval, simulate
+from rlrec.evaluation import Played, bootstrap_interval, play, simulate
 
 CERTAIN = GenreProfile("certain", np.ones(5), np.arange(1.0, 6.0))
 
@@ -41,3 +41,44 @@ def test_interval_narrows_with_less_confidence():
 def test_too_little_for_an_interval(values):
     with pytest.raises(ConfigError, match="2 finite numbers"):
         bootstrap_interval(values)
+
+
+# -- whole sessions ------------------------------------------------------------------------------------------
+def played(skipped, liked, alive):
+    """Sessions [steps, batch] of songs 0, 1, 2, ...; a song heard is worth 1."""
+    skipped, liked, alive = (np.array(one, bool) for one in (skipped, liked, alive))
+    songs = np.where(alive, np.arange(len(alive))[:, None], -1)
+    return Played(songs, (~skipped & alive).astype(float), liked, skipped, alive)
+
+
+def test_what_a_session_shows_by_hand():
+    """One hears, skips, likes; the other skips, and its session is over after two songs, unliked."""
+    one = played([[0, 1], [1, 0], [0, 0]], [[0, 0], [0, 0], [1, 0]], [[1, 1], [1, 1], [1, 0]])
+    assert one.heard().tolist() == [2, 1]
+    assert one.lengths().tolist() == [3, 2]
+    assert one.first_like().tolist() == [3, 3]  # the second: not in its two
+    np.testing.assert_allclose(one.returns(0.5), [1.25, 0.5])
+    assert one.lists().tolist() == [[0, 1, 2], [0, 1, -1]]
+    best = played([[0, 0], [0, 0], [0, 0]], np.zeros((3, 2)), [[1, 1], [1, 1], [1, 0]])
+    assert one.regret(best).tolist() == [0.5, 1.0, 1.0]
+
+
+def test_a_song_played_twice_stands_in_a_list_once():
+    twice = Played(np.array([[4], [2], [4]]), *[np.ones((3, 1), bool)] * 4)
+    assert twice.lists().tolist() == [[4, 2, -1]]
+
+
+def test_regret_needs_the_same_sessions():
+    with pytest.raises(ConfigError, match="one seed"):
+        played([[0]], [[0]], [[1]]).regret(played([[0, 0]], [[0, 0]], [[1, 1]]))
+
+
+def test_play_and_simulate_tell_one_story():
+    env = ListeningBatch(50, action="song", observe="ids")
+    policy = PopularityPolicy(env.catalogue.appeal)
+    one = play(env, policy, seed=7)
+    np.testing.assert_allclose(one.returns(0.9), simulate(env, policy, seed=7, discount=0.9))
+    assert np.array_equal(one.returns(), one.heard())  # reward "binary"
+    assert set(one.lengths()) <= set(range(10, 21))
+    assert not one.liked[one.skipped].any()
+    assert (one.songs[~one.alive] == -1).all()
