@@ -327,6 +327,42 @@ def evaluate(
     evaluate(runs, protocol=protocol, split=split, json_path=json, command=command)
 
 
+def study(
+    file: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")],
+    /,
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    jobs: int = 2,
+    backend: Literal["loky", "dask"] = "loky",
+    only: tuple[str, ...] = (),
+    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+) -> None:
+    """Agents x worlds x seeds on simulated listeners, in parallel, resumed where it was stopped; a table, a verdict.
+
+    Args:
+        file: what is to be run; `lessons/results/contest.toml` is an example.
+        out: a folder for the cells; those that are there are not run again.
+        jobs: processes.
+        backend: loky: on this machine; dask: a Dask cluster (two workers here if none is open).
+        only: labels of agents; the others are left for later.
+        json: a file to write all of it to.
+    """
+    import time
+
+    from rlrec.evaluation import study as studies
+    from rlrec.evaluation import study_report
+    from rlrec.runs import write_json
+
+    start = time.monotonic()
+    if json is not None and json.is_dir():
+        raise ConfigError(f"{json} is a folder; give a file: --json {json}/NAME.json")
+    result = studies.run_study(studies.Study.read(file), out, jobs=jobs, backend=backend, only=only)
+    print("\n".join(study_report.text(result.cells)))
+    if json is not None:
+        command = shlex.join(["rlrec", *ARGUMENTS.get()])
+        write_json(json, studies.as_json(result, command, time.monotonic() - start))
+        print(f"written to {json}")
+
+
 def doctor() -> None:
     """What this machine has: Python, packages, cores, GPU, data."""
     from rlrec.doctor import report
@@ -345,6 +381,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "train": {"qlearning": train_qlearning, "ddpg": train_ddpg, "vae": train_vae, "ppo": train_ppo},
     "recommend": recommend,
     "evaluate": evaluate,
+    "study": study,
     "doctor": doctor,
 }
 GROUPS: dict[str, str] = {

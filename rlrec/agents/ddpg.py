@@ -124,7 +124,7 @@ class DDPG:
     def _play(self, env: BatchEnv[Any], fresh: NDArray[np.bool_]) -> NDArray[Any]:
         """One step of each environment into the memory; rewards [batch]. ``fresh`` rows only begin an episode."""
         users, history = self._read(self._observation)
-        allowed = _allowed(env, len(fresh), self.n_items) | fresh[:, None]
+        allowed = _allowed(env, self._observation, self.n_items, fresh)
         items = self.explore(users, history, allowed)
         actions = env.actions_for(items[:, None])
         self._observation, rewards, terminated, _, _ = env.step(actions)
@@ -229,6 +229,8 @@ class DDPG:
     def recommend(self, observations: Any, k: int = 1, allowed: NDArray[np.bool_] | None = None) -> Ids:
         """Item ids [batch, k], best first; items of the history, and those not ``allowed`` [batch, I], are left out.
 
+        Where the observations hold ``candidates`` [batch, m], it is these and no others that are ranked.
+
         ``observations``: a dictionary with ``history`` [batch, n] and perhaps ``user`` [batch, 1] ids, or
         ``user_vector`` [batch, d] for somebody who was not there in training.
         """
@@ -236,9 +238,12 @@ class DDPG:
         if "user_vector" in observations:
             users = np.asarray(observations["user_vector"])
         shown = np.asarray(observations["history"])
-        may = np.ones((len(shown), self.n_items), np.bool_) if allowed is None else allowed.copy()
-        rows, places = np.nonzero(shown >= 0)
-        may[rows, shown[rows, places]] = False
+        if "candidates" in observations:
+            may = _on_offer(observations["candidates"], self.n_items)
+        else:
+            may = np.ones((len(shown), self.n_items), np.bool_) if allowed is None else allowed.copy()
+            rows, places = np.nonzero(shown >= 0)
+            may[rows, shown[rows, places]] = False
         scores = np.where(may, self.scores(users, history), -np.inf)
         return best_k(self._judged(scores, users, history), k, may)
 
@@ -309,10 +314,22 @@ def _scale(vectors: NDArray[Any]) -> float:
     return 1.0 / length if length > 0.0 else 1.0
 
 
-def _allowed(env: BatchEnv[Any], batch: int, n_items: int) -> NDArray[np.bool_]:
-    """What may be recommended now [batch, I]: what the environment says, or everything."""
+def _allowed(env: BatchEnv[Any], observations: Any, n_items: int, fresh: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What may be recommended now [batch, I]: the candidates on offer, or what the environment says, or everything.
+
+    ``fresh`` rows only begin an episode, whatever is recommended.
+    """
+    if "candidates" in observations:
+        return _on_offer(observations["candidates"], n_items)
     allowed = getattr(env, "allowed", None)
-    return np.ones((batch, n_items), np.bool_) if allowed is None else np.asarray(allowed())
+    return np.ones((len(fresh), n_items), np.bool_) if allowed is None else allowed() | fresh[:, None]
+
+
+def _on_offer(candidates: Ids, n_items: int) -> NDArray[np.bool_]:
+    """[batch, I] from candidates [batch, k]."""
+    offered = np.zeros((len(candidates), n_items), np.bool_)
+    np.put_along_axis(offered, candidates, True, axis=1)
+    return offered
 
 
 def _part(state: Arrays, prefix: str) -> Arrays:

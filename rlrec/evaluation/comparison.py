@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.evaluation.simulate import Interval, bootstrap_interval
+from rlrec.evaluation.verdict import Rival, verdict
 
 Floats = NDArray[np.float64]
 Intervals = dict[str, Interval]
@@ -77,11 +78,9 @@ class Difference:
     of_runs: tuple[float, ...]
     over_users: Interval | None = None
 
-    @property
-    def sign(self) -> int:
-        """1 if all there is of intervals lies above 0, -1 if below, 0 otherwise."""
-        intervals = [self.interval, *([self.over_users] if self.over_users else [])]
-        return int(min(one.low for one in intervals) > 0) - int(max(one.high for one in intervals) < 0)
+    def rival(self) -> Rival:
+        """For the verdict."""
+        return Rival(self.other, self.interval, others=(self.over_users,) if self.over_users else ())
 
 
 def compare(measured: Sequence[Measured]) -> list[Difference]:
@@ -106,24 +105,6 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
     return found
 
 
-def verdict(against: Sequence[Difference]) -> str:
-    """One line: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
-    baseline, part = against[0], against[1]
-    words = " and ".join(f"{_WORDS[one.sign]} {one.other} ({signed(one.interval)})" for one in (baseline, part))
-    if min(baseline.sign, part.sign) > 0:
-        return f"RL pays: the agent {words}"
-    if min(baseline.sign, part.sign) < 0:
-        return f"RL does not pay: the agent {words}"
-    return f"whether RL pays cannot be told: the agent {words}"
-
-
-_WORDS = {1: "beats", 0: "is not told from", -1: "loses to"}
-
-
-def signed(gain: Interval) -> str:
-    """A difference with its interval.
-
-    >>> signed(Interval(0.01, -0.002, 0.022))
-    '+0.010 [-0.002, +0.022]'
-    """
-    return f"{gain.mean:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
+def judge(against: Sequence[Difference]) -> str:
+    """The verdict: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
+    return verdict([one.rival() for one in against[:2]], unit=f" {DECIDES}", digits=3)

@@ -34,9 +34,8 @@ from rlrec.evaluation.comparison import (
     K,
     Measured,
     compare,
-    signed,
+    judge,
     summarise,
-    verdict,
 )
 from rlrec.evaluation.protocols import Scorer, Split, oracle
 from rlrec.evaluation.run_config import (
@@ -52,6 +51,7 @@ from rlrec.evaluation.run_config import (
 from rlrec.evaluation.simulate import Interval
 from rlrec.evaluation.tasks import Task
 from rlrec.evaluation.tuning import chosen_settings, tuned_baselines, with_seed
+from rlrec.evaluation.verdict import signed
 
 if TYPE_CHECKING:
     from rlrec.agents.drr import DRR
@@ -84,7 +84,7 @@ def evaluate(
     measured = list(measure_all(folders, stored))
     table = summarise(measured)
     against = compare(measured)
-    told = verdict(against)
+    told = judge(against)
     for line in text(measured, table, against, told):
         say(line)
     if json_path is not None:

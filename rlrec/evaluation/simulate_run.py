@@ -32,6 +32,7 @@ from rlrec.evaluation.ppo_run import environment, read_config, tracks_of
 from rlrec.evaluation.run_config import Config, device, resume_command, versions
 from rlrec.evaluation.simulate import Interval, bootstrap_interval, simulate
 from rlrec.evaluation.training import Say
+from rlrec.evaluation.verdict import Rival, verdict
 
 Floats = NDArray[np.float64]
 LISTENERS, FIRST = 2_000, 2_000_000  # how many are asked, and the first one's seed: trainings begin far below it
@@ -137,7 +138,7 @@ def summarise(returns: dict[str, Floats]) -> dict[str, Any]:
         "strongest": strongest,
         "share_of_oracle": float(agent.mean() / top),
         "share_from_random_to_oracle": float(share),
-        "verdict": verdict(strongest, differences[strongest], others[strongest]),
+        "verdict": verdict([Rival(strongest, differences[strongest], others[strongest])], unit=" songs a session"),
         "interval": "over seeds, Student's t" if len(agent) > 1 else "over listeners of one seed, bootstrap",
     }
 
@@ -149,17 +150,6 @@ def _interval(values: Floats) -> Interval:
 def _difference(agent: Floats, other: Floats) -> Interval:
     """Paired by listener; over seeds if there are several runs, else over listeners."""
     return _interval(agent - other.mean(axis=0))
-
-
-def verdict(strongest: str, gain: Interval, level: float) -> str:
-    """One line.
-
-    >>> verdict("popularity", Interval(0.9, 0.7, 1.1), 9.0)
-    'RL pays here: +0.90 [0.70, 1.10] songs a session over popularity, +10.0%'
-    """
-    words = "RL pays here" if gain.low > 0 else "RL does not pay here" if gain.high < 0 else "cannot be told yet"
-    least = f"{gain.mean:+.2f} [{gain.low:.2f}, {gain.high:.2f}] songs a session over {strongest}"
-    return f"{words}: {least}, {100.0 * gain.mean / level:+.1f}%"
 
 
 def text(found: dict[str, Any]) -> list[str]:

@@ -17,10 +17,10 @@ from rlrec.datasets import load_ratings
 from rlrec.datasets.interactions import interaction_keys
 from rlrec.errors import ConfigError
 from rlrec.evaluation import evaluate_run, tuning
-from rlrec.evaluation.comparison import COLUMNS, Measured, compare, over_seeds, signed, summarise, verdict
+from rlrec.evaluation.comparison import COLUMNS, Measured, compare, judge, over_seeds, summarise
 from rlrec.evaluation.evaluate_run import figures
 from rlrec.evaluation.protocols import Split, rerank, split_rerank, split_session
-from rlrec.evaluation.simulate import Interval, bootstrap_interval
+from rlrec.evaluation.simulate import bootstrap_interval
 from rlrec.evaluation.tasks import Task
 from rlrec.evaluation.tuning import chosen_settings, tuned_baselines, validation_split, with_seed
 from rlrec.nn.backend import tf
@@ -125,31 +125,27 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     less, part = compare(runs_)
     assert less.interval == pytest.approx((0.1, 0.1, 0.1))
     assert less.over_users == pytest.approx(bootstrap_interval(np.array([0.4, 0, 0, 0])))
-    assert less.sign == 0
-    assert "cannot be told" in verdict([less, part])
+    assert less.rival().sign == 0
+    assert "cannot be told" in judge([less, part])
     drawn = [measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0]) for seed in range(3)]
     assert compare(drawn)[0].over_users is None  # other users in each run
-    assert compare(drawn)[0].sign == 1
+    assert compare(drawn)[0].rival().sign == 1
 
 
 @pytest.mark.parametrize(
     ("baseline", "part", "words"),
     [
-        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], "RL pays: the agent beats strong"),
-        ([-0.1, -0.2, -0.3], [0.1, 0.2, 0.3], "RL does not pay: the agent loses to strong"),
-        ([0.1, 0.2, 0.3], [-0.1, -0.2, -0.3], "RL does not pay: the agent beats strong"),
-        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "cannot be told: the agent is not told from strong"),
-        ([0.1, 0.2, 0.3], [0.0, 0.0, 0.0], "cannot be told: the agent beats strong"),
+        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], "RL pays here: +0.200"),
+        ([-0.1, -0.2, -0.3], [0.1, 0.2, 0.3], "RL does not pay here: -0.200"),
+        ([0.1, 0.2, 0.3], [-0.1, -0.2, -0.3], "RL does not pay here: +0.200"),
+        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "cannot be told yet: +0.033"),
+        ([0.1, 0.2, 0.3], [0.0, 0.0, 0.0], "cannot be told yet: +0.200"),
     ],
 )
 def test_verdicts(baseline, part, words):
     agent = np.array([0.5, 0.5, 0.5])
     one = measured(0, agent=agent, vectors=agent - part, strong=agent - baseline)
-    assert words in verdict(compare([one]))
-
-
-def test_differences_are_signed():
-    assert signed(Interval(-0.0123, -0.02, 0.004)) == "-0.012 [-0.020, +0.004]"
+    assert words in judge(compare([one]))
 
 
 # -- baselines -------------------------------------------------------------------------------------------

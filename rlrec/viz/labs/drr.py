@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from rlrec.datasets import Ratings
 from rlrec.datasets.interactions import rating_matrix
 from rlrec.errors import DataError
-from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM, over_seeds, signed
+from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM, over_seeds
 from rlrec.evaluation.protocols import Split
 from rlrec.evaluation.simulate import Interval
+from rlrec.evaluation.verdict import signed
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider, tick
 

@@ -1,0 +1,324 @@
+"""``rlrec study FILE.toml``: agents x worlds x seeds, each cell once, in parallel, stopped and resumed at will.
+
+    steps = 98304                      # songs each agent learns from: one budget for all
+    curve = [8192, 32768, 98304]       # after how many songs it is asked; the last is the budget
+    seeds = 10
+    listeners = 1000                   # asked for each seed, from 2,000,000 on: no training meets them
+
+    [world]                            # a list in place of a number: every combination
+    taste_strength = 1.5
+    long_term_effect = [0.0, 1.0]
+
+    [agents."PPO"]                     # any name; agent: a kind of `rlrec.evaluation.contestants`
+    agent = "ppo"
+    discount = 0.8
+    tries = [{learning_rate = 1e-3}, {learning_rate = 3e-3}]
+
+Each seed has listeners of its own, the same for every agent, so all differences are paired by seed. ``tries``: settings
+to choose from, each trained once with seed 1,000 and judged on other listeners (from 1,000,000); the best one takes
+part in all seeds. A cell is one file in OUT/cells, written whole; what is there is not run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import itertools
+import json
+import os
+import re
+import time
+import tomllib
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import rlrec
+from rlrec import runs
+from rlrec.envs import Dials, ListeningBatch
+from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import contestants, metrics
+from rlrec.evaluation.contestants import Factory
+from rlrec.evaluation.simulate import play
+
+Cell = dict[str, Any]
+Say = Callable[[str], object]
+FIRST, FIRST_TUNING, TUNING_SEED = 2_000_000, 1_000_000, 1_000
+TRAINING = 10_000_000  # trainings' listeners begin here, 10,000 for each seed, 100 for each piece of the curve
+BACKENDS = ("loky", "dask")
+WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is to be run; see the module's first lines."""
+
+    steps: int  # songs, >= 1
+    agents: dict[str, dict[str, Any]]  # label -> {"agent": kind, settings.., "tries": [settings, ..]}
+    curve: tuple[int, ...] = ()  # ascending, the last is ``steps``
+    seeds: int = 5  # >= 2
+    listeners: int = 500  # >= 2
+    worlds: tuple[dict[str, float], ...] = (WORLD,)
+
+    def __post_init__(self) -> None:
+        if not self.curve:
+            object.__setattr__(self, "curve", (self.steps,))
+        if list(self.curve) != sorted(set(self.curve)) or self.curve[-1] != self.steps or self.curve[0] < 1:
+            raise ConfigError(f"curve is {list(self.curve)}; it must rise and end with steps, {self.steps}")
+        if self.seeds < 2 or self.listeners < 2:
+            raise ConfigError(f"seeds is {self.seeds}, listeners {self.listeners}; each must be 2 or more")
+        for world in self.worlds:
+            Dials(**{name: value for name, value in world.items() if name != "candidates"})
+        for label, agent in self.agents.items():
+            _check_agent(label, agent)
+
+    @classmethod
+    def read(cls, path: str | Path) -> Study:
+        """A study from a TOML file. Raises ``ConfigError`` that names the file, the agent and the key."""
+        try:
+            content = tomllib.loads(Path(path).read_text("utf-8"))
+            known = {"steps", "curve", "seeds", "listeners", "world", "agents"}
+            if content.keys() - known:
+                raise ConfigError(f"{', '.join(sorted(content.keys() - known))} unknown; known: {sorted(known)}")
+            content["worlds"] = _worlds(content.pop("world", {}))
+            return cls(**content | {"curve": tuple(content.get("curve", ()))})
+        except (tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What came of a study: its cells, the tries that chose settings, the settings chosen."""
+
+    study: Study
+    cells: list[Cell]
+    tries: list[Cell]
+
+    def frame(self) -> Any:
+        """A pandas DataFrame with a row a cell, the world's dials as columns."""
+        import pandas as pd
+
+        return pd.DataFrame([{**one, **one["world"]} for one in self.cells]).drop(columns=["world", "settings"])
+
+
+def run_study(
+    study: Study, folder: str | Path, *, jobs: int = 2, backend: str = "loky", only: Sequence[str] = (),
+    extra_agents: Mapping[str, Factory] | None = None, say: Say = print,
+) -> StudyResult:  # fmt: skip
+    """Run what is not there yet in ``folder``, then give back every cell. ``only``: these labels alone.
+
+    ``backend``: "loky" (processes of this machine) or "dask" (the `distributed.Client` that is open, or one of
+    ``jobs`` workers here). ``extra_agents``: label -> (environment, seed) -> an agent of your own.
+    """
+    own = dict(extra_agents or {})
+    unknown = set(only) - study.agents.keys() - own.keys()
+    if unknown or backend not in BACKENDS:
+        raise ConfigError(f"{sorted(unknown) or backend} unknown; agents {[*study.agents, *own]}, backends {BACKENDS}")
+    labels = [label for label in [*study.agents, *own] if not only or label in only]
+    cells = Path(folder) / "cells"
+    with _workers(jobs, backend):
+        tries = _run_all(_tries(study, labels), cells, own, jobs, say)
+        chosen = _choose(study, tries)
+        jobs_left = [
+            _job(study, label, chosen.get(label, {}), world, seed, FIRST + seed * study.listeners)
+            for world in study.worlds
+            for seed in range(study.seeds)
+            for label in labels
+        ]
+        return StudyResult(study, _run_all(jobs_left, cells, own, jobs, say), tries)
+
+
+# -- cells -----------------------------------------------------------------------------------------------
+def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
+    """Train one agent with one seed in one world, ask it along its curve: the job with its figures."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):  # the same bits wherever it runs
+        start, world, seed = time.perf_counter(), job["world"], job["seed"]
+        train_env = _environment(world, contestants.ENVIRONMENTS.get(job["kind"], 32))
+        asked = _environment(world, job["listeners"])
+        home = asked if job["kind"] == "oracle" else train_env  # the oracle looks into those it serves
+        agent = factory(home, seed) if factory else contestants.make(
+            job["kind"], job["settings"], home, seed, job["steps"]
+        )  # fmt: skip
+        curve, before, training = [], 0, 0.0
+        learns = hasattr(agent, "train")
+        for piece, songs in enumerate(job["curve"] if learns else job["curve"][-1:]):
+            began = time.perf_counter()
+            if learns:
+                agent.train(train_env, songs - before, seed=TRAINING + 10_000 * seed + 100 * piece)  # type: ignore[attr-defined]
+            training, before = training + time.perf_counter() - began, songs
+            played = play(asked, agent, seed=job["first"])
+            curve.append([songs, round(float(played.heard().mean()), 6)])
+        lists = played.lists()
+        return job | {
+            "mean": curve[-1][1], "curve": curve, "learns": learns,
+            "liked": round(float(played.liked.sum(axis=0).mean()), 6),
+            "first_like": round(float(played.first_like().mean()), 6),
+            "never_liked": round(float((~played.liked.any(axis=0)).mean()), 6),
+            "coverage": round(metrics.catalogue_coverage(lists, len(asked.catalogue)), 6),
+            "overlap": round(metrics.between_user_overlap(lists), 6),
+            "diversity": round(float(metrics.intra_list_diversity(lists, asked.catalogue.sound).mean()), 6),
+            "training_seconds": round(training, 2), "seconds": round(time.perf_counter() - start, 2),
+        }  # fmt: skip
+
+
+def _environment(world: Mapping[str, float], batch: int) -> ListeningBatch:
+    dials = {name: value for name, value in world.items() if name != "candidates"}
+    return ListeningBatch(batch, "candidate", "ids", n_candidates=int(world["candidates"]), history=20, **dials)  # type: ignore[arg-type]
+
+
+def _job(study: Study, label: str, chosen: Cell, world: Mapping[str, float], seed: int, first: int) -> Cell:
+    agent = study.agents.get(label, {"agent": label})
+    settings = {name: value for name, value in agent.items() if name not in ("agent", "tries")} | chosen
+    return {
+        "agent": label, "kind": agent["agent"], "settings": settings, "world": dict(world), "seed": seed,
+        "steps": study.steps, "curve": list(study.curve), "listeners": study.listeners, "first": first,
+    }  # fmt: skip
+
+
+def _tries(study: Study, labels: Sequence[str]) -> list[Cell]:
+    """All settings to choose from, in the first world."""
+    return [
+        _job(study, label, one, study.worlds[0], TUNING_SEED, FIRST_TUNING)
+        for label in labels
+        for one in study.agents.get(label, {}).get("tries", [])
+    ]
+
+
+def _choose(study: Study, tries: Sequence[Cell]) -> dict[str, Cell]:
+    """The settings with the highest mean, by label; of equals the first."""
+    found: dict[str, Cell] = {}
+    for cell in sorted(tries, key=lambda one: -one["mean"]):
+        found.setdefault(cell["agent"], cell["settings"])
+    return found
+
+
+# -- running ---------------------------------------------------------------------------------------------
+def _run_all(jobs: Sequence[Cell], folder: Path, own: Mapping[str, Factory], workers: int, say: Say) -> list[Cell]:
+    """The cells of all ``jobs``, in their order; those not stored yet are run."""
+    from joblib import Parallel, delayed
+
+    prints = [fingerprint(job, own.get(job["agent"])) for job in jobs]
+    paths = [folder / _name(job) for job in jobs]
+    done = {path: cell for path, mark in zip(paths, prints, strict=True) if (cell := _stored(path, mark))}
+    left = [place for place, path in enumerate(paths) if path not in done]
+    if jobs:
+        say(f"{len(jobs)} cells, {len(left)} to run")
+    work = (delayed(_numbered)(place, jobs[place], own.get(jobs[place]["agent"])) for place in left)
+    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)  # loky begins a fresh one
+    for place, found in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
+        cell = found | {"fingerprint": prints[place]}
+        runs.write_json(paths[place], cell)
+        runs.append_row(folder.parent / "cells.csv", [paths[place].name, cell["mean"], cell["seconds"]])
+        done[paths[place]] = json.loads(json.dumps(cell))
+        say(f"{cell['agent']}, {_world_name(cell['world'])}, seed {cell['seed']}: {cell['mean']:.2f} songs a session, "
+            f"took {cell['seconds']:.0f} s")  # fmt: skip
+    return [done[path] for path in paths]
+
+
+def _numbered(place: int, job: Cell, factory: Factory | None) -> tuple[int, Cell]:
+    return place, run_cell(job, factory)
+
+
+@contextmanager
+def _workers(jobs: int, backend: str) -> Iterator[None]:
+    """A joblib backend; TensorFlow gets one thread a worker, and no more of its log than errors."""
+    from joblib import parallel_config
+
+    if jobs < 1:
+        raise ConfigError(f"jobs is {jobs}; it must be 1 or more")
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(name, "1")
+    if backend == "loky":
+        with parallel_config("loky", inner_max_num_threads=1):
+            yield
+        return
+    try:
+        from distributed import Client, LocalCluster, get_client
+    except ImportError:
+        raise ConfigError("backend dask needs the package distributed: pip install 'distributed'") from None
+    try:
+        get_client()
+    except ValueError:  # none is open: one here
+        local, client = LocalCluster, Client  # without types
+        with local(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as here, client(here):  # type: ignore
+            with parallel_config("dask"):
+                yield
+        return
+    with parallel_config("dask"):
+        yield
+
+
+def fingerprint(job: Cell, factory: Factory | None = None) -> str:
+    """Of all that a cell depends on: its job, an own agent's source, the library's version."""
+    source = ""
+    if factory is not None:
+        try:
+            source = inspect.getsource(factory)
+        except (OSError, TypeError):
+            source = getattr(factory, "__qualname__", repr(type(factory)))
+    text = json.dumps([job, source, rlrec.__version__, np.__version__], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _stored(path: Path, mark: str) -> Cell | None:
+    """The cell that is there, if any. Raises ``ConfigError`` if it is of another job, ``DataError`` if broken."""
+    if not path.exists():
+        return None
+    cell = runs.read_json(path)
+    if not isinstance(cell, dict) or "mean" not in cell:
+        raise DataError(f"{path}: no cell of a study; delete it, and it is run again")
+    if cell.get("fingerprint") != mark:
+        raise ConfigError(f"{path} was run with other settings or another version; choose another folder, or delete it")
+    return cell
+
+
+def _name(job: Cell) -> str:
+    parts = [job["agent"], _world_name(job["world"]), str(job["seed"])]
+    if job["seed"] == TUNING_SEED:
+        parts.append(hashlib.sha256(json.dumps(job["settings"], sort_keys=True).encode()).hexdigest()[:6])
+    return "_".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-") for part in parts) + ".json"
+
+
+def _world_name(world: Mapping[str, float]) -> str:
+    return ", ".join(f"{name.split('_')[0]} {value:g}" for name, value in world.items() if name != "candidates")
+
+
+# -- reading ---------------------------------------------------------------------------------------------
+def _worlds(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
+    """Every combination of the lists in a table."""
+    known = {*WORLD, *(one.name for one in fields(Dials))}
+    if set(world) - known:
+        raise ConfigError(f"world: {', '.join(sorted(set(world) - known))} unknown; known: {', '.join(sorted(known))}")
+    values = {name: one if isinstance(one, list) else [one] for name, one in (WORLD | dict(world)).items()}
+    return tuple(dict(zip(values, one, strict=True)) for one in itertools.product(*values.values()))
+
+
+def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
+    kind = agent.get("agent")
+    if kind not in contestants.KINDS:
+        raise ConfigError(f"agents.{label}: agent is {kind!r}; choose one of {', '.join(contestants.KINDS)}")
+    known = contestants.settings_of(kind)
+    for settings in ({name: one for name, one in agent.items() if name != "tries"}, *agent.get("tries", [])):
+        unknown = settings.keys() - known - {"agent"}
+        if unknown:
+            raise ConfigError(
+                f"agents.{label}: {', '.join(sorted(unknown))} unknown; {kind} has {', '.join(sorted(known)) or 'none'}"
+            )
+
+
+def as_json(result: StudyResult, command: str, seconds: float) -> dict[str, Any]:
+    """All of it, with where it comes from."""
+    from rlrec.evaluation.evaluate_run import commit
+    from rlrec.evaluation.run_config import device, versions
+
+    return {
+        "study": asdict(result.study), "cells": result.cells, "tries": result.tries, "commit": commit(),
+        "command": command, "seconds": round(seconds, 1), "device": device(), "versions": versions(),
+    }  # fmt: skip
