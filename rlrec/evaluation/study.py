@@ -246,10 +246,9 @@ def _workers(jobs: int, backend: str) -> Iterator[None]:
     try:
         get_client()
     except ValueError:  # none is open: one here
-        local, client = LocalCluster, Client  # without types
-        with local(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as here, client(here):  # type: ignore
-            with parallel_config("dask"):
-                yield
+        cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+        with cluster, Client(cluster), parallel_config("dask"):  # type: ignore[no-untyped-call]
+            yield
         return
     with parallel_config("dask"):
         yield

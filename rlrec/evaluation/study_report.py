@@ -41,7 +41,7 @@ def by_agent(cells: Sequence[Cell], name: str = "mean") -> dict[str, Floats]:
 
 
 def strongest(cells: Sequence[Cell]) -> str | None:
-    """The baseline with the highest mean in one world, picked by the figures that are compared; None if there is none."""
+    """The baseline with the highest mean in one world, by the very figures that are compared; None without one."""
     kinds = {cell["agent"]: cell["kind"] for cell in cells}
     means = {label: of.mean() for label, of in by_agent(cells).items() if kinds[label] in BASELINES}
     return max(means, key=lambda label: means[label]) if means else None
@@ -72,10 +72,8 @@ def _one_world(cells: Sequence[Cell]) -> list[str]:
     first, means, best = cells[0], by_agent(cells), strongest(cells)
     dials = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in first["world"].items())
     seeds = len({cell["seed"] for cell in cells})
-    lines = [
-        f"{dials}; {first['steps']:,} songs to learn from, {seeds} seeds of {first['listeners']:,} listeners",
-        HEAD,
-    ]
+    lines = [f"{dials}; {first['steps']:,} songs to learn from, {seeds} seeds of {first['listeners']:,} listeners"]
+    lines.append(" " * 26 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items()))
     order = sorted(means, key=lambda label: -means[label].mean())
     lines += [_row(cells, label, means[label], means.get(best or "")) for label in order]
     lines.append(
