@@ -1,0 +1,252 @@
+"""Studies: cells by hand, resumed after SIGKILL, the same on a Dask cluster, an agent of one's own in 20 lines."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlrec.agents.baselines import best_first
+from rlrec.cli import main
+from rlrec.envs import ListeningBatch
+from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import contestants, play, study_report
+from rlrec.evaluation.study import FIRST, Study, run_cell, run_study
+
+AGENTS = {
+    "random": {"agent": "random"},
+    "popularity": {"agent": "popularity"},
+    "LinUCB": {"agent": "linucb", "tries": [{"alpha": 0.1}, {"alpha": 1.0}]},
+    "Q-learning": {"agent": "qlearning", "clusters": 3},
+}
+SMALL = Study(steps=640, curve=(320, 640), seeds=3, listeners=40, agents=AGENTS)
+TEXT = """
+steps = 640
+curve = [320, 640]
+seeds = 3
+listeners = 40
+[world]
+taste_strength = 1.5
+[agents.random]
+agent = "random"
+[agents.popularity]
+agent = "popularity"
+[agents.LinUCB]
+agent = "linucb"
+tries = [{ alpha = 0.1 }, { alpha = 1.0 }]
+[agents."Q-learning"]
+agent = "qlearning"
+clusters = 3
+"""
+
+
+def bare(cells):
+    """Cells without what a clock tells."""
+    return [{name: one[name] for name in one if not name.endswith("seconds")} for one in cells]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run_study(SMALL, folder, jobs=1, say=lambda line: None)
+
+
+class Quiet:
+    """The least novel agent: of what is on offer it plays what is nearest to the middle of the map."""
+
+    def __init__(self, env, seed):
+        self.loudness = np.linalg.norm(env.catalogue.sound, axis=1)
+
+    def recommend(self, observations, k=1):
+        pool = observations["candidates"]
+        return best_first(pool, -self.loudness[pool], k)
+
+
+@pytest.fixture
+def eager():
+    """No graph is compiled for a few updates."""
+    from rlrec.nn.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+# -- what a cell says ----------------------------------------------------------------------------------------
+def test_every_combination_has_one_cell(done):
+    _, result = done
+    assert [(one["agent"], one["seed"]) for one in result.cells] == [(name, s) for s in range(3) for name in AGENTS]
+    assert [one["settings"]["alpha"] for one in result.tries] == [0.1, 1.0]
+    assert list(result.frame()["mean"]) == [one["mean"] for one in result.cells]
+
+
+def test_a_cell_is_what_play_says(done):
+    cell = next(one for one in done[1].cells if one["agent"] == "popularity" and one["seed"] == 2)
+    env = ListeningBatch(40, "candidate", "ids", n_candidates=10, history=20)
+    played = play(env, contestants.make("popularity", {}, env, 2, 640), seed=FIRST + 2 * 40)
+    assert cell["mean"] == played.heard().mean()
+    assert cell["first_like"] == pytest.approx(played.first_like().mean())
+    assert cell["curve"] == [[640, cell["mean"]]]  # learns nothing: asked once
+
+
+def test_the_try_with_the_higher_mean_takes_part(done):
+    best = max(done[1].tries, key=lambda one: one["mean"])["settings"]
+    assert all(one["settings"] == best for one in done[1].cells if one["agent"] == "LinUCB")
+    assert {one["first"] for one in done[1].tries} == {1_000_000}
+
+
+def test_training_in_pieces_is_the_curve(done):
+    cell = next(one for one in done[1].cells if one["agent"] == "Q-learning")
+    assert [songs for songs, _ in cell["curve"]] == [320, 640]
+    assert cell["mean"] == cell["curve"][-1][1]
+
+
+# -- resumed, and anywhere -----------------------------------------------------------------------------------
+def test_nothing_runs_twice(done):
+    folder, result = done
+    before = (folder / "cells.csv").read_text()
+    said = []
+    again = run_study(SMALL, folder, say=said.append)
+    assert (folder / "cells.csv").read_text() == before
+    assert said == ["2 cells, 0 to run", "12 cells, 0 to run"]
+    assert again.cells == result.cells
+
+
+def test_killed_in_the_middle_and_started_again_gives_the_same_table(done, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(TEXT)
+    command = [sys.executable, "-m", "rlrec.cli", "study", str(file), "--out", str(tmp_path / "out"), "--jobs", "1"]
+    log = tmp_path / "out" / "cells.csv"
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUNBUFFERED": "1"})
+    while running.poll() is None and (not log.exists() or len(log.read_text().splitlines()) < 3):
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    first = log.read_text().splitlines()
+    assert 3 <= len(first) < 14, "it was to be killed in the middle"
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    names = [line.split(",")[0] for line in log.read_text().splitlines()]
+    assert len(names) - len(set(names)) <= 1  # killed between the cell and its line: at most that line is missing
+    assert set(names) <= {path.name for path in (tmp_path / "out" / "cells").glob("*.json")}
+    cells = run_study(Study.read(file), tmp_path / "out", say=lambda line: None).cells
+    assert bare(cells) == bare(done[1].cells)
+
+
+def test_a_cluster_of_two_workers_gives_the_same_numbers(done, tmp_path):
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    found = run_study(SMALL, tmp_path, jobs=2, backend="dask", say=lambda line: None)
+    assert bare(found.cells) == bare(done[1].cells)
+
+
+def test_other_settings_in_the_same_folder_are_refused(done, tmp_path):
+    folder, _ = done
+    longer = Study(steps=960, seeds=3, listeners=40, agents=AGENTS)
+    with pytest.raises(ConfigError, match="other settings"):
+        run_study(longer, folder, say=lambda line: None)
+    (tmp_path / "cells").mkdir()
+    for path in (folder / "cells").glob("*.json"):
+        (tmp_path / "cells" / path.name).write_text("{}")
+    with pytest.raises(DataError, match="delete it"):
+        run_study(SMALL, tmp_path, say=lambda line: None)
+
+
+def test_an_agent_of_your_own(done, tmp_path):
+    found = run_study(SMALL, tmp_path, only=["random", "quiet"], extra_agents={"quiet": Quiet}, jobs=1, say=print)
+    assert [one["agent"] for one in found.cells[:2]] == ["random", "quiet"]
+    assert not found.cells[1]["learns"]
+    assert found.cells[1]["diversity"] != found.cells[0]["diversity"]
+
+
+# -- each kind of agent --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("dqn", {"hidden": (8,), "learning_starts": 32, "updates": 1}),
+        ("ddpg", {"hidden": (8,), "learning_starts": 32, "updates": 2, "compiled": False, "reward_low": 0.0}),
+        ("ppo", {"hidden": (8,), "rollout": 4, "minibatch": 64, "epochs": 1}),
+        ("ppo", {"hidden": (8,), "rollout": 4, "minibatch": 64, "epochs": 1, "propagation": 0.5}),
+        ("constant", {}),
+        ("rule", {"variety": 0.5}),
+        ("greedy", {}),
+        ("oracle", {}),
+    ],
+)
+def test_each_kind_takes_part(kind, settings, eager):
+    study = Study(steps=256, seeds=2, listeners=5, agents={"it": {"agent": kind, **settings}})
+    job = {"agent": "it", "kind": kind, "settings": settings, "world": study.worlds[0], "seed": 0, "steps": 256}
+    cell = run_cell(job | {"curve": [256], "listeners": 5, "first": FIRST})
+    assert 0.0 <= cell["mean"] <= 20.0
+
+
+def test_a_table_over_clusters_learns_what_was_played():
+    env = ListeningBatch(4, "candidate", "ids", history=20)
+    agent = contestants.make("qlearning", {"clusters": 3}, env, 0, 64)
+    agent.train(env, 40, seed=1)
+    assert agent.table.visits.sum() == 40  # sessions last 10 songs or more: nothing but plays
+    seen = {"history": np.array([[-1], [5]]), "feedback": np.array([[[0, 0, 0]], [[0, 0, 1.0]]])}
+    assert agent.states(seen).tolist() == [0, 2 + 2 * agent.cluster[5]]
+
+
+def test_propagated_rewards_are_what_the_song_is_worth():
+    env = contestants.PropagatedListening(3, "candidate", "ids", history=20)
+    env.worth = np.arange(2000.0)
+    env.reset(seed=0)
+    for _ in range(4):
+        _, rewards, _, _, info = env.step(np.zeros(3, int))
+        assert rewards.tolist() == info["song"].tolist()
+
+
+# -- what is read and told -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('agent = "linucb"', 'agent = "lin"', "agents.LinUCB: agent is 'lin'"),
+        ("clusters = 3", "cluster = 3", "agents.Q-learning: cluster unknown"),
+        ("alpha = 1.0", "beta = 1.0", "agents.LinUCB: beta unknown"),
+        ("taste_strength", "taste", "world: taste unknown"),
+        ("curve = [320, 640]", "curve = [320]", "must rise and end with steps"),
+        ("seeds = 3", "seed = 3", "seed unknown"),
+        ("steps = 640", "steps 640", "study.toml"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path, capsys, old, new, words):
+    (tmp_path / "study.toml").write_text(TEXT.replace(old, new))
+    assert main(["study", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")]) == 1
+    assert words in capsys.readouterr().err
+
+
+def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
+    (tmp_path / "study.toml").write_text(TEXT)
+    folder, result = done
+    arguments = ["study", str(tmp_path / "study.toml"), "--out", str(folder), "--json", str(tmp_path / "all.json")]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "Q-learning: " in said
+    assert "the strongest baseline" in said
+    written = json.loads(Path(tmp_path / "all.json").read_text())
+    assert written["cells"] == result.cells
+    assert written["command"].startswith("rlrec study")
+
+
+def cell(agent, seed, mean, overlap=0.0):
+    rest = {"first_like": 3.0, "coverage": 0.5, "training_seconds": 0.0, "steps": 10, "listeners": 5}
+    kind = {"mine": "qlearning"}.get(agent, agent)
+    return {"agent": agent, "kind": kind, "seed": seed, "mean": mean, "world": {}, "overlap": overlap, **rest}
+
+
+def test_a_verdict_by_hand():
+    """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, standard error 1 / sqrt(3)."""
+    cells = [cell("mine", seed, 5.0 + gain, 0.3) for seed, gain in enumerate((1, 2, 3))]
+    cells += [cell("random", seed, 4.0, 0.1) for seed in range(3)]
+    cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(3)]
+    assert study_report.strongest(cells) == "popularity"
+    told = study_report.judge(cells, "mine")
+    assert told.startswith("cannot be told yet: +2.00 [-0.48, +4.48] over popularity, the strongest baseline (+40.0%)")
+    assert told.endswith("p = 0.250")
+    assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
+    assert any(line.startswith("mine: cannot") for line in study_report.text(cells))
