@@ -16,6 +16,7 @@ the known part alone were not tried.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ from rlrec.agents.ddpg import DDPG
 from rlrec.agents.drr_config import DRRConfig
 from rlrec.agents.vectors import POSITIVE, Vectors, make_vectors
 from rlrec.agents.warm_start import WarmStartConfig, last_liked, warm_start
-from rlrec.datasets.interactions import earlier_and_later, rating_matrix
+from rlrec.datasets.interactions import earlier_and_later, interaction_keys, rating_matrix
 from rlrec.envs.ratings import RatingsBatch
 from rlrec.errors import ConfigError, DataError
 
@@ -43,7 +44,11 @@ class DRR:
 
     def __init__(self, agent: DDPG, vectors: Vectors, config: DRRConfig) -> None:
         self.agent, self.vectors, self.config = agent, vectors, config
-        self.fitted_on = vectors.fitted_on  # all of ``train``: what agent and start saw is part of it
+
+    @property
+    def fitted_on(self) -> NDArray[np.uint64]:
+        """Keys of every interaction that vectors, start and episodes were made from; kept with the vectors."""
+        return self.vectors.fitted_on
 
     @classmethod
     def make(cls, train: Ratings, config: DRRConfig, settings: DDPGConfig, seed: int) -> DRR:
@@ -58,13 +63,20 @@ class DRR:
         """The supervised start, ``config.warm_updates`` long: the loss of each update."""
         if not self.config.start:
             return np.zeros(0, np.float32)
+        self._has_seen(train)
         contrast = "rated" if self.config.goal == "rerank" else "catalogue"
         settings = WarmStartConfig(updates=self.config.start, contrast=contrast)
         return warm_start(self.agent, *cut(train, self.config), settings, seed)
 
     def environment(self, train: Ratings, num_envs: int = 64) -> RatingsBatch:
         """Episodes over ``train``: what is known of a user first, then what the user said to the rest."""
+        self._has_seen(train)
         return make_environment(train, self.config, num_envs)
+
+    def _has_seen(self, train: Ratings) -> None:
+        """Take ``train`` into the record: what actor, critics and state learn from may leak as vectors do."""
+        seen = np.union1d(self.fitted_on, interaction_keys(train))
+        self.vectors = replace(self.vectors, fitted_on=seen)
 
     def __call__(self, users: NDArray[Any], known: Any) -> NDArray[np.float32]:
         """Scores [users, I] from known ratings [users, I], sparse, rows in order of time; ``users`` is not used."""
