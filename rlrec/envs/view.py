@@ -1,11 +1,16 @@
 """What an agent sees of a listener: song ids and feedback turned into a state vector, in NumPy.
 
-The listener is hidden (a POMDP); an observation shows songs and reactions. Three views, from little to much:
+The listener is hidden (a POMDP); an observation shows songs and reactions. Four views, from little to much:
 
 - ``"track"``: the song that plays and nothing else, [d + 1]. Taste cannot be read from it.
 - ``"last"``: the last n songs, the newest first, each with its feedback: n (d + 4) numbers.
 - ``"averages"``: [3 d + 6]: the average song of the last few, of those heard and of those skipped; then fraction, liked
   and skipped of the last song, the shares skipped lately and since the start, and the place in the session.
+- ``"belief"``: [6 d + 6]: what the session says of the taste, by ridge regression of each song's Y = (heard, liked, the
+  one before heard, 1) on its vector Z, i.e. 5 (Z'Z + 8 I)^-1 Z'Y [d, 4] (the last two columns are what momentum and
+  mood explain: a network takes from the first two as much of them as it finds to be right); how unsure each dimension
+  still is, the diagonal of 8 (Z'Z + 8 I)^-1, from 1 down to 0; the fading memory of the songs' directions; the last
+  six numbers of the averages.
 
 "Lately" weighs a song by .8 for each that came after it.
 """
@@ -22,6 +27,8 @@ from rlrec.errors import ConfigError
 Floats = NDArray[np.float32]
 LATELY = 0.8  # weight of a song, for each that came after it
 LONGEST = 20.0  # songs in a session, to scale the place
+RIDGE = 8.0  # pull of the regressions towards 0, in songs, as greedy's
+NEAR_ONE = 5.0  # times their coefficients, so that they are about as large as a network's other inputs
 
 
 class ListeningView:
@@ -35,13 +42,13 @@ class ListeningView:
     """
 
     def __init__(self, songs: NDArray[Any], kind: str = "averages", history: int = 20) -> None:
-        widths = {"track": 1, "last": history, "averages": 3}
+        d = songs.shape[1]
+        widths = {"track": d + 1, "last": history * (d + 4), "averages": 3 * d + 6, "belief": 6 * d + 6}
         if kind not in widths:
             raise ConfigError(f"state is {kind!r}; choose one of {', '.join(widths)}")
-        self.songs = np.vstack([songs, np.zeros((1, songs.shape[1]))]).astype(np.float32)  # row -1: no song
-        self.kind, self.history = kind, history
-        d = songs.shape[1]
-        self.width = {"track": d + 1, "last": history * (d + 4), "averages": 3 * d + 6}[kind]
+        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(np.float32)  # row -1: no song
+        self.directions = self.songs / np.maximum(np.linalg.norm(self.songs, axis=1, keepdims=True), 1e-6)
+        self.kind, self.history, self.width = kind, history, widths[kind]
 
     def __call__(self, observations: dict[str, NDArray[Any]]) -> Floats:
         """States [batch, width] from ``history`` [batch, n], oldest first, -1: none; ``feedback`` [batch, n, 3]."""
@@ -51,7 +58,9 @@ class ListeningView:
         feedback = observations["feedback"][:, -self.history :]
         if self.kind == "last":
             return self._last(history, feedback)
-        return self._averages(history, feedback, observations["position"])
+        taste = self._averages if self.kind == "averages" else self._belief
+        parts = (taste(history, feedback), _mood(history, feedback), observations["position"] / LONGEST)
+        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
     def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
         known = (history >= 0)[:, :, None]
@@ -60,17 +69,34 @@ class ListeningView:
         vector[:, : plays.shape[1] * plays.shape[2]] = plays.reshape(len(history), -1)
         return vector
 
-    def _averages(self, history: NDArray[Any], feedback: NDArray[Any], position: NDArray[Any]) -> Floats:
+    def _averages(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
         known = (history >= 0).astype(np.float32)  # [batch, n]
         skipped = feedback[:, :, 2] * known
-        lately = known * _fading(history.shape[1])
-        weights = np.stack([lately, known - skipped, skipped], axis=1)  # [batch, 3, n]
-        total = weights.sum(axis=2, keepdims=True)
-        averages = (weights @ self.songs[history]) / np.maximum(total, 1e-6)  # [batch, 3, d]
-        shares = (skipped[:, None, :] @ np.stack([lately, known], axis=2))[:, 0]  # [batch, 2]
-        shares = shares / np.maximum(np.stack([total[:, 0, 0], known.sum(axis=1)], axis=1), 1e-6)
-        parts = (averages.reshape(len(history), -1), feedback[:, -1], shares, position / LONGEST)
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+        weights = np.stack([known * _fading(history.shape[1]), known - skipped, skipped], axis=1)  # [batch, 3, n]
+        averages = (weights @ self.songs[history]) / np.maximum(weights.sum(axis=2, keepdims=True), 1e-6)
+        return np.asarray(averages.reshape(len(history), -1))
+
+    def _belief(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
+        known, songs = (history >= 0).astype(np.float32), self.songs[history]  # [batch, n], [batch, n, d]
+        heard = known - feedback[:, :, 2] * known
+        before = np.pad(heard[:, :-1], ((0, 0), (1, 0)))
+        reactions = np.stack([heard, feedback[:, :, 1], before, known], axis=2)  # [batch, n, 4]
+        turned = songs.transpose(0, 2, 1)
+        inverse = np.linalg.inv(turned @ songs + RIDGE * np.eye(songs.shape[2], dtype=np.float32))
+        taste = NEAR_ONE * (inverse @ (turned @ reactions)).reshape(len(history), -1)
+        unsure = RIDGE * np.einsum("bii->bi", inverse)
+        lately = (1.0 - LATELY) * known * _fading(history.shape[1])
+        memory = (lately[:, None, :] @ self.directions[history])[:, 0]
+        return np.concatenate([taste, unsure, memory], axis=1)
+
+
+def _mood(history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
+    """The last feedback and the shares skipped, lately and since the start: [batch, 5]."""
+    known = (history >= 0).astype(np.float32)  # [batch, n]
+    lately, skipped = known * _fading(history.shape[1]), feedback[:, :, 2] * known
+    shares = (skipped[:, None, :] @ np.stack([lately, known], axis=2))[:, 0]  # [batch, 2]
+    shares = shares / np.maximum(np.stack([lately.sum(axis=1), known.sum(axis=1)], axis=1), 1e-6)
+    return np.concatenate([feedback[:, -1], shares], axis=1)
 
 
 def _fading(n: int) -> Floats:

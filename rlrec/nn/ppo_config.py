@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rlrec.errors import ConfigError, require_ranges
 
 ACTIONS = ("offered", "neighbours", "point", "vector")
-STATES = ("track", "last", "averages")
+STATES = ("track", "last", "averages", "belief")
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class PPOConfig:
     # to the one that plays; "point": a point of the map of sound, the nearest song plays; "vector": the song with the
     # largest dot product plays
     neighbours: int = 4  # >= 2: how many songs near the one that plays are candidates
-    state: str = "averages"  # "track": the current song alone; "last": the last ones with their feedback; "averages"
+    state: str = "averages"  # what it sees: "track", "last", "averages" or "belief" (of the taste), little to much
     history: int = 20  # 1..20 songs that the state looks back
     hidden: tuple[int, ...] = (64, 64)  # units of each hidden layer, of policy and value network
     keys: int = 16  # >= 1: width of what songs and state are compared in

@@ -33,6 +33,41 @@ def test_averages_by_hand():
     assert not found[1].any()
 
 
+def test_a_belief_by_hand():
+    """Z'Z + 8 I is diag(9, 12); Y of song 0: heard, liked, nothing before, 1; of song 1: 0, 0, one heard before, 1."""
+    found = ListeningView(SONGS, "belief", history=3)(SEEN)
+    taste = [5 / 9, 5 / 9, 0, 5 / 9, 0, 0, 10 / 12, 10 / 12]
+    rest = [8 / 9, 8 / 12, 0.2 * 0.8, 0.2, 0.1, 0, 1, 1 / 1.8, 0.5, 0.1]
+    np.testing.assert_allclose(found[0], [*taste, *rest], rtol=1e-5)
+    assert found[1].tolist() == [0] * 8 + [1, 1] + [0] * 8  # nothing heard: wholly unsure
+
+
+def test_a_belief_against_scikit_learn():
+    """Its ridge regression, one session and one reaction at a time; the memory by the listeners' own recursion."""
+    from sklearn.linear_model import Ridge
+
+    env = ListeningBatch(5, observe="ids", history=20)
+    songs, rng = default_catalogue().sound, np.random.default_rng(0)
+    view = ListeningView(songs, "belief")
+    observations, _ = env.reset(seed=0)
+    for _ in range(9):
+        observations, *_ = env.step(rng.integers(10, size=5))
+    found = view(observations)
+    for row in range(5):
+        played = observations["history"][row] >= 0
+        z, feedback = songs[observations["history"][row][played]], observations["feedback"][row][played]
+        heard = 1 - feedback[:, 2]
+        memory = np.zeros(5)
+        for one in z:
+            memory = 0.8 * memory + 0.2 * one / np.linalg.norm(one)
+        reactions = np.column_stack([heard, feedback[:, 1], [0, *heard[:-1]], np.ones(len(z))])
+        taste = 5 * Ridge(8.0, fit_intercept=False).fit(z, reactions).coef_.T  # [5, 4]
+        unsure = 8 * np.diag(np.linalg.inv(z.T @ z + 8 * np.eye(5)))
+        np.testing.assert_allclose(found[row, :30], [*taste.ravel(), *unsure, *memory], atol=1e-4)
+    np.testing.assert_allclose(found[:, 25:30], env.listeners.memory, atol=1e-5)
+    np.testing.assert_array_equal(found[:, 30:], ListeningView(songs, "averages")(observations)[:, 15:])
+
+
 def test_averages_against_a_loop():
     env = ListeningBatch(5, observe="ids", history=12)
     songs, rng = default_catalogue().sound, np.random.default_rng(0)
@@ -59,7 +94,7 @@ def test_averages_against_a_loop():
 
 def test_only_so_many_songs_count():
     """A change in an older song leaves the state as it is, a change in a younger one doesn't."""
-    for kind in ("last", "averages"):
+    for kind in ("last", "averages", "belief"):
         view = ListeningView(SONGS, kind, history=2)
         older, younger = (dict(SEEN, history=SEEN["history"].copy()) for _ in range(2))
         older["history"][0, 0], younger["history"][0, 1] = 1, 1
@@ -75,5 +110,5 @@ def test_a_short_history_fills_the_front():
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ConfigError, match="track, last, averages"):
+    with pytest.raises(ConfigError, match="track, last, averages, belief"):
         ListeningView(SONGS, "all")
