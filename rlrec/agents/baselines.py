@@ -124,17 +124,22 @@ class GreedyListening:
     The belief about taste is the ridge regression of "heard or skipped" on the map of sound over the songs of this
     session, i.e. the mean of a Gaussian posterior: w = (Z'Z + ridge I)^-1 Z'(y - mean), Z [songs, 5]. Songs are ranked
     by z . w plus ``appeal_weight`` times their popularity score: what pleases next, never what it does to the mood.
+    With ``like_weight`` a like counts that much more than a song heard: y = heard + like_weight liked.
     """
 
-    def __init__(self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0
+    ) -> None:
         self.catalogue, self.ridge, self.appeal_weight = catalogue, ridge, appeal_weight
+        self.like_weight = like_weight
 
     def belief(self, observations: dict[str, NDArray[Any]]) -> Floats:
         """The posterior mean of the taste, in share of songs heard per unit of sound: [batch, 5]."""
         history = observations["history"]  # [batch, n]
         known = history >= 0
         sound = self.catalogue.sound[np.maximum(history, 0)] * known[:, :, None]  # [batch, n, 5]
-        heard = 1.0 - observations["feedback"][:, :, 2].astype(np.float64)
+        feedback = observations["feedback"].astype(np.float64)
+        heard = 1.0 - feedback[:, :, 2] + self.like_weight * feedback[:, :, 1]
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
         centred = (heard - (heard * known).sum(axis=1, keepdims=True) / count) * known
         gram = np.einsum("bni,bnj->bij", sound, sound) + self.ridge * np.eye(sound.shape[2])
@@ -159,9 +164,10 @@ class VariedListening(GreedyListening):
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06, variety: float = 1.0
-    ) -> None:
-        super().__init__(catalogue, ridge=ridge, appeal_weight=appeal_weight)
+        self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0,
+        variety: float = 1.0,
+    ) -> None:  # fmt: skip
+        super().__init__(catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight)
         self.variety = variety
 
     def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:

@@ -144,14 +144,18 @@ def _constant(env: ListeningBatch, seed: int, *, prior: float = 20.0, bonus: flo
     return BestConstantList(len(env.catalogue), prior=prior, bonus=bonus)
 
 
-def _greedy(env: ListeningBatch, seed: int, *, ridge: float = 8.0, appeal_weight: float = 0.06) -> Recommender:
-    return GreedyListening(env.catalogue, ridge=ridge, appeal_weight=appeal_weight)
+def _greedy(
+    env: ListeningBatch, seed: int, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0
+) -> Recommender:
+    return GreedyListening(env.catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight)
 
 
 def _rule(
-    env: ListeningBatch, seed: int, *, ridge: float = 8.0, appeal_weight: float = 0.06, variety: float = 1.0
-) -> Recommender:
-    return VariedListening(env.catalogue, ridge=ridge, appeal_weight=appeal_weight, variety=variety)
+    env: ListeningBatch, seed: int, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0,
+    variety: float = 1.0,
+) -> Recommender:  # fmt: skip
+    settings = {"ridge": ridge, "appeal_weight": appeal_weight, "like_weight": like_weight, "variety": variety}
+    return VariedListening(env.catalogue, **settings)
 
 
 def _linucb(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:

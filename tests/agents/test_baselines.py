@@ -54,14 +54,17 @@ def test_table_policies_by_hand():
     assert TablePolicy.greedy(model).recommend(np.array([2]), 5)[0, -1] == 2  # jazz after jazz comes last
 
 
-def test_belief_is_ridge_regression_by_the_normal_equations():
-    env, _ = listening(3)
+@pytest.mark.parametrize("like_weight", [0.0, 2.0])
+def test_belief_is_ridge_regression_by_the_normal_equations(like_weight):
+    env, _ = listening(20)
     for _ in range(6):
-        observation = env.step(np.zeros(3, int))[0]
-    greedy = GreedyListening(env.catalogue, ridge=2.0)
+        observation = env.step(np.zeros(20, int))[0]
+    greedy = GreedyListening(env.catalogue, ridge=2.0, like_weight=like_weight)
+    assert observation["feedback"][:, :, 1].any()
     for row, belief in enumerate(greedy.belief(observation)):
         songs = observation["history"][row][observation["history"][row] >= 0]
-        heard = 1 - observation["feedback"][row, -len(songs) :, 2]
+        feedback = observation["feedback"][row, -len(songs) :]
+        heard = 1 - feedback[:, 2] + like_weight * feedback[:, 1]
         sound = env.catalogue.sound[songs]
         expected = np.linalg.inv(sound.T @ sound + 2 * np.eye(5)) @ sound.T @ (heard - heard.mean())
         np.testing.assert_allclose(belief, expected, atol=1e-7)
