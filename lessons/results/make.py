@@ -30,7 +30,7 @@ STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one fi
         for state in ("drr-n", "drr-p", "drr-u", "drr-ave")
     },
     "ppo": {
-        "catalogue": f"ppo --map sound --action vector --state belief --hidden 128 64 --steps 4000000 {LARGE}",
+        "catalogue": f"ppo --map sound --action vector --steps 2000000 {LARGE}",
         "offered": f"ppo --map sound --action offered --steps 1000000 {LARGE}",
         "effect_0": f"ppo --map sound --action offered --steps 1000000 --long-term-effect 0 {LARGE}",
     },
