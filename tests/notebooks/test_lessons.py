@@ -24,10 +24,12 @@ EXPECTED_LESSONS = [  # stems
     "07_ddpg",
     "08_prioritised_replay",
     "09_drr_on_movielens",
+    "10_is_it_any_good",
     "11_a_map_of_sound",
     "12_what_is_a_listen_worth",
     "13_ppo",
     "14_from_logs_to_live",
+    "15_the_contest",
 ]
 LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))

@@ -239,7 +239,6 @@ def _draw_table(ax: Axes, table: Floats) -> None:
 
 
 # -- the map of the course -----------------------------------------------------------------------------------
-TO_COME = (10, 15)  # announced, not here yet
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "1  Tables: every number fits on a page",
@@ -279,41 +278,32 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def draw_map(figure: Figure) -> None:
-    """The sixteen lessons in three rows; filled boxes are here, dashed ones are still to come."""
+    """The sixteen lessons in three rows."""
     ax = figure.subplots()
-    ax.set(xlim=(-0.05, 6.05), ylim=(-0.42, 3.05))
+    ax.set(xlim=(-0.05, 6.05), ylim=(0.0, 3.05))
     ax.axis("off")
     number = 0
     for row, (name, colour, titles) in enumerate(PARTS):
         bottom = 2.1 - row
         ax.text(0.06, bottom + 0.72, name, color=colour, weight="bold", va="center", fontsize=11)
         for column, title in enumerate(titles):
-            _box(ax, column, bottom, f"{number:02d}", title, colour, ready=number not in TO_COME)
+            _box(ax, column, bottom, f"{number:02d}", title, colour)
             if column:
                 ax.annotate("", (column + 0.08, bottom + 0.28), (column - 0.08, bottom + 0.28), arrowprops=_ARROW)
             number += 1
-    for place, (words, ready) in enumerate((("here now", True), ("to come", False))):
-        _frame(ax, 0.06 + 1.1 * place, -0.36, 0.22, 0.16, "#555555", ready=ready)
-        ax.text(0.36 + 1.1 * place, -0.28, words, va="center", fontsize=10)
 
 
 _ARROW: dict[str, Any] = {"arrowstyle": "-|>", "color": "#555555", "lw": 1.2, "shrinkA": 0, "shrinkB": 0}
 
 
-def _frame(ax: Axes, left: float, bottom: float, width: float, height: float, colour: str, *, ready: bool) -> None:
-    look: dict[str, Any] = {"fc": colour, "ls": "-"} if ready else {"fc": "white", "ls": (0, (4, 3))}
+def _box(ax: Axes, column: int, bottom: float, number: str, title: str, colour: str) -> None:
     rounded = "round,pad=0,rounding_size=0.06"
-    ax.add_patch(FancyBboxPatch((left, bottom), width, height, boxstyle=rounded, ec=colour, lw=1.4, **look))
-
-
-def _box(ax: Axes, column: int, bottom: float, number: str, title: str, colour: str, *, ready: bool) -> None:
-    _frame(ax, column + 0.08, bottom, 0.84, 0.56, colour, ready=ready)
-    ink = "white" if ready else "#333333"
-    ax.text(column + 0.5, bottom + 0.44, number, color=ink, ha="center", va="center", weight="bold", fontsize=10)
-    ax.text(column + 0.5, bottom + 0.18, title, color=ink, ha="center", va="center", fontsize=9, linespacing=1.1)
+    ax.add_patch(FancyBboxPatch((column + 0.08, bottom), 0.84, 0.56, boxstyle=rounded, ec=colour, fc=colour, lw=1.4))
+    ax.text(column + 0.5, bottom + 0.44, number, color="white", ha="center", va="center", weight="bold", fontsize=10)
+    ax.text(column + 0.5, bottom + 0.18, title, color="white", ha="center", va="center", fontsize=9, linespacing=1.1)
 
 
 FIGURES = {
-    "00_course_map.png": (draw_map, (9.0, 4.8)),
+    "00_course_map.png": (draw_map, (9.0, 4.2)),
     "readme.png": (draw_readme, (10.0, 3.6)),
 }
