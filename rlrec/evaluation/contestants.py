@@ -29,6 +29,7 @@ from rlrec.agents import (
 )
 from rlrec.agents.baselines import best_first, item_pool
 from rlrec.envs import ListeningBatch
+from rlrec.envs.listeners import LONGEST
 from rlrec.envs.propagation import ClusterPropagation, find_clusters
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError
@@ -92,9 +93,8 @@ class PropagatedListening(ListeningBatch):
     worth: NDArray[np.float64]
 
     def _advance(self, actions: Any) -> Any:
-        place = self.steps.copy()
         _, terminated, truncated = super()._advance(actions)
-        return self.worth[self.played[self._rows, np.minimum(place, 19)]], terminated, truncated
+        return self.worth[self.played[self._rows, np.minimum(self.steps, LONGEST - 1)]], terminated, truncated
 
 
 class PropagatedPPO:

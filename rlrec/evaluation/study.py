@@ -72,6 +72,11 @@ class Study:
             raise ConfigError(f"curve is {list(self.curve)}; it must rise and end with steps, {self.steps}")
         if self.seeds < 2 or self.listeners < 2:
             raise ConfigError(f"seeds is {self.seeds}, listeners {self.listeners}; each must be 2 or more")
+        if self.seeds * self.listeners > TRAINING - FIRST or self.listeners > FIRST - FIRST_TUNING:
+            raise ConfigError(
+                f"{self.seeds} seeds of {self.listeners:,} listeners would meet those of a training; at most "
+                f"{TRAINING - FIRST:,} in all, {FIRST - FIRST_TUNING:,} for a seed"
+            )
         for world in self.worlds:
             Dials(**{name: value for name, value in world.items() if name != "candidates"})
         for label, agent in self.agents.items():
@@ -211,15 +216,20 @@ def _run_all(jobs: Sequence[Cell], folder: Path, own: Mapping[str, Factory], wor
     if jobs:
         say(f"{len(jobs)} cells, {len(left)} to run")
     work = (delayed(_numbered)(place, jobs[place], own.get(jobs[place]["agent"])) for place in left)
-    warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)  # loky begins a fresh one
-    for place, found in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
-        cell = found | {"fingerprint": prints[place]}
-        runs.write_json(paths[place], cell)
-        runs.append_row(folder.parent / "cells.csv", [paths[place].name, cell["mean"], cell["seconds"]])
-        done[paths[place]] = json.loads(json.dumps(cell))
-        say(f"{cell['agent']}, {_world_name(cell['world'])}, seed {cell['seed']}: {cell['mean']:.2f} songs a session, "
-            f"took {cell['seconds']:.0f} s")  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "A worker stopped while some jobs", UserWarning)  # loky begins a fresh one
+        for place, found in Parallel(n_jobs=workers, return_as="generator_unordered")(work):
+            cell = found | {"fingerprint": prints[place]}
+            runs.write_json(paths[place], cell)
+            runs.append_row(folder.parent / "cells.csv", [paths[place].name, cell["mean"], cell["seconds"]])
+            done[paths[place]] = json.loads(json.dumps(cell))
+            say(_told(cell))
     return [done[path] for path in paths]
+
+
+def _told(cell: Cell) -> str:
+    where = f"{cell['agent']}, {_world_name(cell['world'])}, seed {cell['seed']}"
+    return f"{where}: {cell['mean']:.2f} songs a session, took {cell['seconds']:.0f} s"
 
 
 def _numbered(place: int, job: Cell, factory: Factory | None) -> tuple[int, Cell]:

@@ -211,6 +211,7 @@ def test_propagated_rewards_are_what_the_song_is_worth():
         ("taste_strength", "taste", "world: taste unknown"),
         ("curve = [320, 640]", "curve = [320]", "must rise and end with steps"),
         ("seeds = 3", "seed = 3", "seed unknown"),
+        ("listeners = 40", "listeners = 3_000_000", "would meet those of a training"),
         ("steps = 640", "steps 640", "study.toml"),
     ],
 )

@@ -34,7 +34,8 @@ def stored(name: str, folder: Path = FOLDER) -> dict[str, Any]:
     path = folder / f"{name}.json"
     if not path.exists():
         raise DataError(
-            f"no stored study {name}; make it with: rlrec study lessons/results/{name}.toml --json {name}.json"
+            f"no stored study {name}; make it with: rlrec study lessons/results/{name}.toml --out runs/{name} "
+            f"--json lessons/results/{name}.json"
         )
     return dict(json.loads(path.read_text("utf-8")))
 
@@ -127,7 +128,7 @@ def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> N
 
 
 def draw_two_dials(figure: Figure, found: Mapping[str, Any] | None = None) -> None:
-    """For each contestant a map over taste and effect: songs more than greedy; a ring where it cannot be told."""
+    """For each contestant a map over taste and effect: songs more than greedy, in brackets where it cannot be told."""
     cells = (stored("dials") if found is None else found)["cells"]
     labels = [label for label in dict.fromkeys(cell["agent"] for cell in cells) if label not in (GREEDY, "oracle")]
     tastes, effects = dial_values(cells)
