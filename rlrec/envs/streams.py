@@ -42,6 +42,7 @@ class Streams:
     """
 
     WIDTH = 64  # numbers a step may use; step t starts at counter t * WIDTH
+    _STEP, _PLACES = np.uint64(WIDTH) * np.array(_GOLDEN), (np.arange(WIDTH, dtype=np.uint64) * _GOLDEN)[:, None]
 
     def __init__(self, batch: int) -> None:
         self.keys = np.zeros(batch, np.uint64)
@@ -63,8 +64,7 @@ class Streams:
 
         ``first`` is the place of the first number within the step (``first + count <= WIDTH``).
         """
-        start = self.keys[rows] + (steps.astype(np.uint64) * np.uint64(self.WIDTH)) * _GOLDEN
-        offsets = np.arange(first, first + count, dtype=np.uint64) * _GOLDEN
-        bits = _mix(start[None, :] + offsets[:, None])  # [count, batch]
+        start = self.keys[rows] + steps.astype(np.uint64) * self._STEP
+        bits = _mix(start + self._PLACES[first : first + count])  # [count, batch]
         bits >>= _S11
         return bits.astype(np.float64) * _UNIT

@@ -26,7 +26,7 @@ from rlrec.errors import ConfigError
 
 Floats = NDArray[np.float32]
 LATELY = 0.8  # weight of a song, for each that came after it
-LONGEST = 20.0  # songs in a session, to scale the place
+LONGEST = 20  # songs in a session, to scale the place
 RIDGE = 8.0  # pull of the regressions towards 0, in songs, as greedy's
 NEAR_ONE = 5.0  # times their coefficients, so that they are about as large as a network's other inputs
 
@@ -49,6 +49,8 @@ class ListeningView:
         self.songs = np.vstack([songs, np.zeros((1, d))]).astype(np.float32)  # row -1: no song
         self.directions = self.songs / np.maximum(np.linalg.norm(self.songs, axis=1, keepdims=True), 1e-6)
         self.kind, self.history, self.width = kind, history, widths[kind]
+        self.fading = (LATELY ** np.arange(history - 1, -1, -1)).astype(np.float32)  # ..., .64, .8, 1
+        self.ridge = RIDGE * np.eye(d, dtype=np.float32)
 
     def __call__(self, observations: dict[str, NDArray[Any]]) -> Floats:
         """States [batch, width] from ``history`` [batch, n], oldest first, -1: none; ``feedback`` [batch, n, 3]."""
@@ -58,8 +60,11 @@ class ListeningView:
         feedback = observations["feedback"][:, -self.history :]
         if self.kind == "last":
             return self._last(history, feedback)
-        taste = self._averages if self.kind == "averages" else self._belief
-        parts = (taste(history, feedback), _mood(history, feedback), observations["position"] / LONGEST)
+        known = (history >= 0).astype(np.float32)  # [batch, n]
+        skipped = feedback[:, :, 2] * known
+        kinds = np.array([known * self.fading[-known.shape[1] :], known - skipped, skipped, known])  # [4, batch, n]
+        taste = self._averages(history, kinds) if self.kind == "averages" else self._belief(history, feedback, kinds)
+        parts = (*taste, _mood(feedback, kinds), observations["position"] / LONGEST)
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
     def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
@@ -69,36 +74,32 @@ class ListeningView:
         vector[:, : plays.shape[1] * plays.shape[2]] = plays.reshape(len(history), -1)
         return vector
 
-    def _averages(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
-        known = (history >= 0).astype(np.float32)  # [batch, n]
-        skipped = feedback[:, :, 2] * known
-        weights = np.stack([known * _fading(history.shape[1]), known - skipped, skipped], axis=1)  # [batch, 3, n]
+    def _averages(self, history: NDArray[Any], kinds: Floats) -> tuple[Floats]:
+        """The average song lately, of those heard and of those skipped: [batch, 3 d]. ``kinds``: as for ``_mood``."""
+        weights = kinds[:3].swapaxes(0, 1)  # [batch, 3, n]
         averages = (weights @ self.songs[history]) / np.maximum(weights.sum(axis=2, keepdims=True), 1e-6)
-        return np.asarray(averages.reshape(len(history), -1))
+        return (averages.reshape(len(history), -1),)
 
-    def _belief(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
-        known, songs = (history >= 0).astype(np.float32), self.songs[history]  # [batch, n], [batch, n, d]
-        heard = known - feedback[:, :, 2] * known
-        before = np.pad(heard[:, :-1], ((0, 0), (1, 0)))
-        reactions = np.stack([heard, feedback[:, :, 1], before, known], axis=2)  # [batch, n, 4]
+    def _belief(self, history: NDArray[Any], feedback: NDArray[Any], kinds: Floats) -> tuple[Any, Any, Any]:
+        """Taste [batch, 4 d], how unsure [batch, d], memory of directions [batch, d]."""
+        lately, heard, _, known = kinds
+        songs = self.songs[history]  # [batch, n, d]
+        reactions = np.zeros((*heard.shape, 4), np.float32)
+        reactions[:, :, 0], reactions[:, :, 1], reactions[:, 1:, 2] = heard, feedback[:, :, 1], heard[:, :-1]
+        reactions[:, :, 3] = known
         turned = songs.transpose(0, 2, 1)
-        inverse = np.linalg.inv(turned @ songs + RIDGE * np.eye(songs.shape[2], dtype=np.float32))
+        inverse = np.linalg.inv(turned @ songs + self.ridge)
         taste = NEAR_ONE * (inverse @ (turned @ reactions)).reshape(len(history), -1)
-        unsure = RIDGE * np.einsum("bii->bi", inverse)
-        lately = (1.0 - LATELY) * known * _fading(history.shape[1])
-        memory = (lately[:, None, :] @ self.directions[history])[:, 0]
-        return np.concatenate([taste, unsure, memory], axis=1)
+        unsure = RIDGE * inverse.diagonal(axis1=1, axis2=2)
+        memory = ((1.0 - LATELY) * lately[:, None, :] @ self.directions[history])[:, 0]
+        return taste, unsure, memory
 
 
-def _mood(history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
-    """The last feedback and the shares skipped, lately and since the start: [batch, 5]."""
-    known = (history >= 0).astype(np.float32)  # [batch, n]
-    lately, skipped = known * _fading(history.shape[1]), feedback[:, :, 2] * known
-    shares = (skipped[:, None, :] @ np.stack([lately, known], axis=2))[:, 0]  # [batch, 2]
-    shares = shares / np.maximum(np.stack([lately.sum(axis=1), known.sum(axis=1)], axis=1), 1e-6)
-    return np.concatenate([feedback[:, -1], shares], axis=1)
+def _mood(feedback: NDArray[Any], kinds: Floats) -> Floats:
+    """The last feedback and the shares skipped, lately and since the start: [batch, 5].
 
-
-def _fading(n: int) -> Floats:
-    """Weights [n] that grow towards the newest: ..., .64, .8, 1."""
-    return (LATELY ** np.arange(n - 1, -1, -1)).astype(np.float32)
+    ``kinds`` [4, batch, n]: how much each song counts lately, whether it was heard, skipped, known.
+    """
+    lately, _, skipped, known = kinds
+    shares = [(skipped * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6) for weight in (lately, known)]
+    return np.column_stack([feedback[:, -1], *shares])
