@@ -20,7 +20,10 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RLREC = str(Path(sys.executable).parent / "rlrec")
 PAPER = "--vectors mf --residual none"  # the paper's: an actor and critics that start from nothing
-LARGE = "--minibatch 1024 --epochs 6 --rollout 512 --entropy 0 --discount 0.9 --gae-lambda 0.8 --learning-rate 2e-3"
+LARGE = (
+    "--environments 128 --rollout 128 --minibatch 1024 --epochs 6 --entropy 0 --discount 0.9 --gae-lambda 0.8 "
+    "--learning-rate 2e-3"
+)
 STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one file
     "rerank_ml-100k": {"": "ddpg --data ml-100k --protocol rerank --steps 32000"},
     "rerank_ml-1m": {"": "ddpg --data ml-1m --protocol rerank --steps 32000"},
@@ -30,7 +33,7 @@ STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one fi
         for state in ("drr-n", "drr-p", "drr-u", "drr-ave")
     },
     "ppo": {
-        "catalogue": f"ppo --map sound --action vector --steps 2000000 {LARGE}",
+        "catalogue": f"ppo --map sound --action vector --state belief --hidden 128 64 --steps 8000000 {LARGE}",
         "offered": f"ppo --map sound --action offered --steps 1000000 {LARGE}",
         "effect_0": f"ppo --map sound --action offered --steps 1000000 --long-term-effect 0 {LARGE}",
     },

@@ -20,16 +20,15 @@ from rlrec import runs
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.datasets.catalogue import CATALOGUE
 from rlrec.envs import Catalogue, Dials, ListeningBatch, make_catalogue
-from rlrec.errors import ConfigError, DataError
+from rlrec.errors import ConfigError, DataError, require_ranges
 from rlrec.evaluation import vae_run
 from rlrec.evaluation.run_config import Config, resume_command, versions
-from rlrec.evaluation.training import STOPPED, Say, extend, refuse_used, run_session
+from rlrec.evaluation.training import MOST_ENVIRONMENTS, STOPPED, Say, extend, refuse_used, run_session
 from rlrec.nn.ppo_config import PPOConfig
 
 if TYPE_CHECKING:
     from rlrec.agents.ppo import PPO
 
-ENVIRONMENTS = 32
 TOLD = {"reward": "reward", "entropy": "entropy", "kl": "kl"}  # on the screen: which figure of a round
 HEARD = (1.0, 0.0, 0.0)  # feedback to a song of a history: heard to its end, no like, no skip
 
@@ -43,6 +42,10 @@ class World:
     candidates: int = 10  # 2..40 songs on offer at each step, for action "offered"
     taste_strength: float = 1.5  # 0..5 logits
     long_term_effect: float = 1.0  # 0..5: how strongly listeners tire of the same
+    environments: int = 32  # 1..10,000 listeners at a time in training; many cost less time a song
+
+    def __post_init__(self) -> None:
+        require_ranges(self, [("environments", 1, MOST_ENVIRONMENTS)])
 
     def dials(self) -> Dials:
         """The listeners'. Raises ``ConfigError``."""
@@ -60,7 +63,7 @@ def train(
     Raises ``ConfigError`` and ``DataError``.
     """
     refuse_used(folder)
-    round_size = settings.rollout * ENVIRONMENTS
+    round_size = settings.rollout * world.environments
     if steps < 1 or seed < 0:
         raise ConfigError(f"steps is {steps}, seed is {seed}; they must be 1 or more, and 0 or more")
     if checkpoint_every < round_size:
@@ -101,7 +104,7 @@ def _go(folder: Path, stored: Config, tracks: Tracks, command: str, say: Say) ->
 
     world, settings = settings_of(stored)
     try:
-        env, found = environment(stored, make_catalogue(tracks), ENVIRONMENTS), runs.checkpoints(folder)
+        env, found = environment(stored, make_catalogue(tracks), world.environments), runs.checkpoints(folder)
         say(f"data       {stored['data']}: {len(tracks):,} tracks")
         if found:
             agent = PPO.load(found[-1][1], env)
@@ -113,9 +116,7 @@ def _go(folder: Path, stored: Config, tracks: Tracks, command: str, say: Say) ->
         return STOPPED
     effect = f"taste {world.taste_strength:g}, long-term effect {world.long_term_effect:g}"
     say(f"agent      ppo, {settings.action}, state {settings.state}, {agent.songs.shape[1]} dimensions, {effect}")
-    say(
-        f"steps      {stored['steps']:,} of {ENVIRONMENTS} listeners at a time, seed {stored['seed']}, kept in {folder}"
-    )
+    say(f"steps      {stored['steps']:,}, {world.environments} listeners at a time, seed {stored['seed']}, in {folder}")
     told = {"fields": Round._fields, "told": TOLD, "every": 1}
     return run_session(folder, stored, agent, env, agent.save, **told, command=command, say=say)  # type: ignore[arg-type]
 

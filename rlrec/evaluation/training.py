@@ -25,6 +25,15 @@ from rlrec.evaluation.run_config import Config, device, resume_command
 
 Say = Callable[[str], None]
 FINISHED, DIVERGED, STOPPED = 0, 1, 130
+FIRST_TRAINING, MOST_ENVIRONMENTS = 10_000_000, 10_000
+
+
+def training_seed(seed: int) -> int:
+    """Where the environments of a run with ``seed`` begin: two runs share no listener, and no evaluation asks one.
+
+    Row i of a batch is seeded with ``training_seed(seed) + i``; evaluations begin at 1,000,000 and at 2,000,000.
+    """
+    return FIRST_TRAINING + MOST_ENVIRONMENTS * seed
 
 
 def refuse_used(folder: Path) -> None:
@@ -103,7 +112,7 @@ def _train(
             return asked.is_set()
 
         try:
-            agent.train(env, stored["steps"] - agent.step, callback=after_round, seed=stored["seed"])
+            agent.train(env, stored["steps"] - agent.step, callback=after_round, seed=training_seed(stored["seed"]))
         finally:
             progress.close()
         runs.save_checkpoint(folder, agent.step, save)

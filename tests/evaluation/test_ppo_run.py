@@ -49,6 +49,17 @@ def same(one, other):
     return all((weights(one)[name] == values).all() for name, values in weights(other).items())
 
 
+def test_two_seeds_share_no_listener(tmp_path, monkeypatch):
+    """Seeds 0 and 1, 48 listeners at a time: no row of the one is a row of the other, none is an evaluation's."""
+    seen = []
+    monkeypatch.setattr(PPO, "train", lambda self, env, steps, *, callback, seed: seen.append((env.num_envs, seed)))
+    for one in (0, 1):
+        assert main(command(tmp_path / str(one), "--environments", "48", "--seed", str(one))) == 0
+    (rows, first), (_, second) = seen
+    assert rows == 48 and second - first >= rows
+    assert first >= simulate_run.FIRST + 1_000_000
+
+
 def test_a_run_keeps_settings_metrics_and_checkpoints(whole):
     stored = read_config(whole)
     assert (stored["agent"], stored["steps"], stored["ppo"]["schedule_steps"]) == ("ppo", 2048, 2048)
