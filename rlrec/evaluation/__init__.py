@@ -27,7 +27,9 @@ from rlrec.evaluation.protocols import (
     split_rerank,
     split_session,
 )
-from rlrec.evaluation.simulate import Interval, Played, bootstrap_interval, play, simulate
+from rlrec.evaluation.simulate import Interval, Played, mean_interval, play, simulate
+
+bootstrap_interval = mean_interval  # the old name, until every lesson says the new one
 
 __all__ = [
     "Interval",
@@ -37,12 +39,12 @@ __all__ = [
     "Split",
     "average_precision",
     "between_user_overlap",
-    "bootstrap_interval",
     "catalogue_coverage",
     "check_no_leak",
     "compare",
     "hit_rate",
     "intra_list_diversity",
+    "mean_interval",
     "ndcg_at_k",
     "ndcg_of_the_list",
     "next_item",

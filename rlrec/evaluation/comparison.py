@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.evaluation.simulate import Interval, bootstrap_interval
+from rlrec.evaluation.simulate import Interval, mean_interval
 from rlrec.evaluation.verdict import Rival, verdict
 
 Floats = NDArray[np.float64]
@@ -48,20 +48,17 @@ class Measured:
 def summarise(measured: Sequence[Measured]) -> dict[str, Intervals]:
     """Each model's figures: over seeds mean and interval (Student's t), for one run the figures themselves."""
     return {
-        name: {column: over_seeds([one.means[name][column] for one in measured]) for column in COLUMNS}
+        name: {column: _over_runs([one.means[name][column] for one in measured]) for column in COLUMNS}
         for name in measured[0].means
     }
 
 
-def over_seeds(values: Sequence[float] | Floats) -> Interval:
-    """The mean of independent runs and its 95% interval by Student's t; of one run the value alone, three times."""
-    mean = float(np.mean(values))
-    if len(values) < 2:
-        return Interval(mean, mean, mean)
-    from scipy.stats import t
+def _over_runs(values: Sequence[float]) -> Interval:
+    """Mean and interval of independent runs; of one run the figure alone, three times."""
+    return mean_interval(values) if len(values) > 1 else Interval(values[0], values[0], values[0])
 
-    half = float(t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / np.sqrt(len(values)))
-    return Interval(mean, mean - half, mean + half)
+
+over_seeds = _over_runs  # the old name, until every lesson says the new one
 
 
 @dataclass(frozen=True)
@@ -98,9 +95,9 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
     for name, kind in others:
         users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
         means = [float(values.mean()) for values in users]
-        interval = over_seeds(means) if len(measured) > 1 else bootstrap_interval(users[0])
+        interval = mean_interval(means if len(measured) > 1 else users[0])
         same = len(measured) > 1 < len(users[0]) and all(one.stored["split"] == "time" for one in measured)
-        over_users = bootstrap_interval(np.mean(users, axis=0)) if same else None
+        over_users = mean_interval(np.mean(users, axis=0)) if same else None
         found.append(Difference(name, kind, interval, tuple(means), over_users))
     return found
 

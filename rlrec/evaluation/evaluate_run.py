@@ -231,7 +231,7 @@ def as_json(
              "over_users": one.over_users._asdict() if one.over_users else None}
             for one in against
         ],
-        "interval": "over seeds, Student's t" if len(measured) > 1 else "over users of one seed, bootstrap",
+        "interval": ("over seeds" if len(measured) > 1 else "over users of one seed") + ", Student's t",
         "verdict": told,
         "runs": [
             {"folder": str(one.folder), "seed": one.stored["seed"], "step": one.step, "config": one.stored,

@@ -13,7 +13,7 @@ from rlrec.agents import QLearning, QLearningConfig, RandomPolicy, Recommender, 
 from rlrec.datasets import load_play_counts, load_tracks
 from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation.simulate import bootstrap_interval, simulate
+from rlrec.evaluation.simulate import mean_interval, simulate
 
 ARRAYS = ("like_probability", "like_reward", "dislike_reward", "leave_probability")
 LISTENERS = 2000  # simulated sessions behind each figure of the comparison
@@ -82,8 +82,8 @@ def compare(profile: GenreProfile, agent: QLearning, *, seed: int) -> str:
     env = GenreBatch(LISTENERS, user=profile)
     returns = {name: simulate(env, policy, seed=seed) for name, policy in policies.items()}
     lines = [f"{profile.name}: return of a session, mean and 95% interval over {LISTENERS:,} sessions"]
-    lines += [f"  {name:<18}{bootstrap_interval(values)!s:>26}" for name, values in returns.items()]
-    gain = bootstrap_interval(returns["q-learning"] - returns["random"])
+    lines += [f"  {name:<18}{mean_interval(values)!s:>26}" for name, values in returns.items()]
+    gain = mean_interval(returns["q-learning"] - returns["random"])
     words = "does not tell from" if gain.low <= 0 <= gain.high else "beats" if gain.low > 0 else "loses to"
     return "\n".join([*lines, f"this run {words} random: paired difference {gain}"])
 

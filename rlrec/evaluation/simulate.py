@@ -113,24 +113,32 @@ def _session(env: BatchEnv[Any], policy: Recommender, seed: int) -> Iterator[tup
         alive = alive & ~(terminated | truncated)
 
 
-def bootstrap_interval(values: ArrayLike, *, confidence: float = 0.95, seed: int = 0) -> Interval:
-    """The mean of ``values`` [n] (seeds, users; n >= 2) and its bootstrap interval (percentile, 9,999 resamples).
+def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
+    """The mean of ``values`` [n] (one a seed, or one a listener; n >= 2) and its interval by Student's t.
 
-    For a comparison pass the paired differences: if the interval holds 0, the data do not tell the two apart.
+    ``mean +- t s / sqrt(n)``: s is the standard deviation, its divisor n - 1, and t the quantile
+    ``(1 + confidence) / 2`` of Student's distribution with n - 1 degrees of freedom: 2.78 for five values, near 1.96
+    for many. For a comparison pass the paired differences: if the interval holds 0, the data don't tell the two apart.
+
+    Not the percentile bootstrap, which takes the spread of few values for the true one, and that is too small: where it
+    promises 95%, it holds the mean of normal values in 84% of cases with five, 90% with ten, 94% with thirty; Student's
+    t in 95% with any number. Few values far from normal (one run in five collapsed) deserve trust with neither.
+
+    By hand: of 1, 2, 3, 4, 5 the mean is 3, s^2 = 10 / 4, s / sqrt(5) = 0.707, and 2.776 times that is 1.96.
+
+    >>> print(mean_interval([1, 2, 3, 4, 5]))
+    3.00 [1.04, 4.96]
+
+    ``ConfigError``: fewer than 2 values, not one row, not finite; confidence not between 0 and 1. Student (1908), "The
+    probable error of a mean".
     """
     sample = np.asarray(values, np.float64)
     if sample.ndim != 1 or len(sample) < 2 or not np.isfinite(sample).all():
         raise ConfigError(f"an interval needs 2 finite numbers or more in one row; got shape {sample.shape}")
     if not 0.0 < confidence < 1.0:
         raise ConfigError(f"confidence is {confidence}; it must lie between 0 and 1")
-    from scipy.stats import bootstrap
+    from scipy.special import stdtrit
 
-    found = bootstrap(
-        (sample,),
-        np.mean,
-        confidence_level=confidence,
-        method="percentile",
-        rng=np.random.default_rng(seed),
-        batch=1000,
-    ).confidence_interval
-    return Interval(float(sample.mean()), float(found.low), float(found.high))
+    mean, error = float(sample.mean()), float(sample.std(ddof=1)) / len(sample) ** 0.5
+    half = float(stdtrit(len(sample) - 1, 0.5 + confidence / 2)) * error
+    return Interval(mean, mean - half, mean + half)

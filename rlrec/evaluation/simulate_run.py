@@ -26,11 +26,10 @@ from rlrec.agents import (
 )  # fmt: skip
 from rlrec.envs import ListeningBatch, make_catalogue
 from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation.comparison import over_seeds
 from rlrec.evaluation.evaluate_run import commit
 from rlrec.evaluation.ppo_run import environment, read_config, tracks_of
 from rlrec.evaluation.run_config import Config, device, resume_command, versions
-from rlrec.evaluation.simulate import Interval, bootstrap_interval, simulate
+from rlrec.evaluation.simulate import Interval, mean_interval, simulate
 from rlrec.evaluation.training import Say
 from rlrec.evaluation.verdict import Rival, verdict
 
@@ -143,12 +142,12 @@ def summarise(returns: dict[str, Floats]) -> dict[str, Any]:
         "share_of_oracle": float(agent.mean() / top),
         "share_from_random_to_oracle": float(share),
         "verdict": verdict([Rival(strongest, differences[strongest], others[strongest])], unit=" songs a session"),
-        "interval": "over seeds, Student's t" if len(agent) > 1 else "over listeners of one seed, bootstrap",
+        "interval": ("over seeds" if len(agent) > 1 else "over listeners of one seed") + ", Student's t",
     }
 
 
 def _interval(values: Floats) -> Interval:
-    return over_seeds(values.mean(axis=1)) if len(values) > 1 else bootstrap_interval(values[0])
+    return mean_interval(values.mean(axis=1) if len(values) > 1 else values[0])
 
 
 def _difference(agent: Floats, other: Floats) -> Interval:

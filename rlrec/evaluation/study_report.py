@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.evaluation.aggregate import paired_p_value, probability_of_improvement, stratified_interval
-from rlrec.evaluation.comparison import over_seeds
+from rlrec.evaluation.simulate import mean_interval
 from rlrec.evaluation.verdict import Rival, collapse_alarm, verdict
 
 Floats = NDArray[np.float64]
@@ -54,7 +54,7 @@ def judge(cells: Sequence[Cell], label: str) -> str:
         return "cannot be told yet: no baseline took part"
     gain = means[label] - means[best]
     chance = paired_p_value(gain, rng=np.random.default_rng(0))
-    return verdict([Rival(f"{best}, the strongest baseline", over_seeds(gain), means[best].mean())], chance=chance)
+    return verdict([Rival(f"{best}, the strongest baseline", mean_interval(gain), means[best].mean())], chance=chance)
 
 
 def alarm(cells: Sequence[Cell], label: str) -> str:

@@ -25,7 +25,7 @@ from rlrec import runs
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.datasets.catalogue import CATALOGUE
 from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation.comparison import over_seeds
+from rlrec.evaluation.simulate import mean_interval
 from rlrec.nn.vae import PCA, VAE, Codec, Floats, VAEConfig, kl_to_normal, reconstruction_error
 from rlrec.retrieval import Neighbours
 
@@ -258,7 +258,12 @@ def study(
     command: str = "",
     say: Say = print,
 ) -> dict[str, Any]:
-    """VAE over ``betas`` beside PCA, fixed ranges and min-max: each figure by seed, mean and interval; provenance."""
+    """VAE over ``betas`` beside PCA, fixed ranges and min-max: each figure by seed, mean and interval; provenance.
+
+    ``seeds``: 2 or more.
+    """
+    if len(seeds) < 2:
+        raise ConfigError(f"seeds are {list(seeds)}; an interval over seeds needs 2 or more")
     from rlrec.evaluation.evaluate_run import commit
     from rlrec.evaluation.run_config import device, versions
 
@@ -282,13 +287,13 @@ def _part(tracks: Tracks, config: VAEConfig, scaling: Any, seeds: Sequence[int],
         found.append(as_json(measure(model, known, new, seed)))
     summary: dict[str, Any] = {
         name: {
-            figure: over_seeds([one[name][figure] for one in found])._asdict()
+            figure: mean_interval([one[name][figure] for one in found])._asdict()
             | {"of_seeds": [one[name][figure] for one in found]}
             for figure in asdict(Quality(0.0, 0.0))
         }
         for name in ("vae", "pca")
     }
-    gain = over_seeds([one["vae"]["mse"] - one["pca"]["mse"] for one in found])
+    gain = mean_interval([one["vae"]["mse"] - one["pca"]["mse"] for one in found])
     say(f"{scaling}, beta {config.beta:g}: mse {summary['vae']['mse']['mean']:.5f}, less PCA's {gain.mean:+.5f}")
     extra = {name: np.mean([one[name] for one in found], axis=0).tolist() for name in ("mean_mse", "variances")}
     return {"scaling": scaling, "beta": config.beta, **summary, "mse_less_pca": gain._asdict(), **extra}

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from rlrec.evaluation import bootstrap_interval
+from rlrec.evaluation import mean_interval
 from rlrec.viz.style import AGENT_COLOURS
 
 TIE = 1e-9  # values closer than this are one value
@@ -52,11 +52,11 @@ def best_in_row(table: ArrayLike) -> NDArray[np.bool_]:
 def learning_curves(
     ax: Axes, curves: Mapping[str, ArrayLike], *, steps: ArrayLike | None = None, ylabel: str = "reward"
 ) -> Axes:
-    """Mean over seeds and 95% bootstrap interval of each of ``curves``: name -> [seeds, points], 2 seeds or more."""
+    """Mean over seeds and its 95% interval (Student's t) of each of ``curves``: name -> [2 or more seeds, points]."""
     for name, curve in curves.items():
         values = np.asarray(curve, np.float64)
         x = np.arange(values.shape[1]) if steps is None else np.asarray(steps)
-        intervals = [bootstrap_interval(column) for column in values.T]
+        intervals = [mean_interval(column) for column in values.T]
         colour = AGENT_COLOURS.get(name)
         (line,) = ax.plot(x, [i.mean for i in intervals], label=name, color=colour)
         ax.fill_between(
@@ -68,9 +68,9 @@ def learning_curves(
 
 
 def interval_bars(ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "return") -> Axes:
-    """One dot with its 95% bootstrap interval for each of ``results``: name -> [seeds], in the order given."""
+    """One dot with its 95% interval (Student's t) for each of ``results``: name -> [seeds], in the order given."""
     for row, (name, values) in enumerate(results.items()):
-        interval = bootstrap_interval(np.asarray(values, np.float64))
+        interval = mean_interval(np.asarray(values, np.float64))
         colour = AGENT_COLOURS.get(name, "#5F5F5F")
         ax.plot([interval.low, interval.high], [row, row], color=colour, lw=3)
         ax.plot(interval.mean, row, "o", color=colour, ms=8)

@@ -8,7 +8,7 @@ import pytest
 from rlrec.agents import QLearning, QLearningConfig, TablePolicy, value_iteration
 from rlrec.envs import PROFILES, GenreBatch
 from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation import bootstrap_interval, simulate
+from rlrec.evaluation import mean_interval, simulate
 
 POP, ROCK = 0, 1
 
@@ -155,7 +155,7 @@ def test_generic_user_learned_against_random_holds_zero():
         learned = simulate(env, agent, seed=10_000 * (seed + 1))
         chance = simulate(env, RandomPolicy(5, np.random.default_rng(seed)), seed=10_000 * (seed + 1) + 5000)
         differences.append((learned - chance).mean())
-    interval = bootstrap_interval(differences)
+    interval = mean_interval(differences)
     assert interval.low < 0 < interval.high
 
 
@@ -239,4 +239,4 @@ def test_bad_arguments(make, words):
 def test_the_optimum_beats_greedy_where_a_flop_ends_the_session():
     model, env = PROFILES["flighty"].model(), GenreBatch(2000, user="flighty")
     gain = simulate(env, TablePolicy.oracle(model), seed=0) - simulate(env, TablePolicy.greedy(model), seed=0)
-    assert bootstrap_interval(gain).low > 15
+    assert mean_interval(gain).low > 15

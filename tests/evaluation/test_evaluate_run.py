@@ -17,10 +17,10 @@ from rlrec.datasets import load_ratings
 from rlrec.datasets.interactions import interaction_keys
 from rlrec.errors import ConfigError
 from rlrec.evaluation import evaluate_run, tuning
-from rlrec.evaluation.comparison import COLUMNS, Measured, compare, judge, over_seeds, summarise
+from rlrec.evaluation.comparison import COLUMNS, Measured, compare, judge, summarise
 from rlrec.evaluation.evaluate_run import figures
 from rlrec.evaluation.protocols import Split, rerank, split_rerank, split_session
-from rlrec.evaluation.simulate import bootstrap_interval
+from rlrec.evaluation.simulate import mean_interval
 from rlrec.evaluation.tasks import Task
 from rlrec.evaluation.tuning import chosen_settings, tuned_baselines, validation_split, with_seed
 from rlrec.nn.backend import tf
@@ -106,7 +106,7 @@ def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
         ("strong", "baseline"), ("after the warm start", "part"), ("item vectors alone", "part"),
     ]  # fmt: skip
     assert [less.interval.mean for less in found] == pytest.approx([0.2, 0.2 / 3, 0.4 / 3])
-    assert found[0].interval == bootstrap_interval(np.array([0.6, 0.8, 0.4]) - [0.6, 0.4, 0.2])
+    assert found[0].interval == mean_interval(np.array([0.6, 0.8, 0.4]) - [0.6, 0.4, 0.2])
 
 
 def test_of_several_runs_the_interval_is_over_seeds():
@@ -116,7 +116,7 @@ def test_of_several_runs_the_interval_is_over_seeds():
     half = 4.302653 / 3**0.5  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3)
     assert less.interval == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-6)
     assert summarise(runs_)["after RL"]["P@5"] == less.interval
-    assert over_seeds([0.25]) == (0.25, 0.25, 0.25)
+    assert summarise(runs_[:1])["after RL"]["P@5"] == (1.0, 1.0, 1.0)  # of one run the figure alone
 
 
 def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
@@ -124,7 +124,7 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     runs_ = [measured(seed, agent=[0.4, 0, 0, 0], vectors=[0] * 4, strong=[0] * 4) for seed in range(3)]
     less, part = compare(runs_)
     assert less.interval == pytest.approx((0.1, 0.1, 0.1))
-    assert less.over_users == pytest.approx(bootstrap_interval(np.array([0.4, 0, 0, 0])))
+    assert less.over_users == pytest.approx(mean_interval(np.array([0.4, 0, 0, 0])))
     assert less.rival().sign == 0
     assert "cannot be told" in judge([less, part])
     drawn = [measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0]) for seed in range(3)]
@@ -135,11 +135,12 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
 @pytest.mark.parametrize(
     ("baseline", "part", "words"),
     [
-        ([0.1, 0.2, 0.3], [0.1, 0.2, 0.3], "RL pays here: +0.200"),
-        ([-0.1, -0.2, -0.3], [0.1, 0.2, 0.3], "RL does not pay here: -0.200"),
-        ([0.1, 0.2, 0.3], [-0.1, -0.2, -0.3], "RL does not pay here: +0.200"),
+        ([0.18, 0.2, 0.22], [0.18, 0.2, 0.22], "RL pays here: +0.200"),
+        ([-0.18, -0.2, -0.22], [0.18, 0.2, 0.22], "RL does not pay here: -0.200"),
+        ([0.18, 0.2, 0.22], [-0.18, -0.2, -0.22], "RL does not pay here: +0.200"),
+        ([0.1, 0.2, 0.3], [0.18, 0.2, 0.22], "cannot be told yet: +0.200"),  # three users: +- 0.25
         ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "cannot be told yet: +0.033"),
-        ([0.1, 0.2, 0.3], [0.0, 0.0, 0.0], "cannot be told yet: +0.200"),
+        ([0.18, 0.2, 0.22], [0.0, 0.0, 0.0], "cannot be told yet: +0.200"),
     ],
 )
 def test_verdicts(baseline, part, words):

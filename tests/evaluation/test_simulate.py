@@ -1,12 +1,13 @@
-"""Returns by hand, common luck, and intervals against SciPy's own theory."""
+"""Returns by hand, common luck, and intervals beside SciPy's and as good as their word."""
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rlrec.agents import PopularityPolicy, TablePolicy
 from rlrec.envs import GenreBatch, GenreProfile, ListeningBatch
 from rlrec.errors import ConfigError
-from rlrec.evaluation import Played, bootstrap_interval, play, simulate
+from rlrec.evaluation import Played, mean_interval, play, simulate
 
 CERTAIN = GenreProfile("certain", np.ones(5), np.arange(1.0, 6.0))
 
@@ -25,22 +26,37 @@ def test_one_session_each_and_no_more():
     assert returns.mean() == pytest.approx(1.0, abs=0.05)  # likes before the first dislike: geometric, mean 1
 
 
-def test_interval_covers_the_mean_of_a_normal():
-    rng = np.random.default_rng(0)
-    held = [bootstrap_interval(rng.normal(3, 1, 40), seed=i) for i in range(200)]
-    assert 0.88 <= np.mean([i.low < 3 < i.high for i in held]) <= 0.98
+def test_interval_is_scipys_students_t():
+    values = [3.1, 2.7, 4.4, 3.9]
+    low, high = stats.t.interval(0.9, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert mean_interval(values, confidence=0.9) == pytest.approx((np.mean(values), low, high), rel=1e-12)
+    assert mean_interval([5.0, 5.0]) == (5.0, 5.0, 5.0)
+
+
+@pytest.mark.parametrize("n", [5, 10, 30])
+def test_an_interval_of_few_seeds_holds_the_mean_as_often_as_it_says(n):
+    """In 4,000 draws, give or take 1%. A percentile bootstrap holds it less often by 11%, 5% and 1.5%."""
+    draws = np.random.default_rng(n).normal(3, 1, (4_000, n))
+    held = np.mean([found.low < 3 < found.high for found in map(mean_interval, draws)])
+    assert held == pytest.approx(0.95, abs=0.01)
 
 
 def test_interval_narrows_with_less_confidence():
     values = np.random.default_rng(0).normal(size=50)
-    wide, narrow = bootstrap_interval(values), bootstrap_interval(values, confidence=0.5)
+    wide, narrow = mean_interval(values), mean_interval(values, confidence=0.5)
     assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
 
 
-@pytest.mark.parametrize("values", [[1.0], [1.0, np.nan], [[1.0, 2.0]]])
+@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan], [1.0, np.inf], [[1.0, 2.0]], [[1.0], [2.0]], 3.0])
 def test_too_little_for_an_interval(values):
     with pytest.raises(ConfigError, match="2 finite numbers"):
-        bootstrap_interval(values)
+        mean_interval(values)
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 95.0, np.nan])
+def test_confidence_is_a_share(confidence):
+    with pytest.raises(ConfigError, match="between 0 and 1"):
+        mean_interval([1.0, 2.0], confidence=confidence)
 
 
 # -- whole sessions ------------------------------------------------------------------------------------------

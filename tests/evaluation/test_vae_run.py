@@ -139,6 +139,7 @@ def test_a_study_sums_up_over_seeds():
         (lambda: vae_run.split(np.zeros((49, 11), np.float32), 0), DataError, "50 or more"),
         (lambda: vae_run.split(np.zeros((60, 11), np.float32), -1), ConfigError, "seed is -1"),
         (lambda: vae_run.scaled(load_tracks("generated"), "log", 0), ConfigError, "'fixed' or 'min-max'"),
+        (lambda: vae_run.study("generated", seeds=(3,)), ConfigError, r"\[3\]; .* 2 or more"),
     ],
 )
 def test_bad_arguments(call, error, words):

@@ -11,8 +11,8 @@ from rlrec.agents.vectors import make_vectors
 from rlrec.datasets import load_ratings
 from rlrec.datasets.interactions import rating_matrix
 from rlrec.errors import DataError
-from rlrec.evaluation import rerank, split_rerank
-from rlrec.evaluation.comparison import COLUMNS, over_seeds
+from rlrec.evaluation import mean_interval, rerank, split_rerank
+from rlrec.evaluation.comparison import COLUMNS
 from rlrec.viz.labs import drr as lab09
 
 LEVELS = {
@@ -44,7 +44,7 @@ def content(shift: float = 0.0, warm: bool = True, seeds: int = 5) -> lab09.Cont
         for seed in reversed(range(seeds))
     ]
     table = {
-        name: {column: over_seeds([run["figures"][name][column] for run in runs])._asdict() for column in COLUMNS}
+        name: {column: mean_interval([run["figures"][name][column] for run in runs])._asdict() for column in COLUMNS}
         for name in levels
     }
     less = {"measure": "P@5", "other": "matrix factorisation", "kind": "baseline", "of_runs": [0.04, 0.05, -0.01]}

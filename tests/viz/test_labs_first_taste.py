@@ -155,5 +155,7 @@ def test_the_readme_prints_each_bar(monkeypatch):
     printed = [text.get_text() for text in right.texts]
     assert printed == ["1.0", "2.0", "3.0", "4.0", "5.0"]
     assert [label.get_text() for label in right.get_yticklabels()] == list(lab00.README_LABELS.values())
-    assert [list(line.get_xdata()) for line in right.lines[:2]] == [[0.0, 2.0], [1.0, 3.0]]  # the intervals
+    half = 12.706205  # t(1 degree of freedom, .975) x standard deviation sqrt(2) / sqrt(2)
+    ends = [line.get_xdata() for line in right.lines[:2]]
+    np.testing.assert_allclose(ends, [[1 - half, 1 + half], [2 - half, 2 + half]], rtol=1e-6)
     assert [patch.get_x() + 0.47 for patch in left.patches] == pytest.approx([4] * 5)  # the best of each row

@@ -33,17 +33,19 @@ def test_heatmap_frames_ties_alike_and_nothing_where_nothing_is_known(ax):
 def test_curves_show_mean_and_interval(ax):
     plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
-    low, high = (
-        ax.collections[0].get_paths()[0].vertices[:, 1].min(),
-        ax.collections[0].get_paths()[0].vertices[:, 1].max(),
-    )
-    assert 1.0 <= low < 2.0
-    assert 4.0 < high <= 6.0
+    band = ax.collections[0].get_paths()[0].vertices
+    half = 4.302653 / 3**0.5  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
+    for x, ends in ((0, (2 - half, 2 + half)), (1, (4 - 2 * half, 4 + 2 * half))):
+        at = band[band[:, 0] == x, 1]
+        np.testing.assert_allclose((at.min(), at.max()), ends, rtol=1e-6)
 
 
 def test_bars_show_mean_and_interval(ax):
     plots.interval_bars(ax, {"random": [1.0, 2.0, 3.0], "oracle": [5.0, 5.0, 5.0]})
     assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == [2.0, 5.0]
+    half = 4.302653 / 3**0.5
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), [2 - half, 2 + half], rtol=1e-6)
+    assert list(ax.lines[2].get_xdata()) == [5.0, 5.0]  # no spread
     assert [label.get_text() for label in ax.get_yticklabels()] == ["random", "oracle"]
 
 

@@ -17,7 +17,7 @@ from rlrec.envs import Catalogue, ListeningBatch
 from rlrec.envs.batch import Rows
 from rlrec.envs.catalogue import SOUND_DIMENSIONS
 from rlrec.envs.listeners import LONGEST
-from rlrec.evaluation import bootstrap_interval
+from rlrec.evaluation import mean_interval
 from rlrec.retrieval import best_k
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
@@ -345,14 +345,14 @@ def believed(agent: DDPG, env: KnownListeners, number: int) -> Floats:
 def training_points(
     ax: Axes, curves: Mapping[str, ArrayLike], steps: Sequence[int], colours: Mapping[str, str], ylabel: str
 ) -> Axes:
-    """Mean over seeds and 95% bootstrap interval of each of ``curves``, name -> [seeds, points], as dots and bars.
+    """Mean over seeds and 95% interval (Student's t) of each of ``curves``, name -> [seeds, points], as dots and bars.
 
     Training is not the same to the last digit on every machine; thin marks keep the pictures alike.
     """
     shift = 0.01 * (max(steps) - min(steps))
     for place, (name, curve) in enumerate(curves.items()):
         x = np.asarray(steps) + (place - (len(curves) - 1) / 2) * shift
-        intervals = [bootstrap_interval(column) for column in np.asarray(curve, np.float64).T]
+        intervals = [mean_interval(column) for column in np.asarray(curve, np.float64).T]
         ax.plot(x, [i.mean for i in intervals], color=colours[name], lw=1.5, alpha=0.2)
         ax.vlines(x, [i.low for i in intervals], [i.high for i in intervals], color=colours[name], lw=2)
         ax.plot(x, [i.mean for i in intervals], "o", color=colours[name], ms=5, label=name)

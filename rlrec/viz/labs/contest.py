@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from rlrec.errors import DataError
 from rlrec.evaluation.aggregate import interquartile_mean, performance_profile, profile_band, stratified_interval
-from rlrec.evaluation.comparison import over_seeds
+from rlrec.evaluation.simulate import mean_interval
 from rlrec.evaluation.study_report import by_agent, judge, strongest, worlds
 from rlrec.viz.style import AGENT_COLOURS, PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
@@ -71,7 +71,7 @@ def gains(cells: Sequence[Cell], label: str, over: str) -> tuple[Floats, Floats]
     mean, sign = np.zeros((len(tastes), len(effects))), np.zeros((len(tastes), len(effects)))
     for row, column in np.ndindex(mean.shape):
         means = by_agent(one_world(cells, tastes[row], effects[column]))
-        gain = over_seeds(means[label] - means[over])
+        gain = mean_interval(means[label] - means[over])
         mean[row, column], sign[row, column] = gain.mean, int(gain.low > 0) - int(gain.high < 0)
     return mean, sign
 
@@ -113,7 +113,7 @@ def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> N
     for label in labels:
         mine = [cell["curve"] for cell in cells if cell["agent"] == label]
         songs = [point[0] for point in mine[0]]
-        every = [over_seeds(np.array([curve[place][1] for curve in mine])) for place in range(len(songs))]
+        every = [mean_interval(np.array([curve[place][1] for curve in mine])) for place in range(len(songs))]
         if len(songs) == 1:
             songs, every = [start, budget], every * 2
         line = "-" if len(mine[0]) > 1 else "--"

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from rlrec.datasets import Ratings
 from rlrec.datasets.interactions import rating_matrix
 from rlrec.errors import DataError
-from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM, over_seeds
+from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM
 from rlrec.evaluation.protocols import Split
-from rlrec.evaluation.simulate import Interval
+from rlrec.evaluation.simulate import Interval, mean_interval
 from rlrec.evaluation.verdict import signed
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider, tick
@@ -207,7 +207,7 @@ def paper_lines(contents: Mapping[str, Content]) -> list[str]:
             ]
         lines += [_beside(content, name, "P@5", None) for name in ("random", ORACLE)]
         paper = float(PAPER[data]["DRR-ave"][0] or 0.0) - float(PAPER[data]["popularity"][0] or 0.0)
-        own = over_seeds(of_runs(content, AGENT, "P@5") - of_runs(content, "popularity by count", "P@5"))
+        own = mean_interval(of_runs(content, AGENT, "P@5") - of_runs(content, "popularity by count", "P@5"))
         lines.append(f"  {'P@5, over popularity':<24}{paper:+.3f}   {signed(own)}")
     return lines
 
@@ -252,7 +252,7 @@ def states_lines(contents: Mapping[str, Content], best: str = "drr-ave", column:
 
 def gain(one: Content, other: Content, column: str = "P@5") -> Interval:
     """The agent of ``one`` less the agent of ``other``, paired by seed: mean and 95% interval (Student's t)."""
-    return over_seeds(of_runs(one, AGENT, column) - of_runs(other, AGENT, column))
+    return mean_interval(of_runs(one, AGENT, column) - of_runs(other, AGENT, column))
 
 
 def states_forest(ax: Axes, contents: Mapping[str, Content], column: str = "P@5") -> Axes:
@@ -337,7 +337,7 @@ def live_forest(ax: Axes, marks: Mapping[str, float], runs: Mapping[str, Floats]
         ax.plot(value, place, "o", mfc="white", mec="0.4", mew=1.5, ms=8)
         ax.text(value + 0.006, place, f"{value:.2f}", va="center", fontsize=8)
     for place, (name, values) in enumerate(runs.items(), len(marks)):
-        of = over_seeds(values.tolist())
+        of = mean_interval(values)
         colour = GREEN if name.endswith("after RL") else ORANGE if name.endswith("the start") else BLUE
         ax.plot([of.low, of.high], [place, place], color=colour, lw=5, solid_capstyle="butt")
         ax.plot(of.mean, place, "o", color=colour, ms=9)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from rlrec.agents import QLearning, RandomPolicy, Recommender, TablePolicy, TrainingLog
 from rlrec.envs import PROFILES, GenreBatch, GenreModel
-from rlrec.evaluation import bootstrap_interval, simulate
+from rlrec.evaluation import mean_interval, simulate
 from rlrec.viz.style import agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
@@ -121,7 +121,7 @@ def _draw_shares(ax: Axes, result: Taste) -> None:
 
 
 def _draw_returns(ax: Axes, result: Taste) -> None:
-    interval = bootstrap_interval(result.returns)
+    interval = mean_interval(result.returns)
     bars = {"random": result.random, "q-learning": interval.mean, "oracle": result.best}
     low, high = min(0.0, *bars.values()), max(0.0, *bars.values())
     ax.bar(list(bars), list(bars.values()), color=[agent_colour(name) for name in bars], width=0.6)
@@ -197,7 +197,7 @@ FAVOURITE_COLOUR = "#CC79A7"
 
 def evening_bars(ax: Axes, returns: Mapping[str, Floats], labels: Mapping[str, str] | None = None) -> Axes:
     """One bar for each policy of ``returns`` (name -> [seeds]): its mean as a number, its 95% interval as a line."""
-    intervals = {name: bootstrap_interval(values) for name, values in returns.items()}
+    intervals = {name: mean_interval(values) for name, values in returns.items()}
     top = max(interval.high for interval in intervals.values())
     for row, (name, interval) in enumerate(intervals.items()):
         colour = FAVOURITE_COLOUR if name == "one favourite" else agent_colour(name)

@@ -30,7 +30,7 @@ from rlrec.envs.propagation import (
     find_clusters,
 )
 from rlrec.envs.rewards import FractionReward, Reward
-from rlrec.evaluation import bootstrap_interval
+from rlrec.evaluation import mean_interval
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
@@ -262,7 +262,7 @@ def draw_growth(figure: Figure, panels: Mapping[str, Mapping[str, Growth]]) -> N
 
 def _curve(ax: Axes, scheme: str, values: Floats) -> None:
     x, colour = 100 * np.array(SHARES), COLOURS[scheme]
-    intervals = [bootstrap_interval(column) for column in values.T]
+    intervals = [mean_interval(column) for column in values.T]
     ax.plot(x, [i.mean for i in intervals], MARKERS[scheme] + "-", color=colour, label=scheme, ms=4)
     ax.fill_between(x, [i.low for i in intervals], [i.high for i in intervals], color=colour, alpha=0.2, lw=0)
     ax.set_xscale("log")

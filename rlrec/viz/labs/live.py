@@ -19,7 +19,7 @@ from rlrec.datasets import Sessions
 from rlrec.envs import Dials, Listeners, ListeningBatch, default_catalogue
 from rlrec.envs.learned import LearnedListening, ListenerModel
 from rlrec.envs.listeners import DRAWS
-from rlrec.evaluation import bootstrap_interval, simulate
+from rlrec.evaluation import mean_interval, simulate
 from rlrec.evaluation.live import LiveConfig, LiveListening, LiveRound, LiveTraining, StatedPolicy, checkpoint, serve
 from rlrec.viz.style import PALETTE, agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
@@ -362,7 +362,7 @@ def promises_picture(ax: Axes, promised: ArrayLike, given: ArrayLike, marks: dic
 def recovery_picture(ax: Axes, recovered: ArrayLike, sessions: ArrayLike) -> Axes:
     """Share of the loss made good [seeds, points] over ``sessions`` [points]: mean and 95% interval over seeds."""
     values, x = 100 * np.asarray(recovered, np.float64), np.asarray(sessions)
-    found = [bootstrap_interval(column) for column in values.T]
+    found = [mean_interval(column) for column in values.T]
     colour = agent_colour("ppo")
     ax.vlines(x, [i.low for i in found], [i.high for i in found], color=colour, lw=14, alpha=PALE)
     ax.plot(x, [i.mean for i in found], "o", color=colour, ms=6)

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from rlrec.agents.baselines import best_first, item_pool
 from rlrec.envs import Catalogue
 from rlrec.envs.listeners import LONGEST, MEMORY
-from rlrec.evaluation import bootstrap_interval
+from rlrec.evaluation import mean_interval
 from rlrec.viz.style import PALETTE, agent_colour
 from rlrec.viz.widgets import Lab, slider
 
@@ -386,7 +386,7 @@ def _box(x: float, y: float, width: float, height: float, colour: str) -> Any:
 def curves(ax: Axes, found: Mapping[str, ArrayLike], colours: Mapping[str, str], x: ArrayLike | None = None) -> Axes:
     """Mean and 95% interval over seeds of each of ``found``: name -> [seeds, points]."""
     for name, values in found.items():
-        bands = [bootstrap_interval(column) for column in np.asarray(values, np.float64).T]
+        bands = [mean_interval(column) for column in np.asarray(values, np.float64).T]
         places = np.arange(1, len(bands) + 1) if x is None else np.asarray(x)
         ax.plot(places, [band.mean for band in bands], color=colours[name], lw=2.5, label=name)
         ax.fill_between(

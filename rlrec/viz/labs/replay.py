@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
-from rlrec.evaluation import bootstrap_interval
+from rlrec.evaluation import mean_interval
 from rlrec.replay import PrioritisedReplay, PriorityConfig, Sample, SumTree, UniformReplay
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
@@ -219,7 +219,7 @@ def updates_plot(ax: Axes, x: ArrayLike, found: Mapping[str, ArrayLike], xlabel:
     """Updates needed against ``x``: mean and 95% interval over seeds of ``found``: name -> [seeds, points]."""
     for name, values in found.items():
         columns = np.asarray(values, np.float64).T
-        bands = [bootstrap_interval(column) for column in columns]
+        bands = [mean_interval(column) for column in columns]
         colour = COLOURS[name]
         ax.plot(x, [band.mean for band in bands], "o-", ms=4, color=colour, label=name)
         ax.fill_between(x, [band.low for band in bands], [band.high for band in bands], color=colour, alpha=0.25, lw=0)

@@ -21,8 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rlrec.datasets import FEATURES, Tracks, load_tracks
 from rlrec.errors import DataError
-from rlrec.evaluation.comparison import over_seeds
-from rlrec.evaluation.simulate import Interval
+from rlrec.evaluation.simulate import Interval, mean_interval
 from rlrec.evaluation.vae_run import Measured, fingerprint, load, measure, split
 from rlrec.nn.vae import VAE, VAEConfig
 from rlrec.retrieval import Neighbours
@@ -184,7 +183,7 @@ def study_picture(figure: Figure, study: Study) -> None:
     )
     for ax, (name, title, trivial, label, limits) in zip(axes, panels, strict=True):
         _line(ax, [*map(_place, study.betas)], study.vae[name])
-        pca = over_seeds(study.pca[name])
+        pca = mean_interval(study.pca[name])
         ax.axhline(pca.mean, color=ORANGE, lw=2, label="PCA, 5 components")
         ax.axhspan(pca.low, pca.high, color=ORANGE, alpha=0.25, lw=0)
         ax.axhline(trivial, color="black", lw=1, ls=":", label=label)
@@ -199,7 +198,7 @@ def _place(beta: float) -> float:
 
 
 def _line(ax: Axes, x: Sequence[float], values: Floats) -> None:
-    bands = [over_seeds(row) for row in values]
+    bands = [mean_interval(row) for row in values]
     ax.plot(x, [band.mean for band in bands], "o-", ms=4, color=BLUE, label="VAE, 5 dimensions")
     ax.fill_between(x, [b.low for b in bands], [b.high for b in bands], color=BLUE, alpha=0.25, lw=0)
 
