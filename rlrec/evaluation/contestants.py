@@ -1,7 +1,8 @@
 """Who takes part in a study on ``Listening-v0``: each kind of agent, made for one world, one seed and one budget.
 
 A contestant answers ``recommend(observations, k)``; one that learns has ``train(env, steps, *, seed)``, too. All see
-the same: the songs on offer, the last songs with their feedback, the map of sound with popularity [songs, 6].
+the same: the songs on offer, the last songs with their feedback, the map of sound with popularity [songs, 6]. (Those
+that learn from other people's sessions use songs and feedback alone: `rlrec.evaluation.session_log`.)
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.agents import (
+    EASE,
     BestConstantList,
+    BiasedMF,
+    BiasedMFConfig,
+    BiasesPlusEASE,
+    BiasesPlusEASEConfig,
+    EASEConfig,
     GreedyListening,
+    ItemKNN,
+    ItemKNNConfig,
     LinUCB,
     LinUCBConfig,
     ListeningOracle,
@@ -33,6 +42,7 @@ from rlrec.envs.listeners import LONGEST
 from rlrec.envs.propagation import ClusterPropagation, find_clusters
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError
+from rlrec.evaluation.session_log import SessionCollaborative
 from rlrec.nn.ddpg_config import DDPGConfig
 from rlrec.nn.ppo_config import PPO_SETTINGS, PPOConfig
 
@@ -158,6 +168,27 @@ def _rule(
     return VariedListening(env.catalogue, **settings)
 
 
+def _item_knn(env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any) -> Recommender:
+    model = ItemKNN(ItemKNNConfig(**settings))
+    return SessionCollaborative(env.catalogue, model, np.random.default_rng(seed), popular=popular)
+
+
+def _ease(env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any) -> Recommender:
+    model = EASE(EASEConfig(**settings))
+    return SessionCollaborative(env.catalogue, model, np.random.default_rng(seed), popular=popular)
+
+
+def _biases_ease(env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any) -> Recommender:
+    ease = EASEConfig(**{name: settings.pop(name) for name in _names(EASEConfig) & settings.keys()})
+    model = BiasesPlusEASE(BiasesPlusEASEConfig(**settings, ease=ease))
+    return SessionCollaborative(env.catalogue, model, np.random.default_rng(seed), popular=popular)
+
+
+def _mf(env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any) -> Recommender:
+    model = BiasedMF(BiasedMFConfig(**settings), rng=np.random.default_rng([seed, 1]))
+    return SessionCollaborative(env.catalogue, model, np.random.default_rng(seed), popular=popular)
+
+
 def _linucb(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
     return LinUCB(song_map(env), LinUCBConfig(**settings))
 
@@ -197,6 +228,10 @@ KINDS: dict[str, Callable[..., Recommender]] = {
     "constant": _constant,
     "greedy": _greedy,
     "rule": _rule,
+    "item-knn": _item_knn,
+    "ease": _ease,
+    "biases-ease": _biases_ease,
+    "mf": _mf,
     "linucb": _linucb,
     "qlearning": _qlearning,
     "dqn": _dqn,
@@ -206,16 +241,26 @@ KINDS: dict[str, Callable[..., Recommender]] = {
 }  # fmt: skip
 
 
+CONFIGS: dict[str, Any] = {
+    "linucb": LinUCBConfig, "qlearning": QLearningConfig, "ddpg": DDPGConfig, "ppo": PPOConfig,
+    "item-knn": ItemKNNConfig, "ease": EASEConfig, "mf": BiasedMFConfig,
+}  # fmt: skip
+
+
 def settings_of(kind: str) -> set[str]:
     """The names of the settings of a kind of agent."""
     own = {name for name, one in inspect.signature(KINDS[kind]).parameters.items() if one.kind == one.KEYWORD_ONLY}
     if kind == "dqn":
         from rlrec.agents.dqn import DQNConfig
 
-        return own | {one.name for one in fields(DQNConfig)}
-    configs: dict[str, Any] = {"linucb": LinUCBConfig, "qlearning": QLearningConfig, "ddpg": DDPGConfig}
-    config = configs.get(kind, PPOConfig if kind == "ppo" else None)
-    return own | ({one.name for one in fields(config)} if config else set())
+        return own | _names(DQNConfig)
+    if kind == "biases-ease":
+        return own | _names(BiasesPlusEASEConfig) - {"ease"} | _names(EASEConfig)
+    return own | (_names(CONFIGS[kind]) if kind in CONFIGS else set())
+
+
+def _names(config: Any) -> set[str]:
+    return {one.name for one in fields(config)}
 
 
 def make(kind: str, settings: dict[str, Any], env: ListeningBatch, seed: int, steps: int) -> Recommender:

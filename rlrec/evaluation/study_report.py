@@ -14,7 +14,9 @@ from rlrec.evaluation.verdict import Rival, collapse_alarm, verdict
 
 Floats = NDArray[np.float64]
 Cell = dict[str, Any]
-BASELINES = ("random", "popularity", "constant", "greedy", "rule", "linucb")  # kinds
+BASELINES = (  # kinds
+    "random", "popularity", "constant", "greedy", "rule", "linucb", "item-knn", "ease", "biases-ease", "mf",
+)  # fmt: skip
 COLUMNS = {"IQM of songs heard": 22, "P(beats)": 10, "first like": 12, "coverage": 10, "overlap": 9, "training": 10}
 
 
