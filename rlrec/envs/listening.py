@@ -77,6 +77,8 @@ class ListeningBatch(BatchEnv[Any]):
         self.played: Ids = np.full((num_envs, LONGEST), -1, np.int64)  # by position
         self.feedback = np.zeros((num_envs, LONGEST, 3), np.float32)  # fraction, liked, skipped
         self._rows = np.arange(num_envs)
+        self._window = 2 * LONGEST * self._rows[:, None] + np.arange(LONGEST - self.history, LONGEST)  # at step 0
+        self._widen()
 
     # -- spaces ------------------------------------------------------------------------------------------
     def _action_space(self) -> spaces.Space[Any]:
@@ -154,7 +156,14 @@ class ListeningBatch(BatchEnv[Any]):
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """As for every batch."""
         super().restore(state)
+        self._widen()
         self.listeners.restore({name: state[f"listeners_{name}"] for name in self.listeners.state()})
+
+    def _widen(self) -> None:
+        """Put songs that were never played before the first, so that a history is one slice, however short."""
+        self._songs_wide = np.pad(self.played, ((0, 0), (LONGEST, 0)), constant_values=-1)
+        self._feedback_wide = np.pad(self.feedback, ((0, 0), (LONGEST, 0), (0, 0)))
+        self.played, self.feedback = self._songs_wide[:, LONGEST:], self._feedback_wide[:, LONGEST:]
 
     # -- one session -------------------------------------------------------------------------------------
     def _begin(self, rows: Rows) -> None:
@@ -174,7 +183,7 @@ class ListeningBatch(BatchEnv[Any]):
             self.listeners.drift(self.streams.uniform(self.steps, SOUND_DIMENSIONS, first=_DRIFT))
         place = np.minimum(self.steps, LONGEST - 1)
         self.played[self._rows, place] = songs
-        self.feedback[self._rows, place] = np.column_stack(heard)
+        self.feedback[self._rows, place] = np.array(heard).T
         terminated = self.steps + 1 >= self.listeners.length
         if self.n_candidates:
             self.candidates = self._draw_candidates(self.steps + 1)
@@ -195,12 +204,10 @@ class ListeningBatch(BatchEnv[Any]):
         return vector
 
     def _observe_ids(self) -> dict[str, NDArray[Any]]:
-        places = self.steps[:, None] + np.arange(-self.history, 0)  # [batch, history], oldest first
-        seen, rows = places >= 0, self._rows[:, None]
-        places = np.maximum(places, 0)
+        places = self._window + self.steps[:, None]  # [batch, history], oldest first
         view: dict[str, NDArray[Any]] = {
-            "history": np.where(seen, self.played[rows, places], -1),
-            "feedback": self.feedback[rows, places] * seen[:, :, None],
+            "history": self._songs_wide.take(places),
+            "feedback": self._feedback_wide.reshape(-1, 3).take(places, axis=0),
             "position": self.steps[:, None].copy(),
         }
         if self.n_candidates:

@@ -81,12 +81,14 @@ def main():
     labs = (first_taste_lab, evening_lab, update_lab, exploration_lab, reward_lab)
     shown = ", ".join(f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs))
     print(f"Widgets, median redraw by lesson, ms: {shown}")
-    pairs = ppo.compare()
-    ratios = sorted(mine / other for mine, other in pairs)
-    mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"PPO, 8 x 256 steps, 10 epochs   {mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}")
-    spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
-    print(f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}")
+    for environments in ppo.SHAPES:
+        pairs = ppo.compare(environments)
+        ratios = sorted(mine / other for mine, other in pairs)
+        mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+        shape = f"PPO, {environments} x {ppo.ROUND // environments} steps"
+        print(f"{shape:<32}{mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}")
+        spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
+        print(f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}")
     print(f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)")
 
 
