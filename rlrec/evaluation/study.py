@@ -15,24 +15,22 @@
     tries = [{learning_rate = 1e-3}, {learning_rate = 3e-3}]
 
 Each seed has listeners of its own, the same for every agent, so all differences are paired by seed. ``tries``: settings
-to choose from, each trained once with seed 1,000 and judged on other listeners (from 1,000,000); the best one takes
-part in all seeds. A cell is one file in OUT/cells, written whole; what is there is not run again.
+to choose from, each trained once in each world with seed 1,000 and judged on other listeners (from 1,000,000); the best
+one of a world takes part in its seeds. A cell is one file in OUT/cells, written whole; what is there is not run again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import inspect
-import itertools
 import json
 import os
 import re
 import time
-import tomllib
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,60 +38,19 @@ import numpy as np
 
 import rlrec
 from rlrec import runs
-from rlrec.envs import Dials, ListeningBatch
+from rlrec.envs import ListeningBatch
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import contestants, metrics
 from rlrec.evaluation.contestants import Factory
 from rlrec.evaluation.simulate import play
+from rlrec.evaluation.study_plan import FIRST, FIRST_TUNING, TRAINING, TUNING_SEED, WORLD, Study
+
+__all__ = ["FIRST", "TRAINING", "WORLD", "Study", "StudyResult", "as_json", "fingerprint", "run_cell", "run_study"]
 
 Cell = dict[str, Any]
 Say = Callable[[str], object]
-FIRST, FIRST_TUNING, TUNING_SEED = 2_000_000, 1_000_000, 1_000
-TRAINING = 10_000_000  # trainings' listeners begin here, 10,000 for each seed, 100 for each piece of the curve
 BACKENDS = ("loky", "dask")
-WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
-
-
-@dataclass(frozen=True)
-class Study:
-    """What is to be run; see the module's first lines."""
-
-    steps: int  # songs, >= 1
-    agents: dict[str, dict[str, Any]]  # label -> {"agent": kind, settings.., "tries": [settings, ..]}
-    curve: tuple[int, ...] = ()  # ascending, the last is ``steps``
-    seeds: int = 5  # >= 2
-    listeners: int = 500  # >= 2
-    worlds: tuple[dict[str, float], ...] = (WORLD,)
-
-    def __post_init__(self) -> None:
-        if not self.curve:
-            object.__setattr__(self, "curve", (self.steps,))
-        if list(self.curve) != sorted(set(self.curve)) or self.curve[-1] != self.steps or self.curve[0] < 1:
-            raise ConfigError(f"curve is {list(self.curve)}; it must rise and end with steps, {self.steps}")
-        if self.seeds < 2 or self.listeners < 2:
-            raise ConfigError(f"seeds is {self.seeds}, listeners {self.listeners}; each must be 2 or more")
-        if self.seeds * self.listeners > TRAINING - FIRST or self.listeners > FIRST - FIRST_TUNING:
-            raise ConfigError(
-                f"{self.seeds} seeds of {self.listeners:,} listeners would meet those of a training; at most "
-                f"{TRAINING - FIRST:,} in all, {FIRST - FIRST_TUNING:,} for a seed"
-            )
-        for world in self.worlds:
-            Dials(**{name: value for name, value in world.items() if name != "candidates"})
-        for label, agent in self.agents.items():
-            _check_agent(label, agent)
-
-    @classmethod
-    def read(cls, path: str | Path) -> Study:
-        """A study from a TOML file. Raises ``ConfigError`` that names the file, the agent and the key."""
-        try:
-            content = tomllib.loads(Path(path).read_text("utf-8"))
-            known = {"steps", "curve", "seeds", "listeners", "world", "agents"}
-            if content.keys() - known:
-                raise ConfigError(f"{', '.join(sorted(content.keys() - known))} unknown; known: {sorted(known)}")
-            content["worlds"] = _worlds(content.pop("world", {}))
-            return cls(**content | {"curve": tuple(content.get("curve", ()))})
-        except (tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
-            raise ConfigError(f"{path}: {error}") from None
+OWN = "own"  # the kind of an agent that is not the library's, whatever its label
 
 
 @dataclass(frozen=True)
@@ -125,12 +82,14 @@ def run_study(
     if unknown or backend not in BACKENDS:
         raise ConfigError(f"{sorted(unknown) or backend} unknown; agents {[*study.agents, *own]}, backends {BACKENDS}")
     labels = [label for label in [*study.agents, *own] if not only or label in only]
+    if len({_slug(label) for label in labels}) < len(labels):
+        raise ConfigError(f"{labels}: two of these give one name to a file; letters and digits must differ")
     cells = Path(folder) / "cells"
     with _workers(jobs, backend):
         tries = _run_all(_tries(study, labels), cells, own, jobs, say)
-        chosen = _choose(study, tries)
+        chosen = _choose(tries)
         jobs_left = [
-            _job(study, label, chosen.get(label, {}), world, seed, FIRST + seed * study.listeners)
+            _job(study, label, chosen.get((label, _world_name(world)), {}), world, seed, FIRST + seed * study.listeners)
             for world in study.worlds
             for seed in range(study.seeds)
             for label in labels
@@ -179,7 +138,7 @@ def _environment(world: Mapping[str, float], batch: int) -> ListeningBatch:
 
 
 def _job(study: Study, label: str, chosen: Cell, world: Mapping[str, float], seed: int, first: int) -> Cell:
-    agent = study.agents.get(label, {"agent": label})
+    agent = study.agents.get(label, {"agent": OWN})
     settings = {name: value for name, value in agent.items() if name not in ("agent", "tries")} | chosen
     return {
         "agent": label, "kind": agent["agent"], "settings": settings, "world": dict(world), "seed": seed,
@@ -188,19 +147,20 @@ def _job(study: Study, label: str, chosen: Cell, world: Mapping[str, float], see
 
 
 def _tries(study: Study, labels: Sequence[str]) -> list[Cell]:
-    """All settings to choose from, in the first world."""
+    """All settings to choose from, in each world."""
     return [
-        _job(study, label, one, study.worlds[0], TUNING_SEED, FIRST_TUNING)
+        _job(study, label, one, world, TUNING_SEED, FIRST_TUNING)
+        for world in study.worlds
         for label in labels
         for one in study.agents.get(label, {}).get("tries", [])
     ]
 
 
-def _choose(study: Study, tries: Sequence[Cell]) -> dict[str, Cell]:
-    """The settings with the highest mean, by label; of equals the first."""
-    found: dict[str, Cell] = {}
+def _choose(tries: Sequence[Cell]) -> dict[tuple[str, str], Cell]:
+    """The settings with the highest mean, by label and world's name; of equals the first."""
+    found: dict[tuple[str, str], Cell] = {}
     for cell in sorted(tries, key=lambda one: -one["mean"]):
-        found.setdefault(cell["agent"], cell["settings"])
+        found.setdefault((cell["agent"], _world_name(cell["world"])), cell["settings"])
     return found
 
 
@@ -238,30 +198,47 @@ def _numbered(place: int, job: Cell, factory: Factory | None) -> tuple[int, Cell
 
 @contextmanager
 def _workers(jobs: int, backend: str) -> Iterator[None]:
-    """A joblib backend; TensorFlow gets one thread a worker, and no more of its log than errors."""
+    """A joblib backend, one thread a worker."""
     from joblib import parallel_config
 
     if jobs < 1:
         raise ConfigError(f"jobs is {jobs}; it must be 1 or more")
-    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(name, "1")
-    if backend == "loky":
-        with parallel_config("loky", inner_max_num_threads=1):
+    with _one_thread_each():
+        if backend == "loky":
+            with parallel_config("loky", inner_max_num_threads=1):
+                yield
+            return
+        with _dask_client(jobs), parallel_config("dask"):
             yield
-        return
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """What TensorFlow reads at its first import, here and in workers that start meanwhile; taken back afterwards."""
+    added = {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} - os.environ.keys()
+    os.environ.update(dict.fromkeys(added, "1"))
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)
+
+
+@contextmanager
+def _dask_client(jobs: int) -> Iterator[None]:
+    """The Dask client that is open, or one here with ``jobs`` workers. ``ConfigError`` if there is no Dask."""
     try:
         from distributed import Client, LocalCluster, get_client
     except ImportError:
         raise ConfigError("backend dask needs the package distributed: pip install 'distributed'") from None
     try:
         get_client()
-    except ValueError:  # none is open: one here
+    except ValueError:  # none is open
         cluster = LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
-        with cluster, Client(cluster), parallel_config("dask"):  # type: ignore[no-untyped-call]
+        with cluster, Client(cluster):  # type: ignore[no-untyped-call]
             yield
         return
-    with parallel_config("dask"):
-        yield
+    yield
 
 
 def fingerprint(job: Cell, factory: Factory | None = None) -> str:
@@ -292,36 +269,19 @@ def _name(job: Cell) -> str:
     parts = [job["agent"], _world_name(job["world"]), str(job["seed"])]
     if job["seed"] == TUNING_SEED:
         parts.append(hashlib.sha256(json.dumps(job["settings"], sort_keys=True).encode()).hexdigest()[:6])
-    return "_".join(re.sub(r"[^a-z0-9.]+", "-", part.lower()).strip("-") for part in parts) + ".json"
+    return "_".join(_slug(part) for part in parts) + ".json"
+
+
+def _slug(words: str) -> str:
+    return re.sub(r"[^a-z0-9.]+", "-", words.lower()).strip("-")
 
 
 def _world_name(world: Mapping[str, float]) -> str:
-    return ", ".join(f"{name.split('_')[0]} {value:g}" for name, value in world.items() if name != "candidates")
+    told = {name: value for name, value in world.items() if (name, value) != ("candidates", WORLD["candidates"])}
+    return ", ".join(f"{name.split('_')[0]} {value:g}" for name, value in told.items())
 
 
-# -- reading ---------------------------------------------------------------------------------------------
-def _worlds(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
-    """Every combination of the lists in a table."""
-    known = {*WORLD, *(one.name for one in fields(Dials))}
-    if set(world) - known:
-        raise ConfigError(f"world: {', '.join(sorted(set(world) - known))} unknown; known: {', '.join(sorted(known))}")
-    values = {name: one if isinstance(one, list) else [one] for name, one in (WORLD | dict(world)).items()}
-    return tuple(dict(zip(values, one, strict=True)) for one in itertools.product(*values.values()))
-
-
-def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
-    kind = agent.get("agent")
-    if kind not in contestants.KINDS:
-        raise ConfigError(f"agents.{label}: agent is {kind!r}; choose one of {', '.join(contestants.KINDS)}")
-    known = contestants.settings_of(kind)
-    for settings in ({name: one for name, one in agent.items() if name != "tries"}, *agent.get("tries", [])):
-        unknown = settings.keys() - known - {"agent"}
-        if unknown:
-            raise ConfigError(
-                f"agents.{label}: {', '.join(sorted(unknown))} unknown; {kind} has {', '.join(sorted(known)) or 'none'}"
-            )
-
-
+# -- all of it -----------------------------------------------------------------------------------------
 def as_json(result: StudyResult, command: str, seconds: float) -> dict[str, Any]:
     """All of it, with where it comes from."""
     from rlrec.evaluation.evaluate_run import commit

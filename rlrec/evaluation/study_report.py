@@ -17,6 +17,7 @@ Cell = dict[str, Any]
 BASELINES = (  # kinds
     "random", "popularity", "constant", "greedy", "rule", "linucb", "item-knn", "ease", "biases-ease", "mf",
 )  # fmt: skip
+LEARN_BY_RL = ("qlearning", "dqn", "ddpg", "ppo")  # kinds; of all others the verdict says "it"
 COLUMNS = {"IQM of songs heard": 22, "P(beats)": 10, "first like": 12, "coverage": 10, "overlap": 9, "training": 10}
 
 
@@ -42,21 +43,26 @@ def by_agent(cells: Sequence[Cell], name: str = "mean") -> dict[str, Floats]:
     return {label: np.array([values[seed] for seed in sorted(values)]) for label, values in found.items()}
 
 
-def strongest(cells: Sequence[Cell]) -> str | None:
-    """The baseline with the highest mean in one world, by the very figures that are compared; None without one."""
-    kinds = {cell["agent"]: cell["kind"] for cell in cells}
-    means = {label: of.mean() for label, of in by_agent(cells).items() if kinds[label] in BASELINES}
+def strongest(cells: Sequence[Cell], but: str = "") -> str | None:
+    """The baseline with the highest mean in one world, by the very figures that are compared; None without one.
+
+    ``but``: a label that is on trial, and so no baseline, whatever its kind.
+    """
+    kinds = {cell["agent"]: cell["kind"] for cell in cells if cell["agent"] != but}
+    means = {label: of.mean() for label, of in by_agent(cells).items() if kinds.get(label) in BASELINES}
     return max(means, key=lambda label: means[label]) if means else None
 
 
 def judge(cells: Sequence[Cell], label: str) -> str:
-    """The verdict on one agent in one world, against the strongest baseline, paired by seed. [cells of one world]"""
-    means, best = by_agent(cells), strongest(cells)
+    """The verdict on one agent in one world, against the strongest other baseline, paired by seed. [of one world]"""
+    means, best = by_agent(cells), strongest(cells, but=label)
     if best is None:
         return "cannot be told yet: no baseline took part"
     gain = means[label] - means[best]
     chance = paired_p_value(gain, rng=np.random.default_rng(0))
-    return verdict([Rival(f"{best}, the strongest baseline", mean_interval(gain), means[best].mean())], chance=chance)
+    rival = Rival(f"{best}, the strongest baseline", mean_interval(gain), means[best].mean())
+    kind = next(cell["kind"] for cell in cells if cell["agent"] == label)
+    return verdict([rival], chance=chance, subject="RL" if kind in LEARN_BY_RL else "it")
 
 
 def alarm(cells: Sequence[Cell], label: str) -> str:

@@ -1,4 +1,4 @@
-"""Does RL pay here? One function, one line under each table, and the collapse alarm beside it."""
+"""Does RL, or what else is on trial, pay here? One function, one line under each table, and the collapse alarm."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from rlrec.evaluation.simulate import Interval
 
-WORDS = {1: "RL pays here", 0: "cannot be told yet", -1: "RL does not pay here"}
+WORDS = {1: "{} pays here", 0: "cannot be told yet", -1: "{} does not pay here"}  # {}: what is on trial
 
 
 class Rival(NamedTuple):
@@ -30,21 +30,25 @@ class Rival(NamedTuple):
         return int(all(one.low > 0 for one in every)) - int(all(one.high < 0 for one in every))
 
 
-def verdict(rivals: Sequence[Rival], *, unit: str = "", digits: int = 2, chance: float | None = None) -> str:
+def verdict(
+    rivals: Sequence[Rival], *, unit: str = "", digits: int = 2, chance: float | None = None, subject: str = "RL"
+) -> str:
     """One line: RL pays only if the agent beats every rival named (the strongest baseline; its own parts without RL).
 
     It does not pay as soon as one beats it; else it cannot be told yet. ``unit``: of the difference; ``chance``: the
-    p-value of a paired test against the first. The strongest baseline is picked by the figures that are compared,
-    which favours the baseline: picking the largest of several noisy figures overstates it.
+    p-value of a paired test against the first; ``subject``: what is on trial, if it isn't RL. The strongest baseline is
+    picked by the figures that are compared, which favours the baseline: the largest of noisy figures is too large.
 
     >>> print(verdict([Rival("popularity", Interval(0.9, 0.7, 1.1), 9.0)], unit=" songs"))
     RL pays here: +0.90 [+0.70, +1.10] songs over popularity (+10.0%)
     >>> print(verdict([Rival("EASE", Interval(0.1, -0.1, 0.3)), Rival("warm start", Interval(-1, -2, -0.5))]))
     RL does not pay here: +0.10 [-0.10, +0.30] over EASE; -1.00 [-2.00, -0.50] over warm start
+    >>> print(verdict([Rival("popularity", Interval(0.9, 0.7, 1.1))], subject="LinUCB"))
+    LinUCB pays here: +0.90 [+0.70, +1.10] over popularity
     """
     sign = min(one.sign for one in rivals)
     test = "" if chance is None else f", paired test p = {chance:.3f}"
-    return f"{WORDS[sign]}: {'; '.join(one.told(unit, digits) for one in rivals)}{test}"
+    return f"{WORDS[sign].format(subject)}: {'; '.join(one.told(unit, digits) for one in rivals)}{test}"
 
 
 def collapse_alarm(overlap: float, of_popularity: float, of_random: float) -> str:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from rlrec.agents.baselines import best_first, item_pool
+from rlrec.errors import ConfigError
 from rlrec.evaluation import study_report
 from rlrec.evaluation.study import Study, run_study
 
@@ -78,7 +79,18 @@ def test_a_class_of_ones_own_is_not_run_twice_and_gives_the_same(result):
     assert said[-1] == "15 cells, 0 to run"
 
 
+def test_whatever_its_label_it_is_no_baseline(tmp_path):
+    study = Study(steps=64, seeds=2, listeners=5, agents={"random": {"agent": "random"}})
+    own = {"rule": LeastAlike, "oracle": LeastAlike}
+    cells = run_study(study, tmp_path, jobs=1, extra_agents=own, say=lambda line: None).cells
+    assert {cell["kind"] for cell in cells if cell["agent"] != "random"} == {"own"}
+    assert study_report.strongest(cells) == "random"
+    assert sum(line.startswith(("rule: ", "oracle: ")) for line in study_report.text(cells)) == 2
+    with pytest.raises(ConfigError, match="one name to a file"):
+        run_study(study, tmp_path, extra_agents={"random": LeastAlike})
+
+
 def test_it_gets_a_verdict_of_its_own(result):
     cells = result[0].cells
-    assert study_report.judge(cells, "counts").startswith(("RL", "cannot be told yet"))
+    assert study_report.judge(cells, "counts").startswith(("it ", "cannot be told yet"))
     assert any(line.startswith("least alike: ") for line in study_report.text(cells))

@@ -16,7 +16,7 @@ from rlrec.cli import main
 from rlrec.envs import ListeningBatch
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import contestants, play, study_report
-from rlrec.evaluation.study import FIRST, Study, run_cell, run_study
+from rlrec.evaluation.study import FIRST, WORLD, Study, run_cell, run_study
 
 AGENTS = {
     "random": {"agent": "random"},
@@ -100,6 +100,20 @@ def test_the_try_with_the_higher_mean_takes_part(done):
     assert {one["first"] for one in done[1].tries} == {1_000_000}
 
 
+def test_each_world_chooses_among_the_tries_for_itself(tmp_path):
+    """Where listeners tire, variety counts; where they don't, it only costs."""
+    agents = {"rule": {"agent": "rule", "tries": [{"variety": 0.0}, {"variety": 4.0}]}}
+    worlds = tuple(
+        WORLD | {"long_term_effect": effect, "candidates": on_offer} for effect in (0.0, 2.0) for on_offer in (10, 20)
+    )
+    study = Study(steps=1, seeds=2, listeners=200, agents=agents, worlds=worlds)
+    found = run_study(study, tmp_path, jobs=1, say=lambda line: None)
+    assert len(found.tries) == 8
+    assert [cell["settings"]["variety"] for cell in found.cells] == [0.0] * 4 + [4.0] * 4
+    assert [cell["world"] for cell in found.cells[::2]] == list(worlds)
+    assert len(list((tmp_path / "cells").iterdir())) == 16
+
+
 def test_training_in_pieces_is_the_curve(done):
     cell = next(one for one in done[1].cells if one["agent"] == "Q-learning")
     assert [songs for songs, _ in cell["curve"]] == [320, 640]
@@ -153,6 +167,23 @@ def test_other_settings_in_the_same_folder_are_refused(done, tmp_path):
         (tmp_path / "cells" / path.name).write_text("{}")
     with pytest.raises(DataError, match="delete it"):
         run_study(SMALL, tmp_path, say=lambda line: None)
+
+
+def test_what_tensorflow_reads_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    study = Study(steps=1, seeds=2, listeners=2, agents={"random": {"agent": "random"}})
+    seen = []
+    run_study(study, tmp_path, jobs=1, say=lambda line: seen.append(os.environ.get("TF_NUM_INTRAOP_THREADS")))
+    assert set(seen) == {"1"}
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "3"
+
+
+def test_labels_that_would_share_a_file_are_refused(tmp_path):
+    agents = {"a, b": {"agent": "random"}, "A b": {"agent": "random"}}
+    with pytest.raises(ConfigError, match="one name to a file"):
+        run_study(Study(steps=1, seeds=2, listeners=2, agents=agents), tmp_path)
 
 
 def test_an_agent_of_your_own(done, tmp_path):
@@ -240,6 +271,9 @@ def cell(agent, seed, mean, overlap=0.0):
     return {"agent": agent, "kind": kind, "seed": seed, "mean": mean, "world": {}, "overlap": overlap, **rest}
 
 
+LEVELS = {"mine": 10.0, "linucb": 7.0, "popularity": 6.0, "own": 2.0}
+
+
 def test_a_verdict_by_hand():
     """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, standard error 1 / sqrt(3)."""
     cells = [cell("mine", seed, 5.0 + gain, 0.3) for seed, gain in enumerate((1, 2, 3))]
@@ -251,3 +285,22 @@ def test_a_verdict_by_hand():
     assert told.endswith("p = 0.250")
     assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
     assert any(line.startswith("mine: cannot") for line in study_report.text(cells))
+
+
+def test_the_verdict_says_rl_of_rl_alone():
+    cells = [cell(agent, seed, level + 0.1 * seed) for agent, level in LEVELS.items() for seed in range(3)]
+    assert study_report.judge(cells, "mine").startswith("RL pays here: +3.00 [+3.00, +3.00] over linucb")
+    assert study_report.judge(cells, "linucb").startswith("it pays here: +1.00 [+1.00, +1.00] over popularity")
+    assert study_report.judge(cells, "own").startswith("it does not pay here: -5.00 [-5.00, -5.00] over linucb")
+    assert study_report.strongest(cells) == "linucb"
+
+
+def test_every_kind_is_on_trial_or_held_against():
+    told = (*study_report.BASELINES, *study_report.LEARN_BY_RL, "oracle")
+    assert sorted(told) == sorted(contestants.KINDS)
+
+
+@pytest.mark.parametrize("name", ["contest", "dials"])
+def test_the_stored_plans_can_be_read(name):
+    study = Study.read(Path(__file__).parents[2] / "lessons" / "results" / f"{name}.toml")
+    assert {"item-kNN", "EASE", "PPO", "DQN", "DDPG, prioritised"} <= study.agents.keys()

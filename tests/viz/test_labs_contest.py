@@ -62,10 +62,10 @@ def test_a_map_for_everybody_but_greedy_and_the_oracle(cells):
 def test_the_widget_follows_its_controls(cells):
     lab = contest.contest_lab(cells)
     assert lab.controls["agent"].options == ("learner",)
-    assert "RL does not pay here: -1.03" in lab.line.value
+    assert "it does not pay here: -1.03" in lab.line.value
     assert f"over {GREEDY}, the strongest baseline" in lab.line.value
     before = lab.picture.value
-    assert lab.set(effect=1.0).told.startswith("RL pays here: +1.03")
+    assert lab.set(effect=1.0).told.startswith("it pays here: +1.03")
     assert lab.picture.value != before
     found = lab.set(effect=0.0, seeds=2)
     assert {len(values) for values in found.means.values()} == {2}

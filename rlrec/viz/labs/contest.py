@@ -191,8 +191,7 @@ class Setting(NamedTuple):
 def look(cells: Sequence[Cell], seeds: int, taste: float, effect: float, agent: str) -> Setting:
     """The figures of the first ``seeds`` seeds of a world, and the verdict on one agent, put on trial."""
     mine = [cell for cell in one_world(cells, taste, effect) if cell["seed"] < seeds]
-    tried = [cell | {"kind": "on trial"} if cell["agent"] == agent else cell for cell in mine]
-    return Setting(by_agent(mine), agent, str(strongest(tried)), judge(tried, agent))
+    return Setting(by_agent(mine), agent, str(strongest(mine, but=agent)), judge(mine, agent))
 
 
 def draw_setting(figure: Figure, found: Setting) -> None:
