@@ -9,7 +9,7 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +19,7 @@ from rlrec.agents.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.ppo_run import World
+from rlrec.evaluation.study_plan import StudyFlags
 from rlrec.nn.ddpg_config import DDPGConfig
 from rlrec.nn.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.nn.vae import VAEConfig
@@ -328,15 +329,20 @@ def evaluate(
 
 
 def study(
-    file: Annotated[Path, tyro.conf.arg(metavar="FILE.toml")],
+    file: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")] = None,
     /,
+    *,
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     jobs: int = 2,
     backend: Literal["loky", "dask"] = "loky",
     only: tuple[str, ...] = (),
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    flags: Annotated[StudyFlags, tyro.conf.arg(name="")] = StudyFlags(),  # noqa: B008
 ) -> None:
     """Agents x worlds x seeds on simulated listeners, in parallel, resumed where it was stopped; a table, a verdict.
+
+    What is to be run is told by a file, or by --agents and the flags below it. Kinds of agents: random, popularity,
+    constant, greedy, rule, item-knn, ease, biases-ease, mf, linucb, qlearning, dqn, ddpg, ppo, oracle.
 
     Args:
         file: what is to be run; `lessons/results/contest.toml` is an example.
@@ -345,6 +351,7 @@ def study(
         backend: loky: on this machine; dask: a Dask cluster (two workers here if none is open).
         only: labels of agents; the others are left for later.
         json: a file to write all of it to.
+        flags: what is to be run, in place of a file.
     """
     import time
 
@@ -355,7 +362,11 @@ def study(
     start = time.monotonic()
     if json is not None and json.is_dir():
         raise ConfigError(f"{json} is a folder; give a file: --json {json}/NAME.json")
-    result = studies.run_study(studies.Study.read(file), out, jobs=jobs, backend=backend, only=only)
+    also = sorted(_given() & {one.name for one in fields(StudyFlags)})
+    if file is not None and also:
+        raise ConfigError(f"{file} and --{also[0].replace('_', '-')} both say what to run; give one of them")
+    plan = flags.study() if file is None else studies.Study.read(file)
+    result = studies.run_study(plan, out, jobs=jobs, backend=backend, only=only)
     print("\n".join(study_report.text(result.cells)))
     if json is not None:
         command = shlex.join(["rlrec", *ARGUMENTS.get()])

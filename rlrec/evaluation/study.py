@@ -17,6 +17,7 @@
 Each seed has listeners of its own, the same for every agent, so all differences are paired by seed. ``tries``: settings
 to choose from, each trained once in each world with seed 1,000 and judged on other listeners (from 1,000,000); the best
 one of a world takes part in its seeds. A cell is one file in OUT/cells, written whole; what is there is not run again.
+A small study needs no file: ``rlrec study --agents ppo random --long-term-effect 0 1``.
 """
 
 from __future__ import annotations
@@ -38,12 +39,11 @@ import numpy as np
 
 import rlrec
 from rlrec import runs
-from rlrec.envs import ListeningBatch
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import contestants, metrics
 from rlrec.evaluation.contestants import Factory
 from rlrec.evaluation.simulate import play
-from rlrec.evaluation.study_plan import FIRST, FIRST_TUNING, TRAINING, TUNING_SEED, WORLD, Study
+from rlrec.evaluation.study_plan import FIRST, FIRST_TUNING, TRAINING, TUNING_SEED, WORLD, Study, environment
 
 __all__ = ["FIRST", "TRAINING", "WORLD", "Study", "StudyResult", "as_json", "fingerprint", "run_cell", "run_study"]
 
@@ -104,8 +104,8 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
 
     with threadpool_limits(1):  # the same bits wherever it runs
         start, world, seed = time.perf_counter(), job["world"], job["seed"]
-        train_env = _environment(world, contestants.ENVIRONMENTS.get(job["kind"], 32))
-        asked = _environment(world, job["listeners"])
+        train_env = environment(world, contestants.ENVIRONMENTS.get(job["kind"], 32))
+        asked = environment(world, job["listeners"])
         home = asked if job["kind"] == "oracle" else train_env  # the oracle looks into those it serves
         agent = factory(home, seed) if factory else contestants.make(
             job["kind"], job["settings"], home, seed, job["steps"]
@@ -130,11 +130,6 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
             "diversity": round(float(metrics.intra_list_diversity(lists, asked.catalogue.sound).mean()), 6),
             "training_seconds": round(training, 2), "seconds": round(time.perf_counter() - start, 2),
         }  # fmt: skip
-
-
-def _environment(world: Mapping[str, float], batch: int) -> ListeningBatch:
-    dials = {name: value for name, value in world.items() if name != "candidates"}
-    return ListeningBatch(batch, "candidate", "ids", n_candidates=int(world["candidates"]), history=20, **dials)  # type: ignore[arg-type]
 
 
 def _job(study: Study, label: str, chosen: Cell, world: Mapping[str, float], seed: int, first: int) -> Cell:

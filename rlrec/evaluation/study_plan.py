@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rlrec.envs import Dials
+from rlrec.envs import Dials, ListeningBatch
 from rlrec.errors import ConfigError
 from rlrec.evaluation import contestants
 
@@ -44,8 +44,10 @@ class Study:
                 f"{self.seeds} seeds of {self.listeners:,} listeners would meet those of a training; at most "
                 f"{TRAINING - FIRST:,} in all, {FIRST - FIRST_TUNING:,} for a seed"
             )
+        if not self.worlds:
+            raise ConfigError("no world to run in: a dial has no value")
         for world in self.worlds:
-            Dials(**{name: value for name, value in world.items() if name != "candidates"})
+            environment(world, 1)  # refuses what cannot be
         for label, agent in self.agents.items():
             _check_agent(label, agent)
 
@@ -61,6 +63,35 @@ class Study:
             return cls(**content | {"curve": tuple(content.get("curve", ()))})
         except (tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
             raise ConfigError(f"{path}: {error}") from None
+
+
+@dataclass(frozen=True)
+class StudyFlags:
+    """A study without a file: kinds of agents, each with its default settings and its kind as label."""
+
+    agents: tuple[str, ...] = ()  # kinds of agents, each with its default settings
+    steps: int = 8_192  # songs that each learns from, 1 or more
+    curve: tuple[int, ...] = ()  # after how many songs it is asked, ascending; the last is steps; none: after all
+    seeds: int = 5  # 2 or more
+    listeners: int = 300  # asked for each seed, 2 or more
+    taste_strength: tuple[float, ...] = (1.5,)  # a dial of the world; several values: every combination
+    long_term_effect: tuple[float, ...] = (1.0,)  # likewise
+    candidates: tuple[int, ...] = (10,)  # songs on offer; likewise
+
+    def study(self) -> Study:
+        """What these flags ask for. Raises ``ConfigError`` if no agent is named, or one that is not known."""
+        if not self.agents:
+            kinds = " ".join(contestants.KINDS)
+            raise ConfigError(f"nothing to run: give a FILE.toml, or --agents with some of: {kinds}")
+        world = {name: list(getattr(self, name)) for name in WORLD}
+        agents = {kind: {"agent": kind} for kind in self.agents}
+        return Study(self.steps, agents, self.curve, self.seeds, self.listeners, combinations(world))
+
+
+def environment(world: Mapping[str, float], batch: int) -> ListeningBatch:
+    """``batch`` listeners of a ``world``, seen as contestants see them."""
+    dials = {name: value for name, value in world.items() if name != "candidates"}
+    return ListeningBatch(batch, "candidate", "ids", n_candidates=int(world["candidates"]), history=20, **dials)  # type: ignore[arg-type]
 
 
 def combinations(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:

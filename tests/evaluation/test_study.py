@@ -265,6 +265,56 @@ def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
     assert written["command"].startswith("rlrec study")
 
 
+FLAGS = (
+    "--agents popularity greedy random linucb --steps 640 --curve 320 640 --seeds 2 --listeners 20 "
+    "--taste-strength 1.5 --long-term-effect 0 1 --candidates 5"
+).split()
+
+
+def test_flags_in_place_of_a_file(tmp_path, capsys):
+    assert (
+        main(["study", *FLAGS, "--out", str(tmp_path / "out"), "--jobs", "1", "--json", str(tmp_path / "all.json")])
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "long term effect 0" in said
+    assert "640 songs to learn from, 2 seeds of 20 listeners" in said
+    written = json.loads((tmp_path / "all.json").read_text())
+    worlds = [{"taste_strength": 1.5, "long_term_effect": effect, "candidates": 5} for effect in (0.0, 1.0)]
+    agents = {kind: {"agent": kind} for kind in ("popularity", "greedy", "random", "linucb")}
+    study = Study(640, agents, (320, 640), seeds=2, listeners=20, worlds=tuple(worlds))
+    assert written["cells"] == run_study(study, tmp_path / "out", say=lambda line: None).cells  # none is run again
+    assert len(written["cells"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to run: give a FILE.toml, or --agents"),
+        (["--steps", "640"], "with some of: random popularity"),
+        (["study.toml", *FLAGS], "study.toml and --agents both say what to run"),
+        (["study.toml", "--taste-strength", "1.5"], "study.toml and --taste-strength both say what to run"),
+        (["--agents", "ppo", "pop"], "agent is 'pop'; choose one of random"),
+        (["--agents", "random", "--seeds", "1"], "seeds is 1"),
+        (["--agents", "random", "--curve", "5", "--steps", "6"], "must rise and end with steps, 6"),
+        (["--agents", "random", "--candidates", "1"], "n_candidates is 1"),
+        (["--agents", "random", "--long-term-effect", "-1"], "long_term_effect is -1"),
+        (["--agents", "random", "--long-term-effect"], "no world"),
+    ],
+)
+def test_what_is_wrong_with_flags_is_said(tmp_path, capsys, arguments, words):
+    assert main(["study", *arguments, "--out", str(tmp_path / "out")]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_names_every_kind(capsys):
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    said = capsys.readouterr().out.split("Kinds of agents: ")[1].split(".")[0]
+    assert [kind.strip(" ,\n") for kind in said.split()] == list(contestants.KINDS)
+
+
 def cell(agent, seed, mean, overlap=0.0):
     rest = {"first_like": 3.0, "coverage": 0.5, "training_seconds": 0.0, "steps": 10, "listeners": 5}
     kind = {"mine": "qlearning"}.get(agent, agent)
