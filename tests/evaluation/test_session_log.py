@@ -11,7 +11,7 @@ from rlrec.agents import EASE, BiasedMF, EASEConfig, ItemKNN, PopularityByCount
 from rlrec.datasets.interactions import interaction_keys
 from rlrec.envs import Catalogue, ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError
-from rlrec.evaluation import contestants, study_report
+from rlrec.evaluation import contestants, play, study_report
 from rlrec.evaluation.session_log import HEARD, LIKED, SKIPPED, SessionCollaborative, known_ratings
 from rlrec.evaluation.study import FIRST, TRAINING, WORLD, run_cell
 
@@ -190,3 +190,13 @@ def test_before_training_it_says_so():
     agent = SessionCollaborative(world().catalogue, BiasedMF(), np.random.default_rng(0))
     with pytest.raises(ConfigError, match="fit it first"):
         agent.recommend(world().reset(seed=0)[0])
+
+
+def test_with_few_songs_and_many_plays_it_learns_the_taste():
+    """100 songs, 200,000 plays, listeners who never tire: clearly above chance (with 1,000,000 above popularity)."""
+    dials = {"taste_strength": 2.5, "long_term_effect": 0.0}
+    env = ListeningBatch(1000, "candidate", "ids", catalogue=few_songs(), history=20, **dials)
+    agents = [contestants.make(kind, {}, env, 0, 0) for kind in ("random", "ease")]
+    agents[1].train(env, 200_000, seed=TRAINING)
+    heard = [play(env, agent, seed=1_000_000).heard() for agent in agents]
+    assert (heard[1] - heard[0]).mean() > 0.25
