@@ -44,6 +44,7 @@ from rlrec.evaluation import contestants, metrics
 from rlrec.evaluation.contestants import Factory
 from rlrec.evaluation.simulate import play
 from rlrec.evaluation.study_plan import FIRST, FIRST_TUNING, TRAINING, TUNING_SEED, WORLD, Study, environment
+from rlrec.evaluation.training import training_seed
 
 __all__ = ["FIRST", "TRAINING", "WORLD", "Study", "StudyResult", "as_json", "fingerprint", "run_cell", "run_study"]
 
@@ -115,7 +116,7 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
         for piece, songs in enumerate(job["curve"] if learns else job["curve"][-1:]):
             began = time.perf_counter()
             if learns:
-                agent.train(train_env, songs - before, seed=TRAINING + 10_000 * seed + 100 * piece)  # type: ignore[attr-defined]
+                agent.train(train_env, songs - before, seed=training_seed(seed) + 100 * piece)  # type: ignore[attr-defined]
             training, before = training + time.perf_counter() - began, songs
             played = play(asked, agent, seed=job["first"])
             curve.append([songs, round(float(played.heard().mean()), 6)])

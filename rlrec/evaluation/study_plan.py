@@ -15,9 +15,10 @@ from typing import Any
 from rlrec.envs import Dials, ListeningBatch
 from rlrec.errors import ConfigError
 from rlrec.evaluation import contestants
+from rlrec.evaluation.training import training_seed
 
 FIRST, FIRST_TUNING, TUNING_SEED = 2_000_000, 1_000_000, 1_000
-TRAINING = 10_000_000  # trainings' listeners begin here, 10,000 for each seed, 100 for each piece of the curve
+TRAINING = training_seed(0)  # trainings' listeners begin here, 10,000 for each seed, 100 for each piece of the curve
 WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
 
 
