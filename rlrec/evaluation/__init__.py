@@ -44,8 +44,6 @@ from rlrec.evaluation.protocols import (
 )
 from rlrec.evaluation.simulate import Interval, Played, mean_interval, play, simulate
 
-bootstrap_interval = mean_interval  # the old name, until every lesson says the new one
-
 __all__ = [
     "LIMITS",
     "NO_LIMITS",

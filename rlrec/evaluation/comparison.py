@@ -58,9 +58,6 @@ def _over_runs(values: Sequence[float]) -> Interval:
     return mean_interval(values) if len(values) > 1 else Interval(values[0], values[0], values[0])
 
 
-over_seeds = _over_runs  # the old name, until every lesson says the new one
-
-
 @dataclass(frozen=True)
 class Difference:
     """The agent's P@5 less another's, paired: over users for one run, over seeds for several.
