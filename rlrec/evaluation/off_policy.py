@@ -152,8 +152,9 @@ def self_normalised(logged: Logged, target: ArrayLike, *, limits: Limits = LIMIT
 def direct_method(logged: Logged, target: ArrayLike, model: ArrayLike, *, limits: Limits = LIMITS) -> Estimate:
     """DM: what ``model`` [actions] or [n, actions] says of the rewards, averaged over rows and the target's chances.
 
-    No interval (nan): nothing in the log tells how wrong the model is, and its spread over rows would look like
-    certainty. Refuses as the others do: a model says something about actions that it has never seen, too.
+    No interval (nan): its spread over rows doesn't show how wrong the model is, and would look like certainty. What the
+    model missed is the second term of ``doubly_robust``, where there is support. Refuses as the others do: a model says
+    something about actions that it has never seen, too.
 
     >>> logged = Logged([0] * 8 + [1] * 2, [0.2] * 8 + [1.0] * 2, [0.8] * 8 + [0.2] * 2)
     >>> round(direct_method(logged, [0.2, 0.8], [0.3, 0.9], limits=NO_LIMITS).value, 3)  # .2 * .3 + .8 * .9
