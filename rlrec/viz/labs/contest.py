@@ -132,7 +132,7 @@ def draw_two_dials(figure: Figure, found: Mapping[str, Any] | None = None) -> No
     cells = (stored("dials") if found is None else found)["cells"]
     labels = [label for label in dict.fromkeys(cell["agent"] for cell in cells) if label not in (GREEDY, "oracle")]
     tastes, effects = dial_values(cells)
-    columns = 3
+    columns = 4
     axes = figure.subplots(-(-len(labels) // columns), columns, squeeze=False)
     for place, ax in enumerate(axes.flat):
         if place >= len(labels):
@@ -220,4 +220,4 @@ def contest_lab(cells: Sequence[Cell]) -> Lab[Setting]:
     )  # fmt: skip
 
 
-FIGURES = {"15_two_dials.png": (draw_two_dials, (10.5, 5.4)), "15_lucky_seed.png": (draw_lucky, (9.5, 3.2))}
+FIGURES = {"15_two_dials.png": (draw_two_dials, (13.0, 7.0)), "15_lucky_seed.png": (draw_lucky, (9.5, 3.2))}

@@ -38,7 +38,7 @@ CROWD: dict[str, Any] = {
     "long_term_effect": 0.3,
 }
 DIALS = {name: value for name, value in CROWD.items() if name in Dials.__dataclass_fields__}
-OFFLINE, SETTLE, TURN, LIE = 8, 6, 14, 12  # rounds: in the model, live, after the turn, with feedback that lies
+OFFLINE, SETTLE, TURN, LIE = 8, 6, 18, 16  # rounds: in the model, live, after the turn, with feedback that lies
 LIVE = LiveConfig(listeners=256, control=256, level=0.001, probation=LIE)
 SESSION_SD = 4.55  # songs: the spread of one session's reward in this crowd
 JUDGED = 5_000_000  # seeds of the sessions that policies are compared on; nobody trains on them
@@ -121,7 +121,7 @@ def train_offline(agent: PPO, model: ListenerModel, seed: int, rounds: int = OFF
     agent.train(made_of(model, LIVE.listeners), rounds * 20 * LIVE.listeners, seed=2_000_000 + seed * 1000)
 
 
-def train_fresh(agent: PPO, seed: int, towards: float, rounds: int = OFFLINE + SETTLE) -> tuple[float, float]:
+def train_fresh(agent: PPO, seed: int, towards: float, rounds: int = TURN) -> tuple[float, float]:
     """From the first weights of ``seed``: ``rounds`` live with a crowd that leans ``towards``, and nothing before.
 
     Songs heard a session, in truth, after two rounds and at the end.
@@ -393,7 +393,7 @@ def lies_picture(ax: Axes, lied: Sequence[Lied]) -> Axes:
     if all(any(r.alarm for r in one.rounds[lie:]) for one in lied):
         ax.axvspan(lie + 0.5, lie + 2.5, color="#FBE3E6", lw=0, zorder=0)
         ax.text(lie + 0.3, 2.8, "alarm: back to the keeper ", ha="right", va="center", color="#B00020")
-    ax.set(xlim=(0.5, number[-1] + 0.7), ylim=(2, 14), xlabel="round", ylabel="songs heard a session")
+    ax.set(xlim=(0.5, number[-1] + 0.7), ylim=(2, 14), xticks=number[1::2], xlabel="round", ylabel="songs heard a session")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
