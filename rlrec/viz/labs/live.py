@@ -389,11 +389,12 @@ def lies_picture(ax: Axes, lied: Sequence[Lied]) -> Axes:
     for name, label, colour, marker in series:
         y = np.mean([[getattr(r, name) for r in one.rounds] for one in lied], axis=0)
         ax.plot(number, y, color=colour, lw=6, alpha=PALE / 1.5)
-        ax.plot(number, y, marker, color=colour, ms=3, label=label)
+        ax.plot(number, y, marker, color=colour, ms=3, markevery=(1, 2), label=label)
     if all(any(r.alarm for r in one.rounds[lie:]) for one in lied):
         ax.axvspan(lie + 0.5, lie + 2.5, color="#FBE3E6", lw=0, zorder=0)
         ax.text(lie + 0.3, 2.8, "alarm: back to the keeper ", ha="right", va="center", color="#B00020")
-    ax.set(xlim=(0.5, number[-1] + 0.7), ylim=(2, 14), xticks=number[1::2], xlabel="round", ylabel="songs heard a session")
+    ax.set(xlim=(0.5, number[-1] + 0.7), ylim=(2, 14), xticks=number[1::2])
+    ax.set(xlabel="round", ylabel="songs heard a session")
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
