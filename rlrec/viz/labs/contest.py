@@ -198,7 +198,7 @@ def draw_setting(figure: Figure, found: Setting) -> None:
     """Levels of all; the scale stays."""
     ax = figure.subplots()
     draw_levels(ax, found.means)
-    ax.set_xlim(5.5, 15.5)
+    ax.set_xlim(4.5, 15.5)
     for label in ax.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == found.agent else "normal")
 
@@ -216,7 +216,7 @@ def contest_lab(cells: Sequence[Cell]) -> Lab[Setting]:
     }
     return Lab(
         "The two dials", controls, lambda **values: look(cells, **values), draw_setting,
-        lambda found: f"{found.agent}: <b>{found.told}</b>", (8.0, 3.6),
+        lambda found: f"{found.agent}: <b>{found.told}</b>", (8.0, 4.4),
     )  # fmt: skip
 
 
