@@ -37,7 +37,7 @@ lab: $(READY)
 		--LabApp.default_url=/lab/tree/lessons/00_start_here.ipynb
 
 test: $(READY)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec --doctest-modules
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec lessons/*.py --doctest-modules
 	$(BIN)/python -m pytest -n $(JOBS) --nbval lessons
 
 second-machine: $(READY)
@@ -52,7 +52,7 @@ results: $(READY)
 	$(BIN)/python lessons/results/make.py
 
 figures: $(READY)
-	$(BIN)/python -m rlrec.viz.figures figures
+	$(BIN)/python lessons/figures.py figures
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

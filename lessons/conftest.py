@@ -25,7 +25,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
-SANITIZE = ROOT / "tests" / "nbval_sanitize.cfg"
+SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 GREY_LEVELS = 64  # a pixel is off if a channel differs by more
 PIXELS_OFF = 0.005  # a picture is off if a larger part of its pixels is
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
@@ -52,7 +52,9 @@ KERNEL_FIXED = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--refresh", action="store_true", help="store outputs anew, from the text twins")
+    parser.addoption(
+        "--refresh", action="store_true", help="store outputs anew, from the text twins"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,7 +66,9 @@ def pytest_configure(config: pytest.Config) -> None:
     option.nbval_cell_timeout = min(option.nbval_cell_timeout, 120)
     option.nbval_kernel_startup_timeout = max(option.nbval_kernel_startup_timeout, 120)
     if getattr(option, "dist", "no") not in ("no", "loadfile"):
-        option.dist = "loadscope"  # otherwise the cells of one notebook go to two kernels
+        option.dist = (
+            "loadscope"  # otherwise the cells of one notebook go to two kernels
+        )
     set_environment(config)
 
 
@@ -76,8 +80,13 @@ def set_environment(config: pytest.Config) -> None:
     worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
     os.environ["IPYTHONDIR"] = str(config.cache.mkdir(f"ipython-{worker}"))
     os.environ["MPLCONFIGDIR"] = str(config.cache.mkdir("matplotlib"))
-    if worker == "main":  # building the cache in a kernel may take seconds, and then says so on stderr
-        subprocess.run([sys.executable, "-c", "import matplotlib.font_manager"], capture_output=True)
+    if (
+        worker == "main"
+    ):  # building the cache in a kernel may take seconds, and then says so on stderr
+        subprocess.run(
+            [sys.executable, "-c", "import matplotlib.font_manager"],
+            capture_output=True,
+        )
 
 
 @pytest.hookimpl(wrapper=True)
@@ -85,12 +94,21 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector):
     collectors = yield
     if not (parent.config.option.nbval and parent.config.getoption("refresh", False)):
         return collectors
-    is_twin = file_path.parent.name == "text" and file_path.name[:2].isdigit() and file_path.suffix == ".md"
-    asked_for = {Path(argument.partition("::")[0]).resolve() for argument in parent.config.args}
+    is_twin = (
+        file_path.parent.name == "text"
+        and file_path.name[:2].isdigit()
+        and file_path.suffix == ".md"
+    )
+    asked_for = {
+        Path(argument.partition("::")[0]).resolve() for argument in parent.config.args
+    }
     if file_path.suffix == ".ipynb":
         wanted = twin_of(file_path) not in asked_for
     elif is_twin:
-        wanted = file_path in asked_for or not (file_path.parents[1] / f"{file_path.stem}.ipynb").exists()
+        wanted = (
+            file_path in asked_for
+            or not (file_path.parents[1] / f"{file_path.stem}.ipynb").exists()
+        )
     else:
         return collectors
     if not wanted:
@@ -105,7 +123,9 @@ def pytest_runtest_call(item: pytest.Item):
     if isinstance(item.parent, Refreshed):
         return (yield from item.parent.run(item))
     if item.cell.execution_count != item.cell_num + 1:
-        item.raise_cell_error(f"Stored as run number {item.cell.execution_count}, not {item.cell_num + 1}")
+        item.raise_cell_error(
+            f"Stored as run number {item.cell.execution_count}, not {item.cell_num + 1}"
+        )
     result = yield
     compare_pictures(item)
     return result
@@ -115,18 +135,28 @@ def compare_pictures(item: IPyNbCell) -> None:
     """Fail `item` if its pictures are not those stored (nbval itself never looks at them)."""
     stored, seen = pictures(item.cell.outputs), pictures(item.test_outputs)
     if len(stored) != len(seen):
-        item.raise_cell_error(f"{len(stored)} pictures are stored, {len(seen)} were drawn")
+        item.raise_cell_error(
+            f"{len(stored)} pictures are stored, {len(seen)} were drawn"
+        )
     for number, (old, new) in enumerate(zip(stored, seen, strict=True)):
         if old.shape != new.shape:
-            item.raise_cell_error(f"Picture {number} is {new.shape}, not {old.shape} (height, width, channel)")
+            item.raise_cell_error(
+                f"Picture {number} is {new.shape}, not {old.shape} (height, width, channel)"
+            )
         off = float((np.abs(old - new).max(axis=-1) > GREY_LEVELS).mean())
         if off > PIXELS_OFF:
-            item.raise_cell_error(f"Picture {number} differs: {off:.1%} of its pixels, {PIXELS_OFF:.0%} may")
+            item.raise_cell_error(
+                f"Picture {number} differs: {off:.1%} of its pixels, {PIXELS_OFF:.0%} may"
+            )
 
 
 def pictures(outputs: list) -> list[np.ndarray]:
     """PNG pictures of a cell, each [height, width, 3], integers 0 to 255."""
-    encoded = [output["data"]["image/png"] for output in outputs if "image/png" in output.get("data", {})]
+    encoded = [
+        output["data"]["image/png"]
+        for output in outputs
+        if "image/png" in output.get("data", {})
+    ]
     files = [io.BytesIO(base64.b64decode(text)) for text in encoded]
     return [np.asarray(Image.open(file).convert("RGB")).astype(int) for file in files]
 
@@ -152,7 +182,10 @@ def from_twin(text: str) -> nbformat.NotebookNode:
 def to_twin(notebook: nbformat.NotebookNode) -> str:
     """Markdown text of a notebook, without a header."""
     bare = nbformat.v4.new_notebook(cells=notebook.cells)
-    bare.metadata["jupytext"] = {"notebook_metadata_filter": "-all", "cell_metadata_filter": "tags"}
+    bare.metadata["jupytext"] = {
+        "notebook_metadata_filter": "-all",
+        "cell_metadata_filter": "tags",
+    }
     return jupytext.writes(bare, fmt="md")
 
 
@@ -167,7 +200,13 @@ def formatted(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
         str(ROOT / "lessons" / "x.ipynb"),
         "-",
     ]
-    run = subprocess.run(command, input=nbformat.writes(notebook), capture_output=True, text=True, cwd=ROOT)
+    run = subprocess.run(
+        command,
+        input=nbformat.writes(notebook),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
     if run.returncode:
         raise SyntaxError(run.stderr)
     return nbformat.reads(run.stdout, as_version=4)
@@ -191,16 +230,24 @@ class Refreshed(IPyNbFile):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         is_notebook = self.path.suffix == ".ipynb"
-        self.notebook = self.path if is_notebook else self.path.parents[1] / f"{self.path.stem}.ipynb"
+        self.notebook = (
+            self.path
+            if is_notebook
+            else self.path.parents[1] / f"{self.path.stem}.ipynb"
+        )
         self.twin = twin_of(self.notebook)
         self.passed = 0
         self.broken = False
 
     def collect(self):
         if not self.twin.exists():
-            raise self.CollectError(f"{self.notebook} has no text twin: write {self.twin}")
+            raise self.CollectError(
+                f"{self.notebook} has no text twin: write {self.twin}"
+            )
         try:
-            built = from_twin(to_twin(formatted(from_twin(self.twin.read_text("utf-8")))))
+            built = from_twin(
+                to_twin(formatted(from_twin(self.twin.read_text("utf-8"))))
+            )
         except SyntaxError as error:
             raise self.CollectError(f"{self.twin}: {error}") from None
         with mock.patch.object(nbformat, "read", return_value=built):
@@ -208,7 +255,9 @@ class Refreshed(IPyNbFile):
 
     def setup(self) -> None:
         timeout = self.config.option.nbval_kernel_startup_timeout
-        self.kernel = RunningKernel(CURRENT_ENV_KERNEL_NAME, str(self.notebook.parent), timeout)
+        self.kernel = RunningKernel(
+            CURRENT_ENV_KERNEL_NAME, str(self.notebook.parent), timeout
+        )
 
     def run(self, item: IPyNbCell):
         left_alone = f"{self.notebook.name} is left as it was"
@@ -224,7 +273,9 @@ class Refreshed(IPyNbFile):
             raise
         self.passed += 1
         item.cell.execution_count = self.passed
-        item.cell.outputs = [as_stored(output, self.passed) for output in item.test_outputs]
+        item.cell.outputs = [
+            as_stored(output, self.passed) for output in item.test_outputs
+        ]
         return result
 
     def teardown(self) -> None:

@@ -8,7 +8,11 @@ from gymnasium import register
 
 __version__ = "0.1.0"
 
-for _name, _module in (("Genre", "genre"), ("Listening", "listening"), ("Ratings", "ratings")):
+for _name, _module in (
+    ("Genre", "genre"),
+    ("Listening", "listening"),
+    ("Ratings", "ratings"),
+):
     register(
         f"rlrec/{_name}-v0",
         entry_point=f"rlrec.envs.{_module}:{_name}Env",

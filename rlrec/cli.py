@@ -15,17 +15,19 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-from rlrec.agents.drr_config import DRR_SETTINGS, DRRConfig
+from rlrec.agents.ddpg_config import DDPGConfig
+from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.qlearning import QLearningConfig
+from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation.ppo_run import World
-from rlrec.evaluation.study_plan import StudyFlags
-from rlrec.nn.ddpg_config import DDPGConfig
-from rlrec.nn.ppo_config import PPO_SETTINGS, PPOConfig
-from rlrec.nn.vae import VAEConfig
+from rlrec.runs.ppo import World
+from rlrec.sound.vae import VAEConfig
+from rlrec.studies.plan import StudyFlags
 
 Command = Callable[..., int | None]
-ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())  # of the command that runs
+ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar(
+    "arguments", default=()
+)  # of the command that runs
 
 
 def data_list() -> None:
@@ -37,7 +39,11 @@ def data_list() -> None:
         try:
             where = str(locate(name))
         except DataError:
-            where = f"rlrec data fetch {name} ({known.size / 1e6:.1f} MB)" if known.urls else "rlrec data make"
+            where = (
+                f"rlrec data fetch {name} ({known.size / 1e6:.1f} MB)"
+                if known.urls
+                else "rlrec data make"
+            )
         print(f"{name:<17}{known.kind:<27}{where}\n{'':<17}{known.summary}")
 
 
@@ -51,7 +57,9 @@ def data_card(name: Annotated[str, tyro.conf.arg(metavar="NAME")], /) -> None:
 
     own = bundled_folder() / f"{name}.md"
     bundled = name in ("tracks", "ratings", "sessions") and own.is_file()
-    print(own.read_text(encoding="utf-8").rstrip() if bundled else data_set(name).card())
+    print(
+        own.read_text(encoding="utf-8").rstrip() if bundled else data_set(name).card()
+    )
 
 
 def data_fetch(
@@ -100,7 +108,7 @@ def data_make(out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None) 
     """
     from rlrec.datasets.folders import bundled_folder
     from rlrec.datasets.generate import make
-    from rlrec.envs.logs import make_sessions
+    from rlrec.logs.generate import make_sessions
 
     folder = out or bundled_folder()
     for path in [*make(folder), make_sessions(folder)]:
@@ -128,13 +136,19 @@ def train_qlearning(
         seed: of the listener's luck and the agent's exploration.
         settings: hyperparameters.
     """
-    from rlrec.evaluation.qlearning_run import profile_from_plays, train_run
+    from rlrec.runs.qlearning import profile_from_plays, train_run
 
     if plays is None and listener is not None:
-        raise ConfigError("--listener names somebody in the play counts; give --plays SOURCE with it")
+        raise ConfigError(
+            "--listener names somebody in the play counts; give --plays SOURCE with it"
+        )
     if plays is not None and user is not None:
         raise ConfigError("--user and --plays both say who listens; give one of them")
-    chosen = profile_from_plays(plays, listener) if plays is not None else user or "pop_lover"
+    chosen = (
+        profile_from_plays(plays, listener)
+        if plays is not None
+        else user or "pop_lover"
+    )
     print(train_run(out, chosen, settings, steps=steps, seed=seed))
     print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
 
@@ -165,23 +179,39 @@ def train_ddpg(
         config: vectors and training episodes. --goal follows --protocol unless it is given.
         settings: hyperparameters. --schedule-steps follows --steps unless it is given.
     """
-    from rlrec.evaluation import ddpg_run
-    from rlrec.evaluation.run_config import check_same, read_config
-    from rlrec.evaluation.tasks import Task
+    from rlrec.runs import ddpg as ddpg_run
+    from rlrec.runs.config import check_same, read_config
+    from rlrec.runs.task import Task
 
     given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
     task = Task(data, protocol, split, seed)
     if resume:
-        wanted = {**asdict(settings), **asdict(config), "data": task.source, "protocol": protocol, "split": split}
+        wanted = {
+            **asdict(settings),
+            **asdict(config),
+            "data": task.source,
+            "protocol": protocol,
+            "split": split,
+        }
         wanted |= {"seed": seed, "checkpoint_every": checkpoint_every}
-        check_same(out, read_config(out), {name: value for name, value in wanted.items() if name in given})
+        check_same(
+            out,
+            read_config(out),
+            {name: value for name, value in wanted.items() if name in given},
+        )
         return ddpg_run.resume(out, steps=steps, command=command)
     if "goal" not in given:
         config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
     return ddpg_run.train(
-        out, task, config, settings, steps=steps, fit_schedule="schedule_steps" not in given,
-        checkpoint_every=checkpoint_every, command=command,
-    )  # fmt: skip
+        out,
+        task,
+        config,
+        settings,
+        steps=steps,
+        fit_schedule="schedule_steps" not in given,
+        checkpoint_every=checkpoint_every,
+        command=command,
+    )
 
 
 def train_vae(
@@ -200,9 +230,16 @@ def train_vae(
         seed: of the tracks held out, the first weights and the noise.
         config: hyperparameters.
     """
-    from rlrec.evaluation import vae_run
+    from rlrec.runs import vae as vae_run
 
-    vae_run.train(out, data, config, seed=seed, scaling=scaling, command=shlex.join(["rlrec", *ARGUMENTS.get()]))
+    vae_run.train(
+        out,
+        data,
+        config,
+        seed=seed,
+        scaling=scaling,
+        command=shlex.join(["rlrec", *ARGUMENTS.get()]),
+    )
 
 
 def train_ppo(
@@ -227,25 +264,44 @@ def train_ppo(
         world: who listens, and the map.
         settings: hyperparameters. --schedule-steps follows --steps unless it is given.
     """
-    from rlrec.evaluation import ppo_run
-    from rlrec.evaluation.run_config import check_same
+    from rlrec.runs import ppo as ppo_run
+    from rlrec.runs.config import check_same
 
     given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
     if resume:
-        wanted = {**asdict(settings), **asdict(world), "data": ppo_run.source(data), "seed": seed}
-        wanted |= {"map": ppo_run.map_source(world.map), "checkpoint_every": checkpoint_every}
+        wanted = {
+            **asdict(settings),
+            **asdict(world),
+            "data": ppo_run.source(data),
+            "seed": seed,
+        }
+        wanted |= {
+            "map": ppo_run.map_source(world.map),
+            "checkpoint_every": checkpoint_every,
+        }
         same = {name: value for name, value in wanted.items() if name in given}
         check_same(out, ppo_run.read_config(out), same)
         return ppo_run.resume(out, steps=steps, command=command)
     return ppo_run.train(
-        out, data, world, settings, steps=200_000 if steps is None else steps, seed=seed,
-        fit_schedule="schedule_steps" not in given, checkpoint_every=checkpoint_every, command=command,
-    )  # fmt: skip
+        out,
+        data,
+        world,
+        settings,
+        steps=200_000 if steps is None else steps,
+        seed=seed,
+        fit_schedule="schedule_steps" not in given,
+        checkpoint_every=checkpoint_every,
+        command=command,
+    )
 
 
 def _given() -> set[str]:
     """The flags on the command line, by the names of their fields: ``--no-twin`` is "twin", of a group the group."""
-    names = {word[2:].split("=")[0].split(".")[0] for word in ARGUMENTS.get() if word.startswith("--")}
+    names = {
+        word[2:].split("=")[0].split(".")[0]
+        for word in ARGUMENTS.get()
+        if word.startswith("--")
+    }
     return {name.replace("-", "_").removeprefix("no_") for name in names}
 
 
@@ -268,11 +324,14 @@ def recommend(
         k: how many.
         tracks: catalogue for the songs' titles, for qlearning: a data set's name or a CSV (default: generated).
     """
-    from rlrec.runs import read_json
+    from rlrec.storage import read_json
 
     agent = read_json(run / "config.json").get("agent")
     flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
-    known = {"ddpg": ('--history "Title; Title"', "history"), "ppo": ('--track "Title; Title"', "track")}
+    known = {
+        "ddpg": ('--history "Title; Title"', "history"),
+        "ppo": ('--track "Title; Title"', "track"),
+    }
     rule, *allowed = known.get(str(agent), ("--playing GENRE", "playing", "tracks"))
     for name, value in flags.items():
         if value is not None and name not in allowed:
@@ -280,17 +339,17 @@ def recommend(
     if agent == "ddpg":
         if history is None:
             raise ConfigError(f"{run} is a run of ddpg: say what you liked, {rule}")
-        from rlrec.evaluation.recommend_run import recommend_titles
+        from rlrec.runs.ddpg_recommend import recommend_titles
 
         print(recommend_titles(run, history, k))
     elif agent == "ppo":
         if track is None:
             raise ConfigError(f"{run} is a run of ppo: say what was heard, {rule}")
-        from rlrec.evaluation.ppo_run import recommend_tracks
+        from rlrec.runs.ppo import recommend_tracks
 
         print(recommend_tracks(run, track, k))
     else:
-        from rlrec.evaluation.qlearning_run import recommend_songs
+        from rlrec.runs.qlearning import recommend_songs
 
         print(recommend_songs(run, playing, k, tracks or "generated"))
 
@@ -311,19 +370,23 @@ def evaluate(
         split: for ddpg: time or random (likewise).
         json: a file to write all of it to.
     """
-    from rlrec.runs import read_json
+    from rlrec.storage import read_json
 
     command = shlex.join(["rlrec", *ARGUMENTS.get()])
     if runs and read_json(runs[0] / "config.json").get("agent") == "ppo":
         if protocol not in (None, "simulate") or split is not None:
-            raise ConfigError(f"{runs[0]} is a run of ppo: it is asked by --protocol simulate, and nothing is split")
-        from rlrec.evaluation import simulate_run
+            raise ConfigError(
+                f"{runs[0]} is a run of ppo: it is asked by --protocol simulate, and nothing is split"
+            )
+        from rlrec.runs import ppo_evaluation as simulate_run
 
         simulate_run.evaluate(runs, json_path=json, command=command)
         return
     if protocol == "simulate":
-        raise ConfigError(f"{runs[0] if runs else 'no run'}: only a run of ppo can be simulated")
-    from rlrec.evaluation.evaluate_run import evaluate
+        raise ConfigError(
+            f"{runs[0] if runs else 'no run'}: only a run of ppo can be simulated"
+        )
+    from rlrec.runs.ddpg_evaluation import evaluate
 
     evaluate(runs, protocol=protocol, split=split, json_path=json, command=command)
 
@@ -355,16 +418,18 @@ def study(
     """
     import time
 
-    from rlrec.evaluation import study as studies
-    from rlrec.evaluation import study_report
-    from rlrec.runs import write_json
+    from rlrec.storage import write_json
+    from rlrec.studies import report as study_report
+    from rlrec.studies import study as studies
 
     start = time.monotonic()
     if json is not None and json.is_dir():
         raise ConfigError(f"{json} is a folder; give a file: --json {json}/NAME.json")
     also = sorted(_given() & {one.name for one in fields(StudyFlags)})
     if file is not None and also:
-        raise ConfigError(f"{file} and --{also[0].replace('_', '-')} both say what to run; give one of them")
+        raise ConfigError(
+            f"{file} and --{also[0].replace('_', '-')} both say what to run; give one of them"
+        )
     plan = flags.study() if file is None else studies.Study.read(file)
     result = studies.run_study(plan, out, jobs=jobs, backend=backend, only=only)
     print("\n".join(study_report.text(result.cells)))
@@ -389,7 +454,12 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
         "check": data_check,
         "make": data_make,
     },
-    "train": {"qlearning": train_qlearning, "ddpg": train_ddpg, "vae": train_vae, "ppo": train_ppo},
+    "train": {
+        "qlearning": train_qlearning,
+        "ddpg": train_ddpg,
+        "vae": train_vae,
+        "ppo": train_ppo,
+    },
     "recommend": recommend,
     "evaluate": evaluate,
     "study": study,

@@ -9,7 +9,17 @@ from importlib.metadata import PackageNotFoundError, version
 
 from rlrec.errors import DataError
 
-PACKAGES = ("numpy", "scipy", "pandas", "gymnasium", "matplotlib", "seaborn", "ipywidgets", "jupyterlab", "tensorflow")
+PACKAGES = (
+    "numpy",
+    "scipy",
+    "pandas",
+    "gymnasium",
+    "matplotlib",
+    "seaborn",
+    "ipywidgets",
+    "jupyterlab",
+    "tensorflow",
+)
 
 
 def report() -> str:

@@ -1,6 +1,8 @@
-"""Errors that a reader can act on. Each message says what was wrong, where, and what to do."""
+"""Errors that a reader can act on: what was wrong, where, and what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+
+ABOVE_ZERO = 5e-324  # the smallest positive float: a closed range that leaves out 0
 
 
 class DataError(ValueError):
@@ -8,16 +10,35 @@ class DataError(ValueError):
 
 
 class ConfigError(ValueError):
-    """A setting is outside its range: the message names the field, its value and the range."""
+    """A setting is outside its range: the message names field, value and range."""
 
 
 class TrainingDiverged(RuntimeError):
-    """A loss is not a number, or a critic believes in values that no sequence of rewards can give."""
+    """A loss is NaN, or a critic predicts returns outside the possible range."""
 
 
-def require_ranges(settings: object, ranges: Iterable[tuple[str, float, float]]) -> None:
-    """Raise ``ConfigError`` unless each named attribute of ``settings`` lies in its closed range (name, low, high)."""
+def require_ranges(
+    settings: object, ranges: Iterable[tuple[str, float, float]]
+) -> None:
+    """Raise ``ConfigError`` unless each attribute (name, low, high) lies in its range.
+
+    Ranges are closed; ``low=ABOVE_ZERO`` leaves out 0, ``math.inf`` leaves an end open.
+    """
     for name, low, high in ranges:
         value = getattr(settings, name)
-        if not low <= value <= high:
-            raise ConfigError(f"{name} is {value}; it must lie in [{low}, {high}]")
+        if low <= value <= high:
+            continue
+        if low == ABOVE_ZERO:
+            wanted = "be above 0" if high == float("inf") else f"lie in (0, {high}]"
+        elif high == float("inf"):
+            wanted = f"be {low} or more"
+        else:
+            wanted = f"lie in [{low}, {high}]"
+        raise ConfigError(f"{name} is {value}; it must {wanted}")
+
+
+def require_choice(settings: object, name: str, choices: Collection[str]) -> None:
+    """Raise ``ConfigError`` unless the attribute ``name`` is one of ``choices``."""
+    value = getattr(settings, name)
+    if value not in choices:
+        raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(choices)}")

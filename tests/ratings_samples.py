@@ -16,7 +16,11 @@ def made(users, items, stars, n_users=None, n_items=None, genres=None):
 
 def world(seed=0, n_users=60, n_items=40, share=0.6):
     rng = np.random.default_rng(seed)
-    stars = 3 + rng.normal(size=(n_users, 2)) @ rng.normal(size=(2, n_items)) + 0.5 * rng.normal(size=n_items)
+    stars = (
+        3
+        + rng.normal(size=(n_users, 2)) @ rng.normal(size=(2, n_items))
+        + 0.5 * rng.normal(size=n_items)
+    )
     users, items = np.nonzero(rng.random((n_users, n_items)) < share)
     genres = tuple((("A",), ("B",), ("A", "B"), ())[i % 4] for i in range(n_items))
     return made(users, items, stars[users, items], n_users, n_items, genres), stars

@@ -14,9 +14,13 @@ def write_csv(path, users=40, items=40):
     """Each user rates most items, 1 to 5; the last item is rated by one user alone, and last."""
     rng, lines = np.random.default_rng(5), ["user,item,rating,timestamp,title"]
     for user in range(users):
-        rated = rng.permutation(items - 1)[: items - 5].tolist() + ([items - 1] if user == 7 else [])
+        rated = rng.permutation(items - 1)[: items - 5].tolist() + (
+            [items - 1] if user == 7 else []
+        )
         for when, item in enumerate(rated):
             stars = int(np.clip(np.round(STARS[user, item]), 1, 5))
-            lines.append(f"u{user},{item},{stars},{1000 * when + 700 * user},Film {NAMES[item]} ({1950 + item})")
+            lines.append(
+                f"u{user},{item},{stars},{1000 * when + 700 * user},Film {NAMES[item]} ({1950 + item})"
+            )
     path.write_text("\n".join(lines) + "\n")
     return path

@@ -15,22 +15,46 @@ from rlrec.cli import COMMANDS, main
 from rlrec.datasets import load_ratings
 from rlrec.datasets.titles import find_titles
 from rlrec.envs import PROFILES
-from rlrec.evaluation.qlearning_run import compare
+from rlrec.runs.qlearning import compare
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture
 def run(tmp_path, capsys):
-    assert main(["train", "qlearning", "--out", str(tmp_path / "run"), "--steps", "3000", "--seed", "3"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "qlearning",
+                "--out",
+                str(tmp_path / "run"),
+                "--steps",
+                "3000",
+                "--seed",
+                "3",
+            ]
+        )
+        == 0
+    )
     capsys.readouterr()
     return tmp_path / "run"
 
 
 def test_train_compares_with_random_greedy_and_planning(tmp_path, capsys):
-    assert main(["train", "qlearning", "--out", str(tmp_path / "a"), "--steps", "8000"]) == 0
+    assert (
+        main(["train", "qlearning", "--out", str(tmp_path / "a"), "--steps", "8000"])
+        == 0
+    )
     said = capsys.readouterr().out
-    for word in ("random", "greedy one step", "q-learning", "planned, 0.9", "beats random", "rlrec recommend"):
+    for word in (
+        "random",
+        "greedy one step",
+        "q-learning",
+        "planned, 0.9",
+        "beats random",
+        "rlrec recommend",
+    ):
         assert word in said
 
 
@@ -41,12 +65,31 @@ def test_an_agent_that_knows_nothing_is_not_told_from_random(user):
 
 
 def test_generic_user_is_not_told_from_random(tmp_path, capsys):
-    assert main(["train", "qlearning", "--out", str(tmp_path / "a"), "--user", "generic", "--steps", "2000"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "qlearning",
+                "--out",
+                str(tmp_path / "a"),
+                "--user",
+                "generic",
+                "--steps",
+                "2000",
+            ]
+        )
+        == 0
+    )
     assert "does not tell from random" in capsys.readouterr().out
 
 
 def test_a_run_keeps_settings_metrics_and_agent(run):
-    assert {path.name for path in run.iterdir()} == {"agent.json", "config.json", "metrics.csv", "table.npz"}
+    assert {path.name for path in run.iterdir()} == {
+        "agent.json",
+        "config.json",
+        "metrics.csv",
+        "table.npz",
+    }
     config = json.loads((run / "config.json").read_text())
     assert (config["agent"], config["steps"], config["seed"]) == ("qlearning", 3000, 3)
     rows = (run / "metrics.csv").read_text().splitlines()
@@ -57,10 +100,26 @@ def test_a_run_keeps_settings_metrics_and_agent(run):
 
 def test_the_same_command_twice_gives_the_same_bits(tmp_path):
     for name in ("a", "b"):
-        main(["train", "qlearning", "--out", str(tmp_path / name), "--steps", "500", "--seed", "7"])
-    with np.load(tmp_path / "a" / "table.npz") as a, np.load(tmp_path / "b" / "table.npz") as b:
+        main(
+            [
+                "train",
+                "qlearning",
+                "--out",
+                str(tmp_path / name),
+                "--steps",
+                "500",
+                "--seed",
+                "7",
+            ]
+        )
+    with (
+        np.load(tmp_path / "a" / "table.npz") as a,
+        np.load(tmp_path / "b" / "table.npz") as b,
+    ):
         np.testing.assert_array_equal(a["table"], b["table"])
-    assert (tmp_path / "a" / "metrics.csv").read_bytes() == (tmp_path / "b" / "metrics.csv").read_bytes()
+    assert (tmp_path / "a" / "metrics.csv").read_bytes() == (
+        tmp_path / "b" / "metrics.csv"
+    ).read_bytes()
 
 
 def test_recommend_names_three_songs(run, capsys):
@@ -74,14 +133,37 @@ def test_recommend_names_three_songs(run, capsys):
 
 def test_hyperparameters_come_from_the_dataclass(tmp_path):
     out = tmp_path / "a"
-    assert main(["train", "qlearning", "--out", str(out), "--steps", "10", "--learning-rate", "0.5"]) == 0
+    assert (
+        main(
+            [
+                "train",
+                "qlearning",
+                "--out",
+                str(out),
+                "--steps",
+                "10",
+                "--learning-rate",
+                "0.5",
+            ]
+        )
+        == 0
+    )
     assert json.loads((out / "agent.json").read_text())["learning_rate"] == 0.5
 
 
 def test_own_play_counts_make_a_profile(tmp_path, capsys):
     plays = tmp_path / "plays.csv"
     plays.write_text("user,genre,plays\nme,jazz,90\nme,rock,10\nyou,rock,5\n")
-    command = ["train", "qlearning", "--out", str(tmp_path / "a"), "--plays", str(plays), "--steps", "4000"]
+    command = [
+        "train",
+        "qlearning",
+        "--out",
+        str(tmp_path / "a"),
+        "--plays",
+        str(plays),
+        "--steps",
+        "4000",
+    ]
     assert main([*command, "--listener", "me"]) == 0
     assert "listener me" in capsys.readouterr().out
     assert main(["recommend", str(tmp_path / "a"), "-k", "1"]) == 0
@@ -92,25 +174,54 @@ def test_own_play_counts_make_a_profile(tmp_path, capsys):
     ("arguments", "words"),
     [
         (["recommend", "{tmp}/nowhere"], "is this the folder of a run"),
-        (["recommend", "{run}", "--playing", "Polka"], "no genre 'Polka'; this run knows Pop, Rock"),
+        (
+            ["recommend", "{run}", "--playing", "Polka"],
+            "no genre 'Polka'; this run knows Pop, Rock",
+        ),
         (["recommend", "{run}", "-k", "9"], "k is 9"),
-        (["recommend", "{run}", "--history", "Heat"], "give --playing GENRE, not --history"),
+        (
+            ["recommend", "{run}", "--history", "Heat"],
+            "give --playing GENRE, not --history",
+        ),
         (["evaluate", "{run}"], "no run of ddpg"),
         (["train", "ddpg", "--resume", "--out", "{run}"], "no run of ddpg"),
         (["train", "ddpg", "--out", "{run}"], "holds a run already"),
         (["train", "qlearning", "--out", "{run}"], "holds a run already"),
-        (["train", "qlearning", "--out", "{tmp}/x", "--user", "nobody"], "known: generic, pop_lover"),
+        (
+            ["train", "qlearning", "--out", "{tmp}/x", "--user", "nobody"],
+            "known: generic, pop_lover",
+        ),
         (["train", "qlearning", "--out", "{tmp}/x", "--steps", "0"], "steps is 0"),
         (["train", "qlearning", "--out", "{tmp}/x", "--seed", "-1"], "seed is -1"),
         (["train", "qlearning", "--out", "{run}/agent.json"], "is a file"),
-        (["train", "qlearning", "--out", "{tmp}/x", "--listener", "me"], "give --plays"),
-        (["train", "qlearning", "--out", "{tmp}/x", "--plays", "a.csv", "--user", "generic"], "give one of them"),
-        (["train", "qlearning", "--out", "{tmp}/x", "--initial-value", "inf"], "initial_value is inf"),
+        (
+            ["train", "qlearning", "--out", "{tmp}/x", "--listener", "me"],
+            "give --plays",
+        ),
+        (
+            [
+                "train",
+                "qlearning",
+                "--out",
+                "{tmp}/x",
+                "--plays",
+                "a.csv",
+                "--user",
+                "generic",
+            ],
+            "give one of them",
+        ),
+        (
+            ["train", "qlearning", "--out", "{tmp}/x", "--initial-value", "inf"],
+            "initial_value is inf",
+        ),
         (["recommend", "{run}/agent.json"], "cannot be read"),
         (["train", "qlearning", "--out", "{tmp}/x", "--epsilon", "2"], "epsilon is 2"),
     ],
 )
-def test_mistakes_get_one_clear_line_and_status_1(arguments, words, run, tmp_path, capsys):
+def test_mistakes_get_one_clear_line_and_status_1(
+    arguments, words, run, tmp_path, capsys
+):
     filled = [argument.format(tmp=tmp_path, run=run) for argument in arguments]
     assert main(filled) == 1
     error = capsys.readouterr().err
@@ -124,7 +235,11 @@ def test_the_command_line_starts_without_tensorflow():
 
 
 def test_the_readmes_history_is_in_the_generated_films():
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if "recommend runs/first" in line]
+    (line,) = [
+        line
+        for line in (ROOT / "README.md").read_text().splitlines()
+        if "recommend runs/first" in line
+    ]
     history = line.split('"')[1]
     assert len(find_titles(history, load_ratings("generated"))) == 2
 
@@ -132,13 +247,23 @@ def test_the_readmes_history_is_in_the_generated_films():
 def test_the_readmes_commands_are_commands(monkeypatch):
     """Each is parsed; nothing is run."""
     lines = (ROOT / "README.md").read_text().splitlines()
-    commands = [line.strip().removeprefix(".venv/bin/") for line in lines if line.startswith("    ")]
-    commands = [shlex.split(line, comments=True)[1:] for line in commands if line.startswith("rlrec ")]
+    commands = [
+        line.strip().removeprefix(".venv/bin/")
+        for line in lines
+        if line.startswith("    ")
+    ]
+    commands = [
+        shlex.split(line, comments=True)[1:]
+        for line in commands
+        if line.startswith("rlrec ")
+    ]
     assert len(commands) >= 10
     seen = []
     for name, entry in list(COMMANDS.items()):
         if isinstance(entry, dict):
-            silent = {inner: _silent(function, seen) for inner, function in entry.items()}
+            silent = {
+                inner: _silent(function, seen) for inner, function in entry.items()
+            }
         else:
             silent = _silent(entry, seen)
         monkeypatch.setitem(COMMANDS, name, silent)
@@ -158,5 +283,13 @@ def _silent(function, seen):
 def test_doctor_names_what_is_there(capsys):
     assert main(["doctor"]) == 0
     said = capsys.readouterr().out
-    for word in ("Python", "cores", "GPU", "numpy", "tensorflow", "RLREC_DATA", "ml-100k"):
+    for word in (
+        "Python",
+        "cores",
+        "GPU",
+        "numpy",
+        "tensorflow",
+        "RLREC_DATA",
+        "ml-100k",
+    ):
         assert word in said

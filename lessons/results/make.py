@@ -47,22 +47,46 @@ def seeds(name: str) -> range:
 
 def run(*arguments: str) -> None:
     """One command, quiet but for errors, on one core."""
-    one = {"TF_NUM_INTRAOP_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    subprocess.run([RLREC, *arguments], check=True, cwd=ROOT, env=os.environ | one, stdout=subprocess.DEVNULL)
+    one = {
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+    subprocess.run(
+        [RLREC, *arguments],
+        check=True,
+        cwd=ROOT,
+        env=os.environ | one,
+        stdout=subprocess.DEVNULL,
+    )
 
 
 def train(folder: str, flags: str, seed: int) -> None:
     """Train one seed, or what is left of it; refused if it was begun with other flags."""
     begun = (ROOT / folder / "config.json").exists()
     agent, *rest = flags.split()
-    run("train", agent, "--out", folder, *(["--resume"] if begun else []), *rest, "--seed", str(seed))
+    run(
+        "train",
+        agent,
+        "--out",
+        folder,
+        *(["--resume"] if begun else []),
+        *rest,
+        "--seed",
+        str(seed),
+    )
     print(folder, flush=True)
 
 
 def evaluate(name: str, part: str) -> dict[str, object]:
     """All seeds of one part in one table."""
     target = ROOT / "runs" / "results" / f"{name}{part}.json"
-    run("evaluate", *(folder(name, part, seed) for seed in seeds(name)), "--json", str(target.relative_to(ROOT)))
+    run(
+        "evaluate",
+        *(folder(name, part, seed) for seed in seeds(name)),
+        "--json",
+        str(target.relative_to(ROOT)),
+    )
     return dict(json.loads(target.read_text("utf-8")))
 
 
@@ -73,7 +97,7 @@ def folder(name: str, part: str, seed: int) -> str:
 
 def vae() -> None:
     """Lesson 11: the map of sound over beta, beside PCA, on tracks that it never saw; and a small map to walk on."""
-    from rlrec.evaluation.vae_run import study, train
+    from rlrec.runs.vae import study, train
 
     command = "python lessons/results/make.py vae"
     shutil.rmtree(HERE / "sound_map", ignore_errors=True)

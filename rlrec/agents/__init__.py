@@ -1,4 +1,4 @@
-"""Agents and baselines; each answers ``recommend(observations, k) -> item ids [batch, k]``, best first."""
+"""Agents and baselines: each answers ``recommend(observations, k)``."""
 
 from rlrec.agents.bandits import BestConstantList, LinUCB, LinUCBConfig
 from rlrec.agents.baselines import (
@@ -6,56 +6,22 @@ from rlrec.agents.baselines import (
     ListeningOracle,
     PopularityPolicy,
     RandomPolicy,
-    Recommender,
     TablePolicy,
     VariedListening,
 )
-from rlrec.agents.collaborative import (
-    EASE,
-    BiasedMF,
-    BiasedMFConfig,
-    BiasesPlusEASE,
-    BiasesPlusEASEConfig,
-    Collaborative,
-    EASEConfig,
-    ItemKNN,
-    ItemKNNConfig,
-    PopularityByCount,
-    PopularityByCountConfig,
-    PopularityByMean,
-    PopularityByMeanConfig,
-    PureSVD,
-    PureSVDConfig,
-    RandomOrder,
-)
 from rlrec.agents.planning import policy_values, value_iteration
 from rlrec.agents.qlearning import QLearning, QLearningConfig, TrainingLog, Update
+from rlrec.agents.recommender import Recommender
 
 __all__ = [
-    "EASE",
     "BestConstantList",
-    "BiasedMF",
-    "BiasedMFConfig",
-    "BiasesPlusEASE",
-    "BiasesPlusEASEConfig",
-    "Collaborative",
-    "EASEConfig",
     "GreedyListening",
-    "ItemKNN",
-    "ItemKNNConfig",
     "LinUCB",
     "LinUCBConfig",
     "ListeningOracle",
-    "PopularityByCount",
-    "PopularityByCountConfig",
-    "PopularityByMean",
-    "PopularityByMeanConfig",
     "PopularityPolicy",
-    "PureSVD",
-    "PureSVDConfig",
     "QLearning",
     "QLearningConfig",
-    "RandomOrder",
     "RandomPolicy",
     "Recommender",
     "TablePolicy",

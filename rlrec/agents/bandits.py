@@ -19,20 +19,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.agents.baselines import best_first, item_pool, unplayed
+from rlrec.agents.recommender import best_first, item_pool, unplayed
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
 from rlrec.errors import require_ranges
-
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
+from rlrec.types import Floats, Ids
 
 
 @dataclass(frozen=True)
 class LinUCBConfig:
     """Settings of LinUCB."""
 
-    alpha: float = 0.3  # 0..10: width of the upper bound, in standard errors; 0 never explores
+    alpha: float = (
+        0.3  # 0..10: width of the upper bound, in standard errors; 0 never explores
+    )
     ridge: float = 1.0  # (0, 1e6]: of the regression
 
     def __post_init__(self) -> None:
@@ -51,13 +51,18 @@ class LinUCB:
         self.songs = np.asarray(songs, np.float64)
         self.view = ListeningView(self.songs, "averages")
         width = 1 + 4 * self.songs.shape[1]
-        self.gram, self.target = self.config.ridge * np.eye(width), np.zeros(width)  # A, b
+        self.gram, self.target = (
+            self.config.ridge * np.eye(width),
+            np.zeros(width),
+        )  # A, b
         self._solve()
 
     def context(self, observations: Any, pool: Ids) -> Floats:
         """The context of each song of ``pool`` [batch, m]: [batch, m, 1 + 4 d]."""
         d = self.songs.shape[1]
-        averages = self.view(observations)[:, : 3 * d].reshape(-1, 1, 3, d).astype(np.float64)
+        averages = (
+            self.view(observations)[:, : 3 * d].reshape(-1, 1, 3, d).astype(np.float64)
+        )
         song = self.songs[pool]  # [batch, m, d]
         pairs = (song[:, :, None, :] * averages).reshape(*pool.shape, 3 * d)
         return np.concatenate([np.ones((*pool.shape, 1)), song, pairs], axis=2)
@@ -76,7 +81,9 @@ class LinUCB:
             contexts = self.context(observations, pool)
             bounds = contexts @ self.theta + self.config.alpha * self.width(contexts)
             place = unplayed(observations, pool, bounds).argmax(axis=1)
-            observations, rewards, *_ = env.step(env.actions_for(pool[rows, place][:, None]))
+            observations, rewards, *_ = env.step(
+                env.actions_for(pool[rows, place][:, None])
+            )
             self.learn(contexts[rows, place][live], rewards[live])
 
     def width(self, contexts: Floats) -> Floats:
@@ -86,7 +93,11 @@ class LinUCB:
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """The songs that are expected to please most, [batch, k]; what is not known counts for nothing here."""
         pool = item_pool(observations, len(self.songs))
-        return best_first(pool, unplayed(observations, pool, self.context(observations, pool) @ self.theta), k)
+        return best_first(
+            pool,
+            unplayed(observations, pool, self.context(observations, pool) @ self.theta),
+            k,
+        )
 
     def _solve(self) -> None:
         self._inverse = np.linalg.inv(self.gram)
@@ -106,14 +117,18 @@ class BestConstantList:
     [0.833, 0.556]
     """
 
-    def __init__(self, n_songs: int, *, prior: float = 20.0, bonus: float = 0.3) -> None:
+    def __init__(
+        self, n_songs: int, *, prior: float = 20.0, bonus: float = 0.3
+    ) -> None:
         self.prior, self.bonus = prior, bonus
         self.plays, self.rewards = np.zeros(n_songs), np.zeros(n_songs)
 
     def scores(self) -> Floats:
         """The shrunk mean reward of each song: [songs]."""
         overall = self.rewards.sum() / max(self.plays.sum(), 1.0)
-        return np.asarray((self.rewards + self.prior * overall) / (self.plays + self.prior))
+        return np.asarray(
+            (self.rewards + self.prior * overall) / (self.plays + self.prior)
+        )
 
     def learn(self, songs: Ids, rewards: Floats) -> None:
         """Take plays of ``songs`` [n] with their rewards into the means."""
@@ -125,13 +140,17 @@ class BestConstantList:
         observations = env.reset(seed=seed)[0]
         for _ in range(-(-steps // env.num_envs)):
             live, pool = ~env.over, item_pool(observations, len(self.plays))
-            songs = best_first(pool, unplayed(observations, pool, self._bounds()[pool]), 1)
+            songs = best_first(
+                pool, unplayed(observations, pool, self._bounds()[pool]), 1
+            )
             observations, rewards, *_ = env.step(env.actions_for(songs))
             self.learn(songs[live, 0], rewards[live])
 
     def _bounds(self) -> Floats:
         number = np.maximum(self.plays, 1e-12)
-        bound = self.rewards / number + self.bonus * np.sqrt(2.0 * np.log(max(self.plays.sum(), 1.0)) / number)
+        bound = self.rewards / number + self.bonus * np.sqrt(
+            2.0 * np.log(max(self.plays.sum(), 1.0)) / number
+        )
         return np.where(self.plays > 0, bound, np.inf)
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:

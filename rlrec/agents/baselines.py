@@ -6,57 +6,16 @@ All answer ``recommend(observations, k) -> item ids [batch, k]``, best first. Ob
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.agents.planning import value_iteration
+from rlrec.agents.recommender import best_first, item_pool, unplayed
 from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
 from rlrec.envs.listeners import MEMORY
-from rlrec.errors import ConfigError
-
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
-
-
-class Recommender(Protocol):
-    """Anything that answers the one question."""
-
-    def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """Item ids [batch, k], best first."""
-        ...
-
-
-def item_pool(observations: Any, n_items: int) -> Ids:
-    """The items that may be recommended now [batch, m]: the candidates if there are any, else all ``n_items``."""
-    if isinstance(observations, dict):
-        if "candidates" in observations:
-            return np.asarray(observations["candidates"])
-        return np.tile(np.arange(n_items), (len(observations["position"]), 1))
-    return np.tile(np.arange(n_items), (np.size(observations), 1))
-
-
-def best_first(pool: Ids, scores: Floats, k: int) -> Ids:
-    """The ``k`` items of ``pool`` [batch, m] with the highest ``scores`` [batch, m]; ties keep the pool's order."""
-    if not 1 <= k <= pool.shape[1]:
-        raise ConfigError(f"k is {k}; it must lie in 1..{pool.shape[1]}, the number of items to choose from")
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(pool, order, axis=1)
-
-
-def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
-    """``scores`` [batch, m] with -inf for what was played lately, where the whole catalogue is the ``pool`` [batch, m].
-
-    Candidates on offer are left as they are: there is no choice but one of them.
-    """
-    if not isinstance(observations, dict) or "candidates" in observations:
-        return scores
-    history = observations["history"]  # [batch, n], -1: nothing yet
-    rows, places = np.nonzero(history >= 0)
-    masked = np.array(scores, np.float64)
-    masked[rows, history[rows, places]] = -np.inf  # the pool is every song, in order
-    return masked
+from rlrec.types import Floats, Ids
 
 
 class RandomPolicy:
@@ -68,7 +27,9 @@ class RandomPolicy:
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """A random sample of the places on offer, in random order: [batch, k]."""
         pool = item_pool(observations, self.n_items)
-        return best_first(pool, unplayed(observations, pool, self.rng.random(pool.shape)), k)
+        return best_first(
+            pool, unplayed(observations, pool, self.rng.random(pool.shape)), k
+        )
 
 
 class TablePolicy:
@@ -128,7 +89,12 @@ class GreedyListening:
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0
+        self,
+        catalogue: Catalogue,
+        *,
+        ridge: float = 8.0,
+        appeal_weight: float = 0.06,
+        like_weight: float = 0.0,
     ) -> None:
         self.catalogue, self.ridge, self.appeal_weight = catalogue, ridge, appeal_weight
         self.like_weight = like_weight
@@ -137,22 +103,34 @@ class GreedyListening:
         """The posterior mean of the taste, in share of songs heard per unit of sound: [batch, 5]."""
         history = observations["history"]  # [batch, n]
         known = history >= 0
-        sound = self.catalogue.sound[np.maximum(history, 0)] * known[:, :, None]  # [batch, n, 5]
+        sound = (
+            self.catalogue.sound[np.maximum(history, 0)] * known[:, :, None]
+        )  # [batch, n, 5]
         feedback = observations["feedback"].astype(np.float64)
         heard = 1.0 - feedback[:, :, 2] + self.like_weight * feedback[:, :, 1]
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
         centred = (heard - (heard * known).sum(axis=1, keepdims=True) / count) * known
-        gram = np.einsum("bni,bnj->bij", sound, sound) + self.ridge * np.eye(sound.shape[2])
-        return np.asarray(np.linalg.solve(gram, np.einsum("bni,bn->bi", sound, centred)[:, :, None])[:, :, 0])
+        gram = np.einsum("bni,bnj->bij", sound, sound) + self.ridge * np.eye(
+            sound.shape[2]
+        )
+        return np.asarray(
+            np.linalg.solve(gram, np.einsum("bni,bn->bi", sound, centred)[:, :, None])[
+                :, :, 0
+            ]
+        )
 
     def recommend(self, observations: dict[str, NDArray[Any]], k: int = 1) -> Ids:
         """The songs with the highest expected reaction: [batch, k]."""
         pool = item_pool(observations, len(self.catalogue))
-        return best_first(pool, unplayed(observations, pool, self.scores(observations, pool)), k)
+        return best_first(
+            pool, unplayed(observations, pool, self.scores(observations, pool)), k
+        )
 
     def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:
         """What each song of ``pool`` [batch, m] is expected to bring: [batch, m]."""
-        found = np.einsum("bmd,bd->bm", self.catalogue.sound[pool], self.belief(observations))
+        found = np.einsum(
+            "bmd,bd->bm", self.catalogue.sound[pool], self.belief(observations)
+        )
         return np.asarray(found + self.appeal_weight * self.catalogue.appeal[pool])
 
 
@@ -164,17 +142,30 @@ class VariedListening(GreedyListening):
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, ridge: float = 8.0, appeal_weight: float = 0.06, like_weight: float = 0.0,
+        self,
+        catalogue: Catalogue,
+        *,
+        ridge: float = 8.0,
+        appeal_weight: float = 0.06,
+        like_weight: float = 0.0,
         variety: float = 1.0,
-    ) -> None:  # fmt: skip
-        super().__init__(catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight)
+    ) -> None:
+        super().__init__(
+            catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight
+        )
         self.variety = variety
 
     def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:
         """Greedy's scores, those of songs like the last ones lowered: [batch, m]."""
         history = observations["history"]  # [batch, n], oldest first
-        fading = (1.0 - MEMORY) * MEMORY ** np.arange(history.shape[1] - 1, -1, -1) * (history >= 0)
-        memory = np.einsum("bn,bnd->bd", fading, self.catalogue.direction[np.maximum(history, 0)])
+        fading = (
+            (1.0 - MEMORY)
+            * MEMORY ** np.arange(history.shape[1] - 1, -1, -1)
+            * (history >= 0)
+        )
+        memory = np.einsum(
+            "bn,bnd->bd", fading, self.catalogue.direction[np.maximum(history, 0)]
+        )
         likeness = np.einsum("bmd,bd->bm", self.catalogue.direction[pool], memory)
         return np.asarray(super().scores(observations, pool) - self.variety * likeness)
 
@@ -209,7 +200,9 @@ class ListeningOracle:
         pull = self.env.listeners.pull(pool)
         if self.lookahead == 0:
             return best_first(pool, unplayed(observations, pool, pull), k)
-        cautious = unplayed(observations, pool, pull - self.caution * self.env.listeners.fatigue(pool))
+        cautious = unplayed(
+            observations, pool, pull - self.caution * self.env.listeners.fatigue(pool)
+        )
         shortlist = best_first(pool, cautious, min(max(self.width, k), pool.shape[1]))
         return best_first(shortlist, self._rollout_values(shortlist), k)
 
@@ -232,6 +225,10 @@ class ListeningOracle:
         return np.asarray(heard.reshape(batch, m, self.rollouts).mean(axis=2))
 
     def _cautious_songs(self, ahead: Listeners, batch: int, m: int) -> Ids:
-        drawn = self.rng.integers(len(self.env.catalogue), size=(batch, 1, self.rollouts, 10))
+        drawn = self.rng.integers(
+            len(self.env.catalogue), size=(batch, 1, self.rollouts, 10)
+        )
         pool = np.broadcast_to(drawn, (batch, m, self.rollouts, 10)).reshape(-1, 10)
-        return best_first(pool, ahead.pull(pool) - self.caution * ahead.fatigue(pool), 1)[:, 0]
+        return best_first(
+            pool, ahead.pull(pool) - self.caution * ahead.fatigue(pool), 1
+        )[:, 0]

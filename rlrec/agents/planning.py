@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.envs import GenreModel
 from rlrec.errors import ConfigError
+from rlrec.types import Floats
 
-Floats = NDArray[np.float64]
 
-
-def value_iteration(model: GenreModel, discount: float = 0.9, tolerance: float = 1e-10) -> Floats:
+def value_iteration(
+    model: GenreModel, discount: float = 0.9, tolerance: float = 1e-10
+) -> Floats:
     """The optimal action values Q* [S, A] of ``Genre-v0``'s world for an endless session.
 
     Repeats ``Q(s, a) <- R(s, a) + gamma c(s, a) max_b Q(a, b)``, where c is the probability that the session goes
@@ -26,7 +26,9 @@ def value_iteration(model: GenreModel, discount: float = 0.9, tolerance: float =
         raise ConfigError(f"discount is {discount}; value iteration needs it in [0, 1)")
     values = np.zeros_like(model.reward)
     while True:
-        improved = model.reward + discount * model.continues * values.max(axis=1)[None, :]
+        improved = (
+            model.reward + discount * model.continues * values.max(axis=1)[None, :]
+        )
         if np.abs(improved - values).max() < tolerance:
             return np.asarray(improved)
         values = improved
@@ -42,5 +44,8 @@ def policy_values(model: GenreModel, policy: Floats, discount: float = 0.9) -> F
     """
     n = len(model.reward)
     # V(s) = sum_a pi(a|s) (R(s, a) + gamma c(s, a) V(a)), with V the vector of state values
-    state_values = np.linalg.solve(np.eye(n) - discount * policy * model.continues, (policy * model.reward).sum(axis=1))
+    state_values = np.linalg.solve(
+        np.eye(n) - discount * policy * model.continues,
+        (policy * model.reward).sum(axis=1),
+    )
     return np.asarray(model.reward + discount * model.continues * state_values[None, :])

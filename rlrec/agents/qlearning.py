@@ -22,30 +22,48 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 from numpy.typing import ArrayLike, NDArray
 
-from rlrec import runs
+from rlrec import storage
 from rlrec.errors import ConfigError, DataError, require_ranges
-
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
+from rlrec.types import Floats, Ids
 
 
 @dataclass(frozen=True)
 class QLearningConfig:
     """Hyperparameters of Q-learning; the symbols are those of the book."""
 
-    learning_rate: float = 0.1  # alpha, (0, 1]: share of the error that one update takes over
+    learning_rate: float = (
+        0.1  # alpha, (0, 1]: share of the error that one update takes over
+    )
     learning_rate_decay: float = 0.0  # 0..1: alpha_n = alpha / n^decay at the n-th visit of (s, a); 0 keeps alpha
     discount: float = 0.9  # gamma, [0, 1): what a reward one song later is worth now
     epsilon: float = 1.0  # 0..1: chance of a random recommendation at the first step
-    epsilon_decay: float = 0.9995  # (0, 1]: epsilon is multiplied by this after each step
+    epsilon_decay: float = (
+        0.9995  # (0, 1]: epsilon is multiplied by this after each step
+    )
     epsilon_floor: float = 0.05  # 0..1: epsilon never falls below
     initial_value: float = 0.0  # reward units: every entry of the table at the start
 
     def __post_init__(self) -> None:
-        shares = ("learning_rate", "learning_rate_decay", "discount", "epsilon", "epsilon_decay", "epsilon_floor")
-        require_ranges(self, [*((name, 0.0, 1.0) for name in shares), ("initial_value", -1e12, 1e12)])
-        if self.learning_rate == 0.0 or self.epsilon_decay == 0.0 or self.discount == 1.0:
-            raise ConfigError("learning_rate and epsilon_decay must be above 0, and discount below 1")
+        shares = (
+            "learning_rate",
+            "learning_rate_decay",
+            "discount",
+            "epsilon",
+            "epsilon_decay",
+            "epsilon_floor",
+        )
+        require_ranges(
+            self,
+            [*((name, 0.0, 1.0) for name in shares), ("initial_value", -1e12, 1e12)],
+        )
+        if (
+            self.learning_rate == 0.0
+            or self.epsilon_decay == 0.0
+            or self.discount == 1.0
+        ):
+            raise ConfigError(
+                "learning_rate and epsilon_decay must be above 0, and discount below 1"
+            )
 
 
 class Update(NamedTuple):
@@ -63,7 +81,9 @@ class TrainingLog(NamedTuple):
     rewards: Floats
     actions: Ids
     epsilon: Floats
-    learned: NDArray[np.bool_]  # False where an episode had just ended: no action was taken
+    learned: NDArray[
+        np.bool_
+    ]  # False where an episode had just ended: no action was taken
 
 
 class QLearning:
@@ -91,11 +111,15 @@ class QLearning:
         rng: np.random.Generator | None = None,
     ) -> None:
         if min(n_states, n_actions, n_runs) < 1:
-            raise ConfigError(f"{n_states} states, {n_actions} actions, {n_runs} runs: each must be 1 or more")
+            raise ConfigError(
+                f"{n_states} states, {n_actions} actions, {n_runs} runs: each must be 1 or more"
+            )
         self.config = config if config is not None else QLearningConfig()
         self.rng = rng if rng is not None else np.random.default_rng(0)
         self.n_runs = n_runs
-        self.table = np.full((n_runs, n_states, n_actions), self.config.initial_value, np.float64)
+        self.table = np.full(
+            (n_runs, n_states, n_actions), self.config.initial_value, np.float64
+        )
         self.visits = np.zeros(self.table.shape, np.int64)
         self.epsilon = max(self.config.epsilon, self.config.epsilon_floor)
         self._runs = np.arange(n_runs)
@@ -114,17 +138,29 @@ class QLearning:
         Returns the old value, the target, the TD error and the new value: floats if there is one run.
         """
         n_states, n_actions = self.table.shape[1:]
-        indices = [np.broadcast_to(np.asarray(value), self.n_runs) for value in (state, action, next_state)]
+        indices = [
+            np.broadcast_to(np.asarray(value), self.n_runs)
+            for value in (state, action, next_state)
+        ]
         for name, value, limit in zip(
-            ("state", "action", "next_state"), indices, (n_states, n_actions, n_states), strict=True
+            ("state", "action", "next_state"),
+            indices,
+            (n_states, n_actions, n_states),
+            strict=True,
         ):
             if value.min() < 0 or value.max() >= limit:
-                raise ConfigError(f"{name} is {value.tolist()}; it must lie in 0..{limit - 1}")
+                raise ConfigError(
+                    f"{name} is {value.tolist()}; it must lie in 0..{limit - 1}"
+                )
         states, actions, next_states = indices
         rewards = np.broadcast_to(np.asarray(reward, np.float64), self.n_runs)
         ended = np.broadcast_to(np.asarray(terminated, np.bool_), self.n_runs)
-        update = self._learn(states, actions, rewards, next_states, ended, np.ones(self.n_runs))
-        return Update(*(float(part[0]) for part in update)) if self.n_runs == 1 else update
+        update = self._learn(
+            states, actions, rewards, next_states, ended, np.ones(self.n_runs)
+        )
+        return (
+            Update(*(float(part[0]) for part in update)) if self.n_runs == 1 else update
+        )
 
     def _learn(
         self,
@@ -139,7 +175,9 @@ class QLearning:
         place = (self._runs, states, actions)
         old_value = self.table[place]
         future = self.table[self._runs, next_states]  # [runs, actions]
-        best_next = future[self._runs, future.argmax(axis=1)]  # over short rows 8 times as fast as max
+        best_next = future[
+            self._runs, future.argmax(axis=1)
+        ]  # over short rows 8 times as fast as max
         target = rewards + self.config.discount * best_next * ~ended
         td_error = target - old_value
         new_value = old_value + self._step_size(place, counts) * td_error
@@ -152,9 +190,13 @@ class QLearning:
         alpha = self.config.learning_rate * counts
         if self.config.learning_rate_decay == 0.0:
             return alpha
-        return np.asarray(alpha / np.maximum(visits, 1) ** self.config.learning_rate_decay)
+        return np.asarray(
+            alpha / np.maximum(visits, 1) ** self.config.learning_rate_decay
+        )
 
-    def train(self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0) -> TrainingLog:
+    def train(
+        self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0
+    ) -> TrainingLog:
         """Play ``steps`` steps in each of ``env``'s rows (one a run), learning all the while.
 
         Starts from ``env.reset(seed=seed)``, and goes on with the present table and epsilon. A second call with the
@@ -175,14 +217,28 @@ class QLearning:
         for step in range(steps):
             actions = self.act(states)
             next_states, rewards, terminated, truncated, _ = env.step(actions)
-            self._learn(states, actions, rewards, next_states, terminated, (~fresh).astype(np.float64))
-            log.rewards[step], log.actions[step], log.epsilon[step], log.learned[step] = (
+            self._learn(
+                states,
+                actions,
+                rewards,
+                next_states,
+                terminated,
+                (~fresh).astype(np.float64),
+            )
+            (
+                log.rewards[step],
+                log.actions[step],
+                log.epsilon[step],
+                log.learned[step],
+            ) = (
                 rewards,
                 actions,
                 self.epsilon,
                 ~fresh,
             )
-            self.epsilon = max(self.config.epsilon_floor, self.epsilon * self.config.epsilon_decay)
+            self.epsilon = max(
+                self.config.epsilon_floor, self.epsilon * self.config.epsilon_decay
+            )
             states, fresh = next_states, terminated | truncated
         return log
 
@@ -216,16 +272,18 @@ class QLearning:
         states = np.atleast_1d(np.asarray(observations, np.int64))
         n_states, n_actions = self.table.shape[1:]
         if not 1 <= k <= n_actions or states.min() < 0 or states.max() >= n_states:
-            raise ConfigError(f"k is {k} of {n_actions} actions, states {states.tolist()} of {n_states}: out of range")
+            raise ConfigError(
+                f"k is {k} of {n_actions} actions, states {states.tolist()} of {n_states}: out of range"
+            )
         values = self.table.mean(axis=0)[states]  # [batch, actions]
         return np.argsort(-values, axis=1, kind="stable")[:, :k]
 
     # -- keep --------------------------------------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write the table, the visits, epsilon, the random state and the settings into ``folder``."""
-        runs.write_json(Path(folder) / "agent.json", asdict(self.config))
-        state = runs.generator_state(self.rng)
-        runs.write_arrays(
+        storage.write_json(Path(folder) / "agent.json", asdict(self.config))
+        state = storage.generator_state(self.rng)
+        storage.write_arrays(
             Path(folder) / "table.npz",
             table=self.table,
             visits=self.visits,
@@ -239,13 +297,27 @@ class QLearning:
 
         Raises ``DataError`` for a broken folder.
         """
-        settings = runs.read_json(Path(folder) / "agent.json")
-        arrays = runs.read_arrays(Path(folder) / "table.npz", ("table", "visits", "epsilon", "rng"))
+        settings = storage.read_json(Path(folder) / "agent.json")
+        arrays = storage.read_arrays(
+            Path(folder) / "table.npz", ("table", "visits", "epsilon", "rng")
+        )
         try:
             config = QLearningConfig(**settings)
         except TypeError as error:
-            raise DataError(f"{folder}: settings of another version ({error}); train the run again") from None
+            raise DataError(
+                f"{folder}: settings of another version ({error}); train the run again"
+            ) from None
         n_runs, n_states, n_actions = arrays["table"].shape
-        agent = cls(n_states, n_actions, config, n_runs=n_runs, rng=runs.restore_generator(arrays["rng"]))
-        agent.table, agent.visits, agent.epsilon = arrays["table"], arrays["visits"], float(arrays["epsilon"])
+        agent = cls(
+            n_states,
+            n_actions,
+            config,
+            n_runs=n_runs,
+            rng=storage.restore_generator(arrays["rng"]),
+        )
+        agent.table, agent.visits, agent.epsilon = (
+            arrays["table"],
+            arrays["visits"],
+            float(arrays["epsilon"]),
+        )
         return agent

@@ -6,12 +6,12 @@ A data set is named ("generated", "ml-100k", ...) or given as a path. Every load
 
 from rlrec.datasets.catalogue import CATALOGUE, DataSet
 from rlrec.datasets.check import check
-from rlrec.datasets.columns import FEATURES
 from rlrec.datasets.fetch import fetch
 from rlrec.datasets.folders import data_folder, locate
 from rlrec.datasets.plays import PlayCounts, load_play_counts
 from rlrec.datasets.ratings import Ratings, load_ratings
-from rlrec.datasets.report import Problem, Report
+from rlrec.datasets.reading.columns import FEATURES
+from rlrec.datasets.reading.reports import Problem, Report
 from rlrec.datasets.sessions import Sessions, load_sessions, write_sessions
 from rlrec.datasets.tracks import Tracks, load_tracks, scale
 

@@ -6,32 +6,59 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rlrec.datasets.catalogue import CATALOGUE
-from rlrec.datasets.columns import FEATURES, feature_of, find, plain
 from rlrec.datasets.folders import locate
-from rlrec.datasets.layouts import RATING_FILES, headerless, read_items
 from rlrec.datasets.plays import load_play_counts
 from rlrec.datasets.ratings import load_ratings
-from rlrec.datasets.report import refuse_overwriting, write_rejects
+from rlrec.datasets.reading.columns import FEATURES, feature_of, find, plain
+from rlrec.datasets.reading.layouts import RATING_FILES, headerless, read_items
+from rlrec.datasets.reading.reports import refuse_overwriting, write_rejects
+from rlrec.datasets.reading.tables import Table, read_table
 from rlrec.datasets.sessions import load_sessions
-from rlrec.datasets.table import Table, read_table
 from rlrec.datasets.tracks import load_tracks
 from rlrec.errors import DataError
 
 USABLE, REFUSED, NOT_FOUND = 0, 1, 2
-ITEM_LISTS = {"u.item": "u.data", "movies.dat": "ratings.dat", "movies.csv": "ratings.csv"}
+ITEM_LISTS = {
+    "u.item": "u.data",
+    "movies.dat": "ratings.dat",
+    "movies.csv": "ratings.csv",
+}
 
 # file name -> what it is, delimiter, columns ("" = from its header), what to pass instead
 COMPANIONS: dict[str, tuple[str, str, tuple[str, ...], str]] = {
-    "u.user": ("MovieLens 100k: people (age, sex, job), not used", "|", ("id", "age", "sex", "job", "zip"), "u.data"),
-    "u.genre": ("MovieLens 100k: genre names, already in u.item", "|", ("genre", "number"), "u.data"),
-    "users.dat": ("MovieLens 1M: people (sex, age, job), not used", "::", ("id", "sex", "age", "job", "zip"),
-                  "ratings.dat"),
+    "u.user": (
+        "MovieLens 100k: people (age, sex, job), not used",
+        "|",
+        ("id", "age", "sex", "job", "zip"),
+        "u.data",
+    ),
+    "u.genre": (
+        "MovieLens 100k: genre names, already in u.item",
+        "|",
+        ("genre", "number"),
+        "u.data",
+    ),
+    "users.dat": (
+        "MovieLens 1M: people (sex, age, job), not used",
+        "::",
+        ("id", "sex", "age", "job", "zip"),
+        "ratings.dat",
+    ),
     "artists.dat": ("Last.fm: artist names, not used", "\t", (), "the folder"),
     "tags.dat": ("Last.fm: names of tags, used for genres", "\t", (), "the folder"),
-    "user_taggedartists.dat": ("Last.fm: who tagged which artist, used for genres", "\t", (), "the folder"),
-    "user_artists.dat": ("Last.fm: play counts by artist; genres come from the tags beside it", "\t", (),
-                         "the folder"),
-}  # fmt: skip
+    "user_taggedartists.dat": (
+        "Last.fm: who tagged which artist, used for genres",
+        "\t",
+        (),
+        "the folder",
+    ),
+    "user_artists.dat": (
+        "Last.fm: play counts by artist; genres come from the tags beside it",
+        "\t",
+        (),
+        "the folder",
+    ),
+}
 
 Loader = Callable[[Path, Path | None], str]
 
@@ -48,7 +75,9 @@ def check(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]
         return str(error), NOT_FOUND
     try:
         refuse_overwriting(rejects, path)
-        return _check_folder(path, rejects) if path.is_dir() else check_file(path, rejects)
+        return (
+            _check_folder(path, rejects) if path.is_dir() else check_file(path, rejects)
+        )
     except DataError as error:
         return str(error), REFUSED
 
@@ -78,7 +107,10 @@ def recognise(path: Path) -> Loader:
         return _tracks
     if {"session", "position"} <= names or "fractionlistened" in names:
         return _sessions
-    has = {what: find(header, what) is not None for what in ("user", "item", "rating", "genre", "plays")}
+    has = {
+        what: find(header, what) is not None
+        for what in ("user", "item", "rating", "genre", "plays")
+    }
     if has["user"] and has["genre"] and has["plays"] and not has["rating"]:
         return _plays
     if (has["user"] and has["rating"]) or (has["item"] and has["rating"]):
@@ -119,7 +151,9 @@ def _cut(table: Table, rejects: Path | None) -> str:
     write_rejects(rejects, table.cut, lambda index: table.raw(table.cut[index].row))
     if not table.cut:
         return ""
-    return f", {len(table.cut):,} of them cut" + "".join(f"\n  note: {note}" for note in table.cut_notes())
+    return f", {len(table.cut):,} of them cut" + "".join(
+        f"\n  note: {note}" for note in table.cut_notes()
+    )
 
 
 def _item_list(path: Path, rejects: Path | None) -> str:
@@ -137,16 +171,23 @@ def _check_folder(path: Path, rejects: Path | None) -> tuple[str, int]:
     """A folder: Last.fm, MovieLens, or every CSV in it."""
     if (path / "user_artists.dat").is_file():
         return _plays(path, rejects), USABLE
-    if any((path / name).is_file() for name in RATING_FILES) and not (path / "tracks.csv").is_file():
+    if (
+        any((path / name).is_file() for name in RATING_FILES)
+        and not (path / "tracks.csv").is_file()
+    ):
         return _ratings(path, rejects), USABLE
     files = sorted(path.glob("*.csv"))
     if not files:
-        inside = ", ".join(sorted(child.name for child in path.iterdir())[:12]) or "nothing"
+        inside = (
+            ", ".join(sorted(child.name for child in path.iterdir())[:12]) or "nothing"
+        )
         raise DataError(
             f"{path}: no data rlrec knows directly in this folder (it holds: {inside}); pass one of those, or a name: "
             f"{', '.join(CATALOGUE)}"
         )
     if rejects is not None and len(files) > 1:
-        raise DataError(f"{path}: holds {len(files)} CSV files; --rejects needs a single one")
+        raise DataError(
+            f"{path}: holds {len(files)} CSV files; --rejects needs a single one"
+        )
     results = [check(file, rejects=rejects) for file in files]
     return "\n".join(text for text, _ in results), max(status for _, status in results)

@@ -9,13 +9,19 @@ from rlrec.datasets.catalogue import CATALOGUE, DataSet
 from rlrec.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parents[1]
-BUNDLED = "bundled"  # RLREC_DATA=bundled: nothing but the data that ship with the project
+BUNDLED = (
+    "bundled"  # RLREC_DATA=bundled: nothing but the data that ship with the project
+)
 
 
 def bundled_folder() -> Path:
     """The generated sets that ship with the project: `data/` of the checkout, `rlrec/_data` of a wheel."""
     checkout = PACKAGE.parent / "data"
-    return checkout if (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir() else PACKAGE / "_data"
+    return (
+        checkout
+        if (PACKAGE.parent / "pyproject.toml").exists() and checkout.is_dir()
+        else PACKAGE / "_data"
+    )
 
 
 def cache_folder() -> Path:
@@ -37,7 +43,9 @@ def data_set(name: str) -> DataSet:
     """The catalogue's entry for `name`, any case, `_` or `-`. Raises `DataError` if there is none."""
     known = CATALOGUE.get(name.strip().lower().replace("_", "-"))
     if known is None:
-        raise DataError(f"no data set is called {name!r}; there are: {', '.join(CATALOGUE)}")
+        raise DataError(
+            f"no data set is called {name!r}; there are: {', '.join(CATALOGUE)}"
+        )
     return known
 
 
@@ -47,7 +55,10 @@ def locate(source: str | Path) -> Path:
     A name is looked up in `RLREC_DATA`, then among the downloads, then in the data that ship with the project.
     Raises `DataError` saying how to get it if it is nowhere.
     """
-    if isinstance(source, str) and source.strip().lower().replace("_", "-") in CATALOGUE:
+    if (
+        isinstance(source, str)
+        and source.strip().lower().replace("_", "-") in CATALOGUE
+    ):
         return _locate_name(data_set(source))
     try:
         path = Path(source).expanduser()
@@ -58,12 +69,16 @@ def locate(source: str | Path) -> Path:
         ) from error
     if not found:
         names = ", ".join(CATALOGUE)
-        raise DataError(f"{path}: no such file or folder, and no data set of that name (there are: {names})")
+        raise DataError(
+            f"{path}: no such file or folder, and no data set of that name (there are: {names})"
+        )
     return path
 
 
 def _locate_name(known: DataSet) -> Path:
-    places = [] if os.environ.get("RLREC_DATA") == BUNDLED else [cache_folder() / known.name]
+    places = (
+        [] if os.environ.get("RLREC_DATA") == BUNDLED else [cache_folder() / known.name]
+    )
     if os.environ.get("RLREC_DATA", BUNDLED) not in ("", BUNDLED):
         root = Path(os.environ["RLREC_DATA"]).expanduser()
         places = [root / folder for folder in known.folders] + places
@@ -73,8 +88,13 @@ def _locate_name(known: DataSet) -> Path:
         if all((place / file).is_file() for file in known.needed):
             return place
     how = f"`rlrec data fetch {known.name}`" if known.urls else "`rlrec data make`"
-    looked = ", ".join(str(place) for place in places) or "the data that ship with rlrec alone"
-    raise DataError(f"{known.name} is not on this machine (looked in {looked}): get it with {how}")
+    looked = (
+        ", ".join(str(place) for place in places)
+        or "the data that ship with rlrec alone"
+    )
+    raise DataError(
+        f"{known.name} is not on this machine (looked in {looked}): get it with {how}"
+    )
 
 
 def csv_in(path: Path, preferred: str) -> Path:
@@ -87,4 +107,6 @@ def csv_in(path: Path, preferred: str) -> Path:
     if len(found) == 1:
         return found[0]
     names = ", ".join(file.name for file in found) or "none"
-    raise DataError(f"{path}: is a folder with {len(found)} CSV files ({names}); pass one file")
+    raise DataError(
+        f"{path}: is a folder with {len(found)} CSV files ({names}); pass one file"
+    )

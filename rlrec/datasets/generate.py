@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.datasets.columns import FEATURES
-from rlrec.datasets.report import write_atomically
+from rlrec.datasets.reading.columns import FEATURES
+from rlrec.datasets.reading.reports import write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,23 +21,38 @@ if TYPE_CHECKING:
 SEED = 20200121
 GENRES = ("pop", "rock", "rap", "r&b", "latin", "edm", "jazz", "classical")
 SILENT_SHARE = 0.36  # tracks whose instrumentalness is exactly 0
-KEY_WEIGHTS = (12, 13, 10, 3, 7, 9, 8, 11, 8, 10, 8, 10)  # C to B, per cent or so; E flat is rare
+KEY_WEIGHTS = (
+    12,
+    13,
+    10,
+    3,
+    7,
+    9,
+    8,
+    11,
+    8,
+    10,
+    8,
+    10,
+)  # C to B, per cent or so; E flat is rare
 
 # Rows: FEATURES; columns: GENRES. How a genre's tracks lie above or below the average, in standard deviations between
 # genres (each row is standardised; its weight is the square root of SHARES).
-PROFILE = np.array([
-    [0.2, -1.0, 1.2, 0.5, 1.1, 0.4, -0.4, -2.0],  # danceability
-    [0.5, 0.9, 0.2, -0.4, 0.5, 1.4, -1.2, -1.9],  # energy
-    [0.0, -1.0, 1.0, 0.2, 0.4, -0.6, 0.3, -0.3],  # key
-    [0.6, 0.2, 0.4, -0.2, 0.6, 1.2, -1.0, -1.8],  # loudness
-    [0.3, 1.6, -0.7, -0.7, 0.0, -0.7, -0.4, 0.6],  # mode
-    [-0.4, -0.8, 2.3, 0.6, 0.2, -0.1, -0.8, -1.0],  # speechiness
-    [-0.4, -0.7, -0.3, 0.4, 0.0, -1.4, 1.2, 1.7],  # acousticness
-    [-0.9, -0.5, -0.7, -0.9, -0.8, 1.0, 0.9, 1.9],  # instrumentalness
-    [-0.6, 0.9, 0.3, -0.6, -0.3, 1.3, 0.1, -1.1],  # liveness
-    [0.3, 0.5, 0.3, 0.3, 1.5, -0.9, 0.2, -1.9],  # valence
-    [0.2, 0.9, 0.1, -1.1, -0.2, 1.3, -0.3, -1.0],  # tempo
-])  # fmt: skip
+PROFILE = np.array(
+    [
+        [0.2, -1.0, 1.2, 0.5, 1.1, 0.4, -0.4, -2.0],  # danceability
+        [0.5, 0.9, 0.2, -0.4, 0.5, 1.4, -1.2, -1.9],  # energy
+        [0.0, -1.0, 1.0, 0.2, 0.4, -0.6, 0.3, -0.3],  # key
+        [0.6, 0.2, 0.4, -0.2, 0.6, 1.2, -1.0, -1.8],  # loudness
+        [0.3, 1.6, -0.7, -0.7, 0.0, -0.7, -0.4, 0.6],  # mode
+        [-0.4, -0.8, 2.3, 0.6, 0.2, -0.1, -0.8, -1.0],  # speechiness
+        [-0.4, -0.7, -0.3, 0.4, 0.0, -1.4, 1.2, 1.7],  # acousticness
+        [-0.9, -0.5, -0.7, -0.9, -0.8, 1.0, 0.9, 1.9],  # instrumentalness
+        [-0.6, 0.9, 0.3, -0.6, -0.3, 1.3, 0.1, -1.1],  # liveness
+        [0.3, 0.5, 0.3, 0.3, 1.5, -0.9, 0.2, -1.9],  # valence
+        [0.2, 0.9, 0.1, -1.1, -0.2, 1.3, -0.3, -1.0],  # tempo
+    ]
+)
 
 # Share of the latent variance that lies between genres. A little above the public shares of the values themselves,
 # because the skewed distributions (speechiness, acousticness) weaken it.
@@ -45,12 +60,20 @@ SHARES = np.array([0.19, 0.14, 0.001, 0.085, 0.02, 0.20, 0.09, 0.11, 0.015, 0.07
 
 # Correlations of the latent normals within a genre; pairs not named are 0.
 CORRELATIONS: dict[tuple[str, str], float] = {
-    ("energy", "loudness"): 0.69, ("energy", "acousticness"): -0.55, ("loudness", "acousticness"): -0.36,
-    ("danceability", "valence"): 0.28, ("danceability", "tempo"): -0.15, ("energy", "valence"): 0.20,
-    ("energy", "liveness"): 0.14, ("energy", "tempo"): 0.12, ("danceability", "speechiness"): 0.12,
-    ("danceability", "liveness"): -0.12, ("loudness", "instrumentalness"): -0.20,
-    ("valence", "instrumentalness"): -0.10, ("key", "mode"): -0.20,
-}  # fmt: skip
+    ("energy", "loudness"): 0.69,
+    ("energy", "acousticness"): -0.55,
+    ("loudness", "acousticness"): -0.36,
+    ("danceability", "valence"): 0.28,
+    ("danceability", "tempo"): -0.15,
+    ("energy", "valence"): 0.20,
+    ("energy", "liveness"): 0.14,
+    ("energy", "tempo"): 0.12,
+    ("danceability", "speechiness"): 0.12,
+    ("danceability", "liveness"): -0.12,
+    ("loudness", "instrumentalness"): -0.20,
+    ("valence", "instrumentalness"): -0.10,
+    ("key", "mode"): -0.20,
+}
 
 _MOODS = (
     "Quiet Silver Broken Golden Last Hidden Burning Paper Distant Seventh Crooked Hollow Velvet Restless "
@@ -64,7 +87,9 @@ _PLACES = (
     "Engine Morning Satellite Desert Ribbon Thunder Meadow Arcade Shadow Signal Market Feather Canyon Postcard "
     "Balcony Ember Waltz Highway Motel Cathedral Static"
 ).split()
-FILM_GENRES = ("Action Adventure Animation Comedy Crime Drama Fantasy Horror Mystery Romance Sci-Fi Thriller").split()
+FILM_GENRES = (
+    "Action Adventure Animation Comedy Crime Drama Fantasy Horror Mystery Romance Sci-Fi Thriller"
+).split()
 
 
 def generate_tracks(rng: np.random.Generator, n: int = 2000) -> pd.DataFrame:
@@ -77,13 +102,17 @@ def generate_tracks(rng: np.random.Generator, n: int = 2000) -> pd.DataFrame:
 
     genre = rng.integers(len(GENRES), size=n)
     latent = _latent(rng, genre)
-    table = pd.DataFrame({
-        "track_id": [f"g{i:04d}" for i in range(1, n + 1)],
-        "track_name": invented_titles(rng, n),
-        "artist": [f"Band {1 + int(number):03d}" for number in 400 * rng.random(n) ** 2],
-        "genre": np.array(GENRES)[genre],
-        "popularity": _popularity(rng, n),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "track_id": [f"g{i:04d}" for i in range(1, n + 1)],
+            "track_name": invented_titles(rng, n),
+            "artist": [
+                f"Band {1 + int(number):03d}" for number in 400 * rng.random(n) ** 2
+            ],
+            "genre": np.array(GENRES)[genre],
+            "popularity": _popularity(rng, n),
+        }
+    )
     for name, values in _features(latent).items():
         table[name] = values
     return table
@@ -97,8 +126,12 @@ def _latent(rng: np.random.Generator, genre: NDArray[np.int64]) -> NDArray[np.fl
     for (one, other), value in CORRELATIONS.items():
         i, j = FEATURES.index(one), FEATURES.index(other)
         within[i, j] = within[j, i] = value
-    own = rng.standard_normal((len(genre), len(FEATURES))) @ np.linalg.cholesky(within).T
-    mixed: NDArray[np.float64] = np.sqrt(SHARES) * profile.T[genre] + np.sqrt(1 - SHARES) * own
+    own = (
+        rng.standard_normal((len(genre), len(FEATURES))) @ np.linalg.cholesky(within).T
+    )
+    mixed: NDArray[np.float64] = (
+        np.sqrt(SHARES) * profile.T[genre] + np.sqrt(1 - SHARES) * own
+    )
     return mixed
 
 
@@ -112,10 +145,16 @@ def _features(latent: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
     found = {
         "danceability": special.betaincinv(6.4, 3.4, u["danceability"]),
         "energy": special.betaincinv(3.9, 1.7, u["energy"]),
-        "key": np.searchsorted(np.cumsum(KEY_WEIGHTS[:-1]) / sum(KEY_WEIGHTS), u["key"]),
-        "loudness": np.clip(-special.gammaincinv(5.0, 1 - u["loudness"]) * 1.34, -46, 1),
+        "key": np.searchsorted(
+            np.cumsum(KEY_WEIGHTS[:-1]) / sum(KEY_WEIGHTS), u["key"]
+        ),
+        "loudness": np.clip(
+            -special.gammaincinv(5.0, 1 - u["loudness"]) * 1.34, -46, 1
+        ),
         "mode": (u["mode"] > 0.434).astype(np.int64),
-        "speechiness": np.clip(0.023 + 0.050 * np.exp(0.98 * z["speechiness"]), 0, 0.95),
+        "speechiness": np.clip(
+            0.023 + 0.050 * np.exp(0.98 * z["speechiness"]), 0, 0.95
+        ),
         "acousticness": special.betaincinv(0.42, 1.95, u["acousticness"]),
         "instrumentalness": np.where(tail > 0, np.maximum(0.96 * tail**6, 1e-5), 0.0),
         "liveness": np.clip(0.02 + 0.128 * np.exp(0.70 * z["liveness"]), 0, 0.99),
@@ -129,16 +168,23 @@ def _features(latent: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
 def _popularity(rng: np.random.Generator, n: int) -> NDArray[np.int64]:
     """100 for the most popular track, falling with the logarithm of its rank to 0 for the last."""
     rank = 1 + rng.permutation(n)
-    falling: NDArray[np.float64] = np.round(100 * (1 - np.log(rank) / np.log(max(n, 2))))
+    falling: NDArray[np.float64] = np.round(
+        100 * (1 - np.log(rank) / np.log(max(n, 2)))
+    )
     return falling.astype(np.int64)
 
 
 def invented_titles(rng: np.random.Generator, n: int) -> list[str]:
     """Invent n different titles of two words; from the 2,305th on a number makes the third."""
     pairs = len(_MOODS) * len(_PLACES)
-    places = np.concatenate([rng.permutation(pairs) for _ in range(-(-n // pairs))])[:n].tolist()
+    places = np.concatenate([rng.permutation(pairs) for _ in range(-(-n // pairs))])[
+        :n
+    ].tolist()
     names = [f"{_MOODS[i // len(_PLACES)]} {_PLACES[i % len(_PLACES)]}" for i in places]
-    return [name if i < pairs else f"{name} {1 + i // pairs}" for i, name in enumerate(names)]
+    return [
+        name if i < pairs else f"{name} {1 + i // pairs}"
+        for i, name in enumerate(names)
+    ]
 
 
 def generate_ratings(
@@ -158,24 +204,50 @@ def generate_ratings(
     bias = 0.38 * rng.standard_normal(users)
     appeal = -0.9 * np.log(1 + rng.permutation(films)) + 0.8 * quality
     rows = [
-        (user, film, _stars(3.15 + bias[user] + quality[film] + taste[user] @ style[film] + 0.75 * noise), when)
+        (
+            user,
+            film,
+            _stars(
+                3.15
+                + bias[user]
+                + quality[film]
+                + taste[user] @ style[film]
+                + 0.75 * noise
+            ),
+            when,
+        )
         for user in range(users)
-        for film, noise, when in _history(rng, appeal + 0.5 * style @ taste[user], users, ratings)
+        for film, noise, when in _history(
+            rng, appeal + 0.5 * style @ taste[user], users, ratings
+        )
     ]
     titles = film_titles(rng, films)
-    return pd.DataFrame({
-        "userId": [user + 1 for user, *_ in rows], "movieId": [film + 1 for _, film, *_ in rows],
-        "rating": [stars for *_, stars, _ in rows], "timestamp": [when for *_, when in rows],
-        "title": [titles[film] for _, film, *_ in rows], "genres": ["|".join(genres[film]) for _, film, *_ in rows],
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "userId": [user + 1 for user, *_ in rows],
+            "movieId": [film + 1 for _, film, *_ in rows],
+            "rating": [stars for *_, stars, _ in rows],
+            "timestamp": [when for *_, when in rows],
+            "title": [titles[film] for _, film, *_ in rows],
+            "genres": ["|".join(genres[film]) for _, film, *_ in rows],
+        }
+    )
 
 
-def _films(rng: np.random.Generator, n: int) -> tuple[NDArray[np.float64], list[list[str]]]:
+def _films(
+    rng: np.random.Generator, n: int
+) -> tuple[NDArray[np.float64], list[list[str]]]:
     """Style vectors [n, 12 + 4] (genres, then four hidden traits) and each film's one to three genres."""
     style = np.zeros((n, len(FILM_GENRES) + 4))
     for film in range(n):
-        style[film, rng.choice(len(FILM_GENRES), size=int(rng.integers(1, 4)), replace=False)] = 1
-    genres = [[FILM_GENRES[i] for i in np.flatnonzero(row[: len(FILM_GENRES)])] for row in style]
+        style[
+            film,
+            rng.choice(len(FILM_GENRES), size=int(rng.integers(1, 4)), replace=False),
+        ] = 1
+    genres = [
+        [FILM_GENRES[i] for i in np.flatnonzero(row[: len(FILM_GENRES)])]
+        for row in style
+    ]
     style /= np.sqrt(style.sum(axis=1, keepdims=True))
     style[:, len(FILM_GENRES) :] = 0.7 * rng.standard_normal((n, 4))
     return style, genres
@@ -201,13 +273,18 @@ def _stars(score: float) -> int:
 
 def film_titles(rng: np.random.Generator, n: int) -> list[str]:
     """Invent n different titles such as "Quiet Harbour (1987)"."""
-    return [f"{name} ({1950 + int(rng.integers(50))})" for name in invented_titles(rng, n)]
+    return [
+        f"{name} ({1950 + int(rng.integers(50))})" for name in invented_titles(rng, n)
+    ]
 
 
 def make(folder: Path) -> list[Path]:
     """Write tracks.csv and ratings.csv to `folder`, the same bytes every time; give their paths back."""
     tracks, ratings = np.random.default_rng([SEED, 1]), np.random.default_rng([SEED, 2])
-    tables = {"tracks.csv": generate_tracks(tracks), "ratings.csv": generate_ratings(ratings)}
+    tables = {
+        "tracks.csv": generate_tracks(tracks),
+        "ratings.csv": generate_ratings(ratings),
+    }
     for name, table in tables.items():
         write_atomically(folder / name, table.to_csv(index=False, lineterminator="\n"))
     return [folder / name for name in tables]

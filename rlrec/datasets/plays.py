@@ -9,15 +9,37 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.datasets.columns import find
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.report import Problem, Report, refuse_overwriting, write_rejects
-from rlrec.datasets.table import Table, read_table, refuse_if_ruined, to_numbers, why_not_a_number
+from rlrec.datasets.reading.columns import find
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    write_rejects,
+)
+from rlrec.datasets.reading.tables import (
+    Table,
+    read_table,
+    refuse_if_ruined,
+    to_numbers,
+    why_not_a_number,
+)
 from rlrec.errors import DataError
 
 GENRES = (
-    "rock", "pop", "indie", "electronic", "metal", "ambient", "punk", "rnb", "folk", "hip-hop", "jazz", "classical",
-)  # fmt: skip
+    "rock",
+    "pop",
+    "indie",
+    "electronic",
+    "metal",
+    "ambient",
+    "punk",
+    "rnb",
+    "folk",
+    "hip-hop",
+    "jazz",
+    "classical",
+)
 
 # A tag goes to the first genre one of whose words it holds, so the order is the rule: "indie rock" is indie, "pop punk"
 # punk, "synth pop" electronic, "folk metal" metal. Words are whole words ("rap" is not in "trap"); a star stands for
@@ -28,15 +50,24 @@ TAG_WORDS: tuple[tuple[str, str], ...] = (
     ("punk", "punk* hardcore post~hardcore screamo emo ska"),
     ("indie", "indie* shoegaze dream~pop lo~fi britpop post~rock twee"),
     ("ambient", "ambient chillout chill~out downtempo new~age drone lounge"),
-    ("electronic", "electr* techno* house trance idm ebm industrial trip~hop dubstep drum~and~bass dnb breakbeat "
-                   "darkwave big~beat futurepop minimal synth*"),
+    (
+        "electronic",
+        "electr* techno* house trance idm ebm industrial trip~hop dubstep drum~and~bass dnb breakbeat "
+        "darkwave big~beat futurepop minimal synth*",
+    ),
     ("rnb", "rnb r&b r~n~b soul neo~soul motown funk urban"),
     ("jazz", "jazz* swing bossa~nova fusion bebop"),
     ("classical", "classical baroque opera orchestral contemporary~classical"),
     ("folk", "folk* country bluegrass americana celtic"),
-    ("rock", "rock* grunge alternative new~wave post~punk blues psychedelic progressive gothic goth aor"),
-    ("pop", "pop poprock dance disco eurodance j~pop jpop k~pop teen~pop boy~band girl~group power~pop electropop"),
-)  # fmt: skip
+    (
+        "rock",
+        "rock* grunge alternative new~wave post~punk blues psychedelic progressive gothic goth aor",
+    ),
+    (
+        "pop",
+        "pop poprock dance disco eurodance j~pop jpop k~pop teen~pop boy~band girl~group power~pop electropop",
+    ),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,14 +94,19 @@ def genre_of_tag(tag: str) -> str | None:
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    parts = [re.escape(word).replace("\\~", " ").replace("~", " ").replace("\\*", r"\w*") for word in words.split()]
+    parts = [
+        re.escape(word).replace("\\~", " ").replace("~", " ").replace("\\*", r"\w*")
+        for word in words.split()
+    ]
     return re.compile(rf" (?:{'|'.join(parts)}) ")
 
 
 _PATTERNS = tuple((genre, _pattern(words)) for genre, words in TAG_WORDS)
 
 
-def load_play_counts(source: str | Path = "lastfm", *, rejects: Path | None = None) -> PlayCounts:
+def load_play_counts(
+    source: str | Path = "lastfm", *, rejects: Path | None = None
+) -> PlayCounts:
     """Load plays by genre from "lastfm", a HetRec 2011 folder, or a CSV with the columns user, genre and plays.
 
     Last.fm: a user's plays of an artist are spread over the broad genres of the artist's taggings, in proportion.
@@ -91,25 +127,45 @@ def _load_csv(path: Path, rejects: Path | None) -> PlayCounts:
     user, genre, plays = at["user"], at["genre"], at["plays"]
     if user is None or genre is None or plays is None:
         missing = ", ".join(what for what, column in at.items() if column is None)
-        raise DataError(f"{path}: row 1: no column for {missing}. The file has: {', '.join(table.header)}")
+        raise DataError(
+            f"{path}: row 1: no column for {missing}. The file has: {', '.join(table.header)}"
+        )
     counts = to_numbers(table.column(plays))
     rows, rejected = _usable(table, (user, genre), plays, counts, rejects)
-    users, names = ([table.rows[row][at].strip() for row in rows] for at in (user, genre))
+    users, names = (
+        [table.rows[row][at].strip() for row in rows] for at in (user, genre)
+    )
     genres = tuple(sorted(set(names)))
     return _spread(path, table, rejected, users, names, counts[rows], genres, [])
 
 
 def _usable(
-    table: Table, ids: tuple[int, ...], plays: int, counts: NDArray[np.float64], rejects: Path | None
+    table: Table,
+    ids: tuple[int, ...],
+    plays: int,
+    counts: NDArray[np.float64],
+    rejects: Path | None,
 ) -> tuple[NDArray[np.intp], list[Problem]]:
     """Rows to use and a problem for each other, written to `rejects`. Raises `DataError` if those are most."""
     bad = ~((counts >= 0) & (counts < 2.0**53))
-    empty = np.array([not all(row[at].strip() for at in ids) for row in table.rows], np.bool_)
+    empty = np.array(
+        [not all(row[at].strip() for at in ids) for row in table.rows], np.bool_
+    )
     problems = list(table.cut)
     for row in np.flatnonzero(bad | empty):
         text, line = table.rows[row][plays].strip(), int(table.line_of[row])
-        kind = "no id" if empty[row] else "out of its range" if np.isfinite(counts[row]) else why_not_a_number(text)
-        problems.append(Problem(kind, line, table.header[plays], text, "plays must be a number from 0"))
+        kind = (
+            "no id"
+            if empty[row]
+            else "out of its range"
+            if np.isfinite(counts[row])
+            else why_not_a_number(text)
+        )
+        problems.append(
+            Problem(
+                kind, line, table.header[plays], text, "plays must be a number from 0"
+            )
+        )
     problems.sort(key=lambda problem: problem.row)
     write_rejects(rejects, problems, lambda index: table.raw(problems[index].row))
     refuse_if_ruined(table, problems)
@@ -117,23 +173,47 @@ def _usable(
 
 
 def _spread(
-    path: Path, table: Table, rejected: list[Problem], users: list[str], names: list[str],
-    plays: NDArray[np.float64], genres: tuple[str, ...], notes: list[str],
-) -> PlayCounts:  # fmt: skip
+    path: Path,
+    table: Table,
+    rejected: list[Problem],
+    users: list[str],
+    names: list[str],
+    plays: NDArray[np.float64],
+    genres: tuple[str, ...],
+    notes: list[str],
+) -> PlayCounts:
     user_of: dict[str, int] = {}
     rows = np.array([user_of.setdefault(user, len(user_of)) for user in users], np.intp)
     columns = np.array([genres.index(name) for name in names], np.intp)
     counts = np.zeros((len(user_of), len(genres)))
     np.add.at(counts, (rows, columns), plays)
-    found = {"users": len(user_of), "genres": len(genres), "plays": round(float(plays.sum()))}
-    report = Report(str(path), "play counts", table.total, found, tuple(rejected), (), (*table.notes, *notes))
+    found = {
+        "users": len(user_of),
+        "genres": len(genres),
+        "plays": round(float(plays.sum())),
+    }
+    report = Report(
+        str(path),
+        "play counts",
+        table.total,
+        found,
+        tuple(rejected),
+        (),
+        (*table.notes, *notes),
+    )
     return PlayCounts(np.array(list(user_of), np.str_), genres, counts, report)
 
 
 def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
-    missing = [name for name in ("tags.dat", "user_taggedartists.dat") if not (folder / name).is_file()]
+    missing = [
+        name
+        for name in ("tags.dat", "user_taggedartists.dat")
+        if not (folder / name).is_file()
+    ]
     if missing:
-        raise DataError(f"{folder}: {', '.join(missing)} missing: an artist's genres come from its tags")
+        raise DataError(
+            f"{folder}: {', '.join(missing)} missing: an artist's genres come from its tags"
+        )
     table = _read_dat(folder / "user_artists.dat", ("user", "artist", "plays"))
     plays = to_numbers(table.column(2))
     rows, rejected = _usable(table, (0, 1), 2, plays, rejects)
@@ -155,7 +235,9 @@ def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
         f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of artists without such a tag: left out",
         *cut,
     ]
-    return _spread(folder, table, rejected, users, genres, np.array(amounts), GENRES, notes)
+    return _spread(
+        folder, table, rejected, users, genres, np.array(amounts), GENRES, notes
+    )
 
 
 def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:
@@ -169,7 +251,9 @@ def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:
     return table
 
 
-def _artist_genres(folder: Path) -> tuple[dict[str, dict[str, float]], float, list[str]]:
+def _artist_genres(
+    folder: Path,
+) -> tuple[dict[str, dict[str, float]], float, list[str]]:
     """Artist id -> genre -> share of its taggings (sums to 1), the share of taggings that map, and rows left out."""
     tags = _read_dat(folder / "tags.dat", ("tag", "name"))
     genre_of = {row[0].strip(): genre_of_tag(row[1]) for row in tags.rows}
@@ -182,5 +266,12 @@ def _artist_genres(folder: Path) -> tuple[dict[str, dict[str, float]], float, li
             mix = tally.setdefault(row[1].strip(), {})
             mix[genre] = mix.get(genre, 0.0) + 1
             mapped += 1
-    shares = {artist: {g: n / sum(mix.values()) for g, n in mix.items()} for artist, mix in tally.items()}
-    return shares, mapped / max(len(taggings.rows), 1), [*tags.cut_notes(), *taggings.cut_notes()]
+    shares = {
+        artist: {g: n / sum(mix.values()) for g, n in mix.items()}
+        for artist, mix in tally.items()
+    }
+    return (
+        shares,
+        mapped / max(len(taggings.rows), 1),
+        [*tags.cut_notes(), *taggings.cut_notes()],
+    )

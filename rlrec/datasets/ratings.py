@@ -9,10 +9,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import locate
-from rlrec.datasets.layouts import Items, RatingTable, ratings_file, read_ratings
-from rlrec.datasets.report import Problem, Report, refuse_overwriting, write_rejects
-from rlrec.datasets.table import refuse_if_ruined, to_numbers, why_not_a_number
-from rlrec.datasets.times import CONTRADICTORY, read_times
+from rlrec.datasets.reading.layouts import (
+    Items,
+    RatingTable,
+    ratings_file,
+    read_ratings,
+)
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    write_rejects,
+)
+from rlrec.datasets.reading.tables import refuse_if_ruined, to_numbers, why_not_a_number
+from rlrec.datasets.reading.times import CONTRADICTORY, read_times
 from rlrec.errors import ConfigError
 
 Ids = NDArray[np.object_]
@@ -54,7 +64,10 @@ class Ratings:
 
 
 def load_ratings(
-    source: str | Path = "generated", *, rejects: Path | None = None, scale: tuple[float, float] | None = None
+    source: str | Path = "generated",
+    *,
+    rejects: Path | None = None,
+    scale: tuple[float, float] | None = None,
 ) -> Ratings:
     """Load ratings from a data set's name ("ml-100k", "ml-1m", "ml-latest-small", "generated"), a folder or a file.
 
@@ -68,10 +81,14 @@ def load_ratings(
     found = read_ratings(path)
     low, high = scale or found.scale
     if not low < high:
-        raise ConfigError(f"scale = ({low}, {high}): the lowest rating must be below the highest")
+        raise ConfigError(
+            f"scale = ({low}, {high}): the lowest rating must be below the highest"
+        )
     values, bad = _check_rating(found, low, high)
     times, bad_time = _read_times(found)
-    users, items = (np.array(found.table.column(at), object) for at in (found.user, found.item))
+    users, items = (
+        np.array(found.table.column(at), object) for at in (found.user, found.item)
+    )
     problems = _problems(found, users, items, bad, bad_time, (low, high))
     usable = np.setdiff1d(np.arange(len(users)), list(problems), assume_unique=True)
     rejected = [*found.table.cut, *problems.values()]
@@ -80,12 +97,16 @@ def load_ratings(
     )
     kept, repeats = _drop_repeats(found, users, items, times, usable)
     everything = sorted([*rejected, *repeats], key=lambda problem: problem.row)
-    write_rejects(rejects, everything, lambda index: found.table.raw(everything[index].row))
+    write_rejects(
+        rejects, everything, lambda index: found.table.raw(everything[index].row)
+    )
     refuse_if_ruined(found.table, rejected, refusal)
     return _build(found, users, items, values, times, kept, everything)
 
 
-def _check_rating(found: RatingTable, low: float, high: float) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _check_rating(
+    found: RatingTable, low: float, high: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     comma = found.table.delimiter not in (",", "::")
     values = to_numbers(found.table.column(found.rating), decimal_comma=comma)
     return values, ~((values >= low) & (values <= high))
@@ -104,9 +125,13 @@ def _read_times(found: RatingTable) -> tuple[NDArray[np.int64], NDArray[np.bool_
 
 
 def _problems(
-    found: RatingTable, users: Ids, items: Ids, bad: NDArray[np.bool_],
-    bad_time: NDArray[np.bool_], scale: tuple[float, float],
-) -> dict[int, Problem]:  # fmt: skip
+    found: RatingTable,
+    users: Ids,
+    items: Ids,
+    bad: NDArray[np.bool_],
+    bad_time: NDArray[np.bool_],
+    scale: tuple[float, float],
+) -> dict[int, Problem]:
     """Row -> why it cannot be used. Only rows with a problem are looked at one by one."""
     table, header = found.table, found.table.header
     lines = table.line_of
@@ -116,26 +141,43 @@ def _problems(
         name, line = f"user {users[row]}, item {items[row]}", int(lines[row])
         if empty[row]:
             column = header[found.item if users[row] else found.user]
-            problems[row] = Problem("no id", line, column, "", "name the user and the item", name)
+            problems[row] = Problem(
+                "no id", line, column, "", "name the user and the item", name
+            )
         elif bad[row]:
-            problems[row] = _bad_rating(header[found.rating], table.rows[row][found.rating], line, scale, name)
+            problems[row] = _bad_rating(
+                header[found.rating], table.rows[row][found.rating], line, scale, name
+            )
         elif found.time is not None:
             text, remedy = (
                 table.rows[row][found.time],
                 "give seconds since 1970, or a date such as 2020-01-31 12:00",
             )
-            problems[row] = Problem("time unreadable", line, header[found.time], text, remedy, name)
+            problems[row] = Problem(
+                "time unreadable", line, header[found.time], text, remedy, name
+            )
     return problems
 
 
-def _bad_rating(column: str, text: str, line: int, scale: tuple[float, float], name: str) -> Problem:
+def _bad_rating(
+    column: str, text: str, line: int, scale: tuple[float, float], name: str
+) -> Problem:
     low, high = scale
     value = to_numbers([text.strip()], decimal_comma=True)[0]
     kind = "outside the scale" if np.isfinite(value) else why_not_a_number(text.strip())
-    return Problem(kind, line, column, text, f"ratings must lie in {low:g} to {high:g}; another scale: scale=", name)
+    return Problem(
+        kind,
+        line,
+        column,
+        text,
+        f"ratings must lie in {low:g} to {high:g}; another scale: scale=",
+        name,
+    )
 
 
-def _likely_cause(values: NDArray[np.float64], bad: NDArray[np.bool_], high: float) -> str:
+def _likely_cause(
+    values: NDArray[np.float64], bad: NDArray[np.bool_], high: float
+) -> str:
     beyond = values[bad & np.isfinite(values)]
     if not len(beyond) or beyond.max() <= high:
         return ""
@@ -149,36 +191,60 @@ def _code(ids: NDArray[np.object_]) -> tuple[NDArray[np.int32], list[str]]:
     codes, found = pd.factorize(ids)
     names = [str(name) for name in found]
     numeric = all(name.isascii() and name.isdigit() for name in names)
-    digits = [name.lstrip("0") if numeric else "" for name in names]  # ordered as numbers, of whatever length
-    order = sorted(range(len(names)), key=lambda i: (len(digits[i]), digits[i], names[i]))
+    digits = [
+        name.lstrip("0") if numeric else "" for name in names
+    ]  # ordered as numbers, of whatever length
+    order = sorted(
+        range(len(names)), key=lambda i: (len(digits[i]), digits[i], names[i])
+    )
     rank = np.empty(len(names), np.int32)
     rank[order] = np.arange(len(names), dtype=np.int32)
     return rank[codes], [names[i] for i in order]
 
 
 def _drop_repeats(
-    found: RatingTable, users: Ids, items: Ids, times: NDArray[np.int64], usable: NDArray[np.intp]
+    found: RatingTable,
+    users: Ids,
+    items: Ids,
+    times: NDArray[np.int64],
+    usable: NDArray[np.intp],
 ) -> tuple[NDArray[np.intp], list[Problem]]:
     """Rows kept, and a problem for each earlier rating of an item that its user rated again."""
     import pandas as pd
 
-    user, item = (pd.factorize(ids[usable])[0].astype(np.int64) for ids in (users, items))
+    user, item = (
+        pd.factorize(ids[usable])[0].astype(np.int64) for ids in (users, items)
+    )
     pair = user * (item.max(initial=0) + 1) + item
-    order = np.lexsort((times[usable], pair))  # stable: ties in the file's order, the last one stays
+    order = np.lexsort(
+        (times[usable], pair)
+    )  # stable: ties in the file's order, the last one stays
     is_last = np.append(pair[order][1:] != pair[order][:-1], True)[: len(order)]
     column, lines = found.table.header[found.item], found.table.line_of
     remedy = "the last in time is kept; of equal times the last in the file"
     repeats = [
-        Problem("rated again later", int(lines[i]), column, items[i], remedy, f"user {users[i]}, item {items[i]}")
+        Problem(
+            "rated again later",
+            int(lines[i]),
+            column,
+            items[i],
+            remedy,
+            f"user {users[i]}, item {items[i]}",
+        )
         for i in usable[np.sort(order[~is_last])].tolist()
     ]
     return usable[np.sort(order[is_last])], repeats
 
 
 def _build(
-    found: RatingTable, users: Ids, items: Ids, values: NDArray[np.float64], times: NDArray[np.int64],
-    kept: NDArray[np.intp], rejected: list[Problem],
-) -> Ratings:  # fmt: skip
+    found: RatingTable,
+    users: Ids,
+    items: Ids,
+    values: NDArray[np.float64],
+    times: NDArray[np.int64],
+    kept: NDArray[np.intp],
+    rejected: list[Problem],
+) -> Ratings:
     user, user_ids = _code(users[kept])
     item, item_ids = _code(items[kept])
     order = np.lexsort((times[kept], user))
@@ -186,21 +252,41 @@ def _build(
     genres = tuple(found.items.get(name, ("", ()))[1] for name in item_ids)
     rating = values[kept][order].astype(np.float32)
     report = Report(
-        str(found.table.path), "ratings", found.table.total,
-        {"ratings": len(kept), "users": len(user_ids), "items": len(item_ids), "titles": sum(map(bool, titles)),
-         "genres": len({name for names in genres for name in names})},
-        tuple(rejected), (), tuple(_notes(found, rating, item_ids)),
-    )  # fmt: skip
+        str(found.table.path),
+        "ratings",
+        found.table.total,
+        {
+            "ratings": len(kept),
+            "users": len(user_ids),
+            "items": len(item_ids),
+            "titles": sum(map(bool, titles)),
+            "genres": len({name for names in genres for name in names}),
+        },
+        tuple(rejected),
+        (),
+        tuple(_notes(found, rating, item_ids)),
+    )
     return Ratings(
-        user[order], item[order], rating, times[kept][order], np.array(user_ids, np.str_),
-        np.array(item_ids, np.str_), np.array(titles, np.str_), genres, report,
-    )  # fmt: skip
+        user[order],
+        item[order],
+        rating,
+        times[kept][order],
+        np.array(user_ids, np.str_),
+        np.array(item_ids, np.str_),
+        np.array(titles, np.str_),
+        genres,
+        report,
+    )
 
 
-def _notes(found: RatingTable, rating: NDArray[np.float32], item_ids: list[str]) -> list[str]:
+def _notes(
+    found: RatingTable, rating: NDArray[np.float32], item_ids: list[str]
+) -> list[str]:
     notes = list(found.table.notes)
     if len(rating):
-        notes.append(f"ratings from {rating.min():g} to {rating.max():g}, mean {rating.mean(dtype=np.float64):.2f}")
+        notes.append(
+            f"ratings from {rating.min():g} to {rating.max():g}, mean {rating.mean(dtype=np.float64):.2f}"
+        )
     if found.time is None:
         notes.append("no time column: the file's order is taken as time")
     unrated = len(set(_ids(found.items)) - set(item_ids))

@@ -33,7 +33,9 @@ def find_titles(text: str, ratings: Ratings) -> list[int]:
     """
     names = [name.strip() for name in text.split(";") if name.strip()]
     if not names:
-        raise ConfigError('no title given; name one or more, separated by semicolons: --history "Title; Title"')
+        raise ConfigError(
+            'no title given; name one or more, separated by semicolons: --history "Title; Title"'
+        )
     count = np.bincount(ratings.items, minlength=ratings.n_items)
     known = labels(ratings)
     found: list[int] = []
@@ -52,17 +54,29 @@ def _find(name: str, known: NDArray[np.str_], count: NDArray[np.int64]) -> int:
     wanted, year = _bare(name), _year(name)
     fitting = [item for item, label in enumerate(known) if wanted in _names(str(label))]
     if not fitting:
-        fitting = [item for item, label in enumerate(known) if wanted in map(_without_article, _names(str(label)))]
+        fitting = [
+            item
+            for item, label in enumerate(known)
+            if wanted in map(_without_article, _names(str(label)))
+        ]
     if year:
         fitting = [item for item in fitting if _year(str(known[item])) == year]
     different = {str(known[item]) for item in fitting}
     if len(different) == 1:
         return max(fitting, key=lambda item: count[item])
     if different:
-        raise ConfigError(f"{name!r} may be {_listed(sorted(different), 'or')}; say which, year included")
+        raise ConfigError(
+            f"{name!r} may be {_listed(sorted(different), 'or')}; say which, year included"
+        )
     near = _nearest(wanted, known)
-    hint = f"did you mean {_listed(near, 'or')}?" if near else "look at the titles in the data"
-    raise ConfigError(f"no title {name!r} among the {len(known):,} items of this run; {hint}")
+    hint = (
+        f"did you mean {_listed(near, 'or')}?"
+        if near
+        else "look at the titles in the data"
+    )
+    raise ConfigError(
+        f"no title {name!r} among the {len(known):,} items of this run; {hint}"
+    )
 
 
 def _nearest(wanted: str, known: NDArray[np.str_]) -> list[str]:
@@ -81,7 +95,13 @@ def _names(title: str) -> tuple[str, ...]:
     """What a title may be called: without the year, also without or by what stands in parentheses."""
     rest = _YEAR.sub("", title)
     others = [other.removeprefix("a.k.a. ") for other in _ALTERNATIVE.findall(rest)]
-    return tuple(dict.fromkeys(_bare(name) for name in [rest, _ALTERNATIVE.sub("", rest), *others] if name.strip()))
+    return tuple(
+        dict.fromkeys(
+            _bare(name)
+            for name in [rest, _ALTERNATIVE.sub("", rest), *others]
+            if name.strip()
+        )
+    )
 
 
 def _bare(title: str) -> str:
@@ -94,7 +114,11 @@ def _bare(title: str) -> str:
     moved = _ARTICLE.match(text)
     if moved:
         text = f"{moved[2]} {moved[1]}"
-    text = "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    text = "".join(
+        letter
+        for letter in unicodedata.normalize("NFKD", text)
+        if not unicodedata.combining(letter)
+    )
     words = re.sub(r"[^\w\s]", " ", text.replace("'", "").replace("&", " and ")).split()
     return " ".join(words)
 
@@ -111,4 +135,8 @@ def _year(title: str) -> str:
 def _listed(names: Sequence[str], word: str) -> str:
     shown = [repr(name) for name in names[:SHOWN]]
     more = f" {word} one of {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (f" {word} ".join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else shown[0]) + more
+    return (
+        f" {word} ".join([", ".join(shown[:-1]), shown[-1]])
+        if len(shown) > 1
+        else shown[0]
+    ) + more

@@ -4,9 +4,22 @@ from rlrec.envs.catalogue import Catalogue, default_catalogue, make_catalogue
 from rlrec.envs.genre import GenreBatch, GenreEnv
 from rlrec.envs.listeners import Dials, Listeners
 from rlrec.envs.listening import ListeningBatch, ListeningEnv
-from rlrec.envs.profiles import GENRES, PROFILES, GenreModel, GenreProfile, from_history, get_profile
+from rlrec.envs.profiles import (
+    GENRES,
+    PROFILES,
+    GenreModel,
+    GenreProfile,
+    from_history,
+    get_profile,
+)
 from rlrec.envs.ratings import RatingsBatch, RatingsEnv
-from rlrec.envs.rewards import REWARDS, BinaryReward, FractionReward, ListenSkipReward, Reward
+from rlrec.envs.rewards import (
+    REWARDS,
+    BinaryReward,
+    FractionReward,
+    ListenSkipReward,
+    Reward,
+)
 
 __all__ = [
     "GENRES",

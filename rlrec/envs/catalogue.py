@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
+from rlrec.types import Floats
 
 if TYPE_CHECKING:
     from rlrec.datasets import Tracks
 
-Floats = NDArray[np.float64]
 SOUND_DIMENSIONS = 5
 NOT_TASTE = (2, 4)  # key and mode: nobody picks a song by its key
 
@@ -41,7 +41,9 @@ class Catalogue:
 def make_catalogue(tracks: Tracks) -> Catalogue:
     """The catalogue of a set of tracks. Raises ``ConfigError`` for fewer tracks than it has dimensions."""
     if len(tracks) <= SOUND_DIMENSIONS:
-        raise ConfigError(f"{len(tracks)} tracks; a catalogue needs more than {SOUND_DIMENSIONS}")
+        raise ConfigError(
+            f"{len(tracks)} tracks; a catalogue needs more than {SOUND_DIMENSIONS}"
+        )
     titles = np.array(
         [
             f"{title} ({artist})" if artist else title
@@ -51,7 +53,9 @@ def make_catalogue(tracks: Tracks) -> Catalogue:
     sound = _sound_map(tracks.features)
     length = np.linalg.norm(sound, axis=1, keepdims=True)
     direction = sound / np.maximum(length, 1e-12)
-    return Catalogue(tracks.features, sound, direction, _normal_scores(tracks.popularity), titles)
+    return Catalogue(
+        tracks.features, sound, direction, _normal_scores(tracks.popularity), titles
+    )
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +73,9 @@ def _sound_map(features: NDArray[np.float32]) -> Floats:
     standard = (used - used.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     _, _, axes = np.linalg.svd(standard, full_matrices=False)
     axes = axes[:SOUND_DIMENSIONS]
-    axes = axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    axes = (
+        axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
+    )
     scores = standard @ axes.T
     return np.asarray(scores / np.maximum(scores.std(axis=0), 1e-12))
 

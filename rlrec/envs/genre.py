@@ -26,9 +26,16 @@ class GenreBatch(BatchEnv[NDArray[np.int64]]):
 
     stored = ("_states", "_liked")
 
-    def __init__(self, num_envs: int = 1, user: str | GenreProfile = "generic", session_length: int = 20) -> None:
+    def __init__(
+        self,
+        num_envs: int = 1,
+        user: str | GenreProfile = "generic",
+        session_length: int = 20,
+    ) -> None:
         if session_length < 1:
-            raise ConfigError(f"session_length is {session_length}; it must be 1 song or more")
+            raise ConfigError(
+                f"session_length is {session_length}; it must be 1 song or more"
+            )
         self.user, self.session_length = get_profile(user), session_length
         self.genres = self.user.genres
         n = len(self.genres)
@@ -46,12 +53,20 @@ class GenreBatch(BatchEnv[NDArray[np.int64]]):
         self._states[rows] = (start * len(self.genres)).astype(np.int64)
         self._liked[rows] = False
 
-    def _advance(self, actions: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    def _advance(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         if actions.min() < 0 or actions.max() >= len(self.genres):
-            raise ConfigError(f"an action lies outside 0..{len(self.genres) - 1} (the genres are {self.genres})")
+            raise ConfigError(
+                f"an action lies outside 0..{len(self.genres) - 1} (the genres are {self.genres})"
+            )
         like_luck, leave_luck = self.streams.uniform(self.steps, 2)
         self._liked = like_luck < self._like_table[self._states, actions]
-        reward = np.where(self._liked, self.user.like_reward[actions], self.user.dislike_reward[actions])
+        reward = np.where(
+            self._liked,
+            self.user.like_reward[actions],
+            self.user.dislike_reward[actions],
+        )
         terminated = ~self._liked & (leave_luck < self.user.leave_probability[actions])
         truncated = ~terminated & (self.steps + 1 >= self.session_length)
         self._states = actions.astype(np.int64)

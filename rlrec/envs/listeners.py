@@ -32,18 +32,25 @@ from scipy.special import expit, ndtri
 from rlrec.envs.batch import Rows
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue
 from rlrec.errors import require_ranges
-
-Floats = NDArray[np.float64]
+from rlrec.types import Floats
 
 SKIP_LOGIT = np.array([-2.12, 2.15])  # [mood]
-TURN_LOGIT = np.array([[-1.38, -0.88], [0.79, 1.68]])  # [mood, skipped] -> log odds of the skipping mood next
+TURN_LOGIT = np.array(
+    [[-1.38, -0.88], [0.79, 1.68]]
+)  # [mood, skipped] -> log odds of the skipping mood next
 START_LOGIT = -0.58  # log odds of starting in the skipping mood
 RESTLESS_SD = 0.51  # spread between listeners, in logits
 LIKE_LOGIT = -2.2
 MEMORY = 0.8  # share of the memory of sound kept from song to song
 FATIGUE_WEIGHT = 8.0  # logits of mood for fatigue 1 at long_term_effect 1
-TYPICAL_CLOSENESS = 0.19  # E[max(0, cosine)] of two random directions in 5 dimensions: 3/16
-SHORTEST, LONGEST, AT_LONGEST = 10, 20, 0.51  # session length in songs; share that reaches the cap
+TYPICAL_CLOSENESS = (
+    0.19  # E[max(0, cosine)] of two random directions in 5 dimensions: 3/16
+)
+SHORTEST, LONGEST, AT_LONGEST = (
+    10,
+    20,
+    0.51,
+)  # session length in songs; share that reaches the cap
 EARLY_SKIP = 0.815  # share of skips in the first tenth of a song
 PARTLY_HEARD = 0.283  # share of listens that stop between the middle and the end
 DRAWS = 4  # random numbers a play
@@ -53,22 +60,34 @@ DRAWS = 4  # random numbers a play
 class Dials:
     """What a teacher turns. Defaults are the teaching setting; taste .3 and effect 0 are closest to the data."""
 
-    taste_strength: float = 1.5  # logits per standard deviation of taste; 0 (all songs alike) .. 3
-    long_term_effect: float = 1.0  # how strongly satiation turns the mood; 0 (greedy is optimal) .. 2
+    taste_strength: float = (
+        1.5  # logits per standard deviation of taste; 0 (all songs alike) .. 3
+    )
+    long_term_effect: float = (
+        1.0  # how strongly satiation turns the mood; 0 (greedy is optimal) .. 2
+    )
     appeal_strength: float = 0.28  # logits per standard deviation of popularity; the public between-track spread
-    taste_drift: float = 0.0  # 0..1: how far taste turns toward a random direction after each song
+    taste_drift: float = (
+        0.0  # 0..1: how far taste turns toward a random direction after each song
+    )
     taste_focus: float = 0.0  # 0 (tastes point anywhere) .. 10 (all alike): how the crowd leans to one direction
     taste_towards: float = 0.0  # degrees, in the plane of the map's first two axes: that direction; 180: opposite to 0
 
     def __post_init__(self) -> None:
         dials = ("taste_strength", "long_term_effect", "appeal_strength")
-        crowd = (("taste_drift", 0, 1), ("taste_focus", 0, 10), ("taste_towards", -360, 360))
+        crowd = (
+            ("taste_drift", 0, 1),
+            ("taste_focus", 0, 10),
+            ("taste_towards", -360, 360),
+        )
         require_ranges(self, [*((name, 0, 5) for name in dials), *crowd])
 
     def lean(self) -> Floats:
         """What the crowd's lean adds to a standard normal draw before it is brought to length 1: [5]."""
         angle = np.deg2rad(self.taste_towards)
-        return self.taste_focus * np.concatenate([[np.cos(angle), np.sin(angle)], np.zeros(SOUND_DIMENSIONS - 2)])
+        return self.taste_focus * np.concatenate(
+            [[np.cos(angle), np.sin(angle)], np.zeros(SOUND_DIMENSIONS - 2)]
+        )
 
 
 class Feedback(NamedTuple):
@@ -94,17 +113,23 @@ class Listeners:
         self.memory = np.zeros((batch, SOUND_DIMENSIONS))
         self.length = np.full(batch, LONGEST, np.int64)
         self._appeal = dials.appeal_strength * catalogue.appeal
-        self._skip_logit = _widened(float(np.hypot(dials.taste_strength, dials.appeal_strength)))
+        self._skip_logit = _widened(
+            float(np.hypot(dials.taste_strength, dials.appeal_strength))
+        )
 
     def begin(self, rows: Rows, luck: Floats) -> None:
         """New listeners in ``rows`` [m], made from ``luck`` [8, m] uniform numbers."""
-        direction = ndtri(np.clip(luck[:SOUND_DIMENSIONS], 1e-12, 1.0 - 1e-12)).T  # [m, 5]
+        direction = ndtri(
+            np.clip(luck[:SOUND_DIMENSIONS], 1e-12, 1.0 - 1e-12)
+        ).T  # [m, 5]
         direction = direction + self.dials.lean()
         self.taste[rows] = direction / np.linalg.norm(direction, axis=1, keepdims=True)
         self.restless[rows] = RESTLESS_SD * ndtri(np.clip(luck[5], 1e-12, 1.0 - 1e-12))
         self.mood[rows] = luck[6] < expit(START_LOGIT + self.restless[rows])
         self.memory[rows] = 0.0
-        short = SHORTEST + (luck[7] / (1.0 - AT_LONGEST) * (LONGEST - SHORTEST)).astype(np.int64)
+        short = SHORTEST + (luck[7] / (1.0 - AT_LONGEST) * (LONGEST - SHORTEST)).astype(
+            np.int64
+        )
         self.length[rows] = np.where(luck[7] < 1.0 - AT_LONGEST, short, LONGEST)
 
     def pull(self, songs: NDArray[np.int64]) -> Floats:
@@ -115,13 +140,21 @@ class Listeners:
     def skip_probability(self, songs: NDArray[np.int64]) -> Floats:
         """P(skip) of ``songs`` [batch] or [batch, k], the hidden state known."""
         base = self._skip_logit[self.mood] + self.restless
-        return np.asarray(expit(base.reshape(-1, *[1] * (songs.ndim - 1)) - self.pull(songs)))
+        return np.asarray(
+            expit(base.reshape(-1, *[1] * (songs.ndim - 1)) - self.pull(songs))
+        )
 
     def fatigue(self, songs: NDArray[np.int64]) -> Floats:
         """How much more each of ``songs`` [batch] or [batch, k] is like the songs just heard than a random song is."""
-        closeness = np.einsum("b...d,bd->b...", self.catalogue.direction[songs], self.memory)
-        typical = TYPICAL_CLOSENESS * np.sqrt(np.einsum("bd,bd->b", self.memory, self.memory))
-        return np.asarray(np.maximum(closeness, 0.0) - typical.reshape(-1, *[1] * (songs.ndim - 1)))
+        closeness = np.einsum(
+            "b...d,bd->b...", self.catalogue.direction[songs], self.memory
+        )
+        typical = TYPICAL_CLOSENESS * np.sqrt(
+            np.einsum("bd,bd->b", self.memory, self.memory)
+        )
+        return np.asarray(
+            np.maximum(closeness, 0.0) - typical.reshape(-1, *[1] * (songs.ndim - 1))
+        )
 
     def react(self, songs: NDArray[np.int64], luck: Floats) -> Feedback:
         """Play ``songs`` [batch] to the listeners with ``luck`` [4, batch]; their hidden state moves on."""
@@ -140,14 +173,23 @@ class Listeners:
         """Turn each taste toward a random direction by ``dials.taste_drift``; ``luck`` [5, batch]."""
         step = self.dials.taste_drift
         target = ndtri(np.clip(luck, 1e-12, 1.0 - 1e-12)).T
-        moved = (1.0 - step) * self.taste + step * target / np.linalg.norm(target, axis=1, keepdims=True)
-        self.taste = moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
+        moved = (1.0 - step) * self.taste + step * target / np.linalg.norm(
+            target, axis=1, keepdims=True
+        )
+        self.taste = moved / np.maximum(
+            np.linalg.norm(moved, axis=1, keepdims=True), 1e-12
+        )
 
     def state(self) -> dict[str, NDArray[Any]]:
         """A copy of all that changes during a session, for planning ahead and for checkpoints."""
-        return {name: getattr(self, name).copy() for name in ("taste", "mood", "restless", "memory", "length")}
+        return {
+            name: getattr(self, name).copy()
+            for name in ("taste", "mood", "restless", "memory", "length")
+        }
 
-    def restore(self, state: dict[str, NDArray[Any]], rows: Rows | slice = slice(None)) -> None:
+    def restore(
+        self, state: dict[str, NDArray[Any]], rows: Rows | slice = slice(None)
+    ) -> None:
         """Take over ``rows`` of a ``state``, copied: the batch gets their number."""
         for name, value in state.items():
             setattr(self, name, value[rows].copy())
@@ -155,7 +197,11 @@ class Listeners:
 
 def _fraction_heard(skipped: NDArray[np.bool_], luck: Floats) -> Floats:
     """Two humps: most skips end in the first tenth, most listens reach the end. [batch] in [0, 1]."""
-    early = np.where(luck < EARLY_SKIP, 0.1 * luck / EARLY_SKIP, 0.1 + 0.4 * (luck - EARLY_SKIP) / (1 - EARLY_SKIP))
+    early = np.where(
+        luck < EARLY_SKIP,
+        0.1 * luck / EARLY_SKIP,
+        0.1 + 0.4 * (luck - EARLY_SKIP) / (1 - EARLY_SKIP),
+    )
     whole = np.where(luck < PARTLY_HEARD, 0.5 + 0.5 * luck / PARTLY_HEARD, 1.0)
     return np.where(skipped, early, whole)
 
@@ -171,4 +217,6 @@ def _widened(sd: float) -> Floats:
     def miss(logit: float, wanted: float) -> float:
         return float(weights @ expit(logit + sd * nodes) - wanted)
 
-    return np.array([brentq(miss, -40, 40, args=(float(wanted),)) for wanted in expit(SKIP_LOGIT)])
+    return np.array(
+        [brentq(miss, -40, 40, args=(float(wanted),)) for wanted in expit(SKIP_LOGIT)]
+    )

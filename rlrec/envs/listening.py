@@ -30,8 +30,8 @@ from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, default_catalogue
 from rlrec.envs.listeners import DRAWS, LONGEST, Dials, Feedback, Listeners
 from rlrec.envs.rewards import Reward, get_reward
 from rlrec.errors import ConfigError
+from rlrec.types import Ids
 
-Ids = NDArray[np.int64]
 ActionMode = Literal["candidate", "song", "point", "slate"]
 ObserveMode = Literal["features", "ids"]
 _BEGIN, _DRIFT, _CHOICE, _CANDIDATES = (
@@ -75,9 +75,13 @@ class ListeningBatch(BatchEnv[Any]):
         super().__init__(num_envs, self._observation_space(), self._action_space())
         self.candidates: Ids = np.zeros((num_envs, self.n_candidates), np.int64)
         self.played: Ids = np.full((num_envs, LONGEST), -1, np.int64)  # by position
-        self.feedback = np.zeros((num_envs, LONGEST, 3), np.float32)  # fraction, liked, skipped
+        self.feedback = np.zeros(
+            (num_envs, LONGEST, 3), np.float32
+        )  # fraction, liked, skipped
         self._rows = np.arange(num_envs)
-        self._window = 2 * LONGEST * self._rows[:, None] + np.arange(LONGEST - self.history, LONGEST)  # at step 0
+        self._window = 2 * LONGEST * self._rows[:, None] + np.arange(
+            LONGEST - self.history, LONGEST
+        )  # at step 0
         self._widen()
 
     # -- spaces ------------------------------------------------------------------------------------------
@@ -94,7 +98,9 @@ class ListeningBatch(BatchEnv[Any]):
     def _observation_space(self) -> spaces.Space[Any]:
         if self.observe_mode == "features":
             width = self.catalogue.features.shape[1]
-            return spaces.Box(0.0, 1.0, (width + 4 + width * self.n_candidates,), np.float32)
+            return spaces.Box(
+                0.0, 1.0, (width + 4 + width * self.n_candidates,), np.float32
+            )
         last = len(self.catalogue) - 1
         parts: dict[str, spaces.Space[Any]] = {
             "history": spaces.Box(-1, last, (self.history,), np.int64),
@@ -111,7 +117,9 @@ class ListeningBatch(BatchEnv[Any]):
         if self.action_mode == "candidate":
             match = self.candidates == items[:, :1]
             if not match.any(axis=1).all():
-                raise ConfigError("a recommended song is not among the candidates of its listener")
+                raise ConfigError(
+                    "a recommended song is not among the candidates of its listener"
+                )
             return np.asarray(match.argmax(axis=1))
         if self.action_mode == "song":
             return items[:, 0]
@@ -123,7 +131,9 @@ class ListeningBatch(BatchEnv[Any]):
         """The song [batch] that each action plays."""
         if self.action_mode == "point":
             if not np.isfinite(actions).all():
-                raise ConfigError("an action is not a finite point; has training diverged?")
+                raise ConfigError(
+                    "an action is not a finite point; has training diverged?"
+                )
             return self._nearest(actions.astype(np.float64))
         limit = self.n_candidates or len(self.catalogue)
         if actions.min() < 0 or actions.max() >= limit:
@@ -137,7 +147,9 @@ class ListeningBatch(BatchEnv[Any]):
     def _nearest(self, points: NDArray[np.float64]) -> Ids:
         """The song nearest to each point [batch, 11]: squared distance without the constant |point|^2."""
         features = self.catalogue.features.astype(np.float64)
-        distance = (features**2).sum(axis=1) - 2.0 * points @ features.T  # [batch, songs]
+        distance = (features**2).sum(
+            axis=1
+        ) - 2.0 * points @ features.T  # [batch, songs]
         return np.asarray(distance.argmin(axis=1))
 
     def _chosen(self, slates: Ids) -> Ids:
@@ -151,36 +163,56 @@ class ListeningBatch(BatchEnv[Any]):
     # -- checkpoints -------------------------------------------------------------------------------------
     def state(self) -> dict[str, NDArray[Any]]:
         """As for every batch, the listeners' hidden state included."""
-        return super().state() | {f"listeners_{name}": values for name, values in self.listeners.state().items()}
+        return super().state() | {
+            f"listeners_{name}": values
+            for name, values in self.listeners.state().items()
+        }
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """As for every batch."""
         super().restore(state)
         self._widen()
-        self.listeners.restore({name: state[f"listeners_{name}"] for name in self.listeners.state()})
+        self.listeners.restore(
+            {name: state[f"listeners_{name}"] for name in self.listeners.state()}
+        )
 
     def _widen(self) -> None:
         """Put songs that were never played before the first, so that a history is one slice, however short."""
-        self._songs_wide = np.pad(self.played, ((0, 0), (LONGEST, 0)), constant_values=-1)
+        self._songs_wide = np.pad(
+            self.played, ((0, 0), (LONGEST, 0)), constant_values=-1
+        )
         self._feedback_wide = np.pad(self.feedback, ((0, 0), (LONGEST, 0), (0, 0)))
-        self.played, self.feedback = self._songs_wide[:, LONGEST:], self._feedback_wide[:, LONGEST:]
+        self.played, self.feedback = (
+            self._songs_wide[:, LONGEST:],
+            self._feedback_wide[:, LONGEST:],
+        )
 
     # -- one session -------------------------------------------------------------------------------------
     def _begin(self, rows: Rows) -> None:
-        self.listeners.begin(rows, self.streams.uniform(self.steps[rows], 8, first=_BEGIN, rows=rows))
+        self.listeners.begin(
+            rows, self.streams.uniform(self.steps[rows], 8, first=_BEGIN, rows=rows)
+        )
         self.played[rows], self.feedback[rows] = -1, 0.0
         if self.n_candidates:
             self.candidates[rows] = self._draw_candidates(self.steps[rows], rows)
 
-    def _draw_candidates(self, steps: NDArray[np.int64], rows: Rows | slice = slice(None)) -> Ids:
-        luck = self.streams.uniform(steps, self.n_candidates, first=_CANDIDATES, rows=rows)
+    def _draw_candidates(
+        self, steps: NDArray[np.int64], rows: Rows | slice = slice(None)
+    ) -> Ids:
+        luck = self.streams.uniform(
+            steps, self.n_candidates, first=_CANDIDATES, rows=rows
+        )
         return (luck.T * len(self.catalogue)).astype(np.int64)
 
-    def _advance(self, actions: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    def _advance(
+        self, actions: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         songs = self._songs(actions)
         heard = self.listeners.react(songs, self.streams.uniform(self.steps, DRAWS))
         if self.listeners.dials.taste_drift > 0.0:
-            self.listeners.drift(self.streams.uniform(self.steps, SOUND_DIMENSIONS, first=_DRIFT))
+            self.listeners.drift(
+                self.streams.uniform(self.steps, SOUND_DIMENSIONS, first=_DRIFT)
+            )
         place = np.minimum(self.steps, LONGEST - 1)
         self.played[self._rows, place] = songs
         self.feedback[self._rows, place] = np.array(heard).T
@@ -190,17 +222,25 @@ class ListeningBatch(BatchEnv[Any]):
         return self.reward(*heard), terminated, np.zeros(self.num_envs, np.bool_)
 
     def _observe(self) -> Any:
-        return self._observe_features() if self.observe_mode == "features" else self._observe_ids()
+        return (
+            self._observe_features()
+            if self.observe_mode == "features"
+            else self._observe_ids()
+        )
 
     def _observe_features(self) -> NDArray[np.float32]:
         features, last = self.catalogue.features, np.maximum(self.steps - 1, 0)
         width, started = features.shape[1], self.steps > 0
-        vector = np.empty((self.num_envs, self.single_observation_space.shape[0]), np.float32)  # type: ignore[index]
+        vector = np.empty(
+            (self.num_envs, self.single_observation_space.shape[0]), np.float32
+        )  # type: ignore[index]
         vector[:, :width] = features[self.played[self._rows, last]] * started[:, None]
         vector[:, width : width + 3] = self.feedback[self._rows, last]
         vector[:, width + 3] = self.steps / LONGEST
         if self.n_candidates:
-            vector[:, width + 4 :] = features[self.candidates].reshape(self.num_envs, -1)
+            vector[:, width + 4 :] = features[self.candidates].reshape(
+                self.num_envs, -1
+            )
         return vector
 
     def _observe_ids(self) -> dict[str, NDArray[Any]]:
@@ -217,8 +257,14 @@ class ListeningBatch(BatchEnv[Any]):
     def _info(self) -> dict[str, Any]:
         last = np.maximum(self.steps - 1, 0)
         heard = Feedback(*self.feedback[self._rows, last].T)
-        details: dict[str, Any] = {"song": np.where(self.steps > 0, self.played[self._rows, last], -1)}
-        details |= {"fraction": heard.fraction, "liked": heard.liked > 0, "skipped": heard.skipped > 0}
+        details: dict[str, Any] = {
+            "song": np.where(self.steps > 0, self.played[self._rows, last], -1)
+        }
+        details |= {
+            "fraction": heard.fraction,
+            "liked": heard.liked > 0,
+            "skipped": heard.skipped > 0,
+        }
         if self.n_candidates:
             details["candidates"] = self.candidates.copy()
         return details
@@ -230,13 +276,17 @@ class ListeningEnv(SingleEnv):
     batch_class = ListeningBatch
 
 
-def _check_settings(action: str, observe: str, n_candidates: int, slate_size: int, history: int) -> None:
+def _check_settings(
+    action: str, observe: str, n_candidates: int, slate_size: int, history: int
+) -> None:
     for name, value, allowed in (
         ("action", action, get_args(ActionMode)),
         ("observe", observe, get_args(ObserveMode)),
     ):
         if value not in allowed:
-            raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+            raise ConfigError(
+                f"{name} is {value!r}; choose one of {', '.join(allowed)}"
+            )
     for name, number, low, high in (
         ("n_candidates", n_candidates, 2, 40),
         ("slate_size", slate_size, 1, 40),

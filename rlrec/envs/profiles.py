@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec.errors import ConfigError
+from rlrec.types import Floats
 
-Floats = NDArray[np.float64]
 GENRES: tuple[str, ...] = ("Pop", "Rock", "Jazz", "Classical", "HipHop")
 
 
@@ -44,7 +44,9 @@ class GenreProfile:
     like_reward: Floats = field(default_factory=lambda: np.ones(len(GENRES)))
     dislike_reward: Floats = field(default_factory=lambda: -np.ones(len(GENRES)))
     boredom: float = 0.0  # 0..1: share of the like probability lost when a genre comes twice in a row
-    leave_probability: Floats = field(default_factory=lambda: np.zeros(len(GENRES)))  # after a dislike, 0..1
+    leave_probability: Floats = field(
+        default_factory=lambda: np.zeros(len(GENRES))
+    )  # after a dislike, 0..1
     genres: tuple[str, ...] = GENRES
     about: str = ""
 
@@ -62,12 +64,16 @@ class GenreProfile:
                     f"the {len(self.genres)} genres {self.genres}"
                 )
             if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
-                raise ConfigError(f"profile {self.name!r}: {name} is {values}; each must lie in [{low}, {high}]")
+                raise ConfigError(
+                    f"profile {self.name!r}: {name} is {values}; each must lie in [{low}, {high}]"
+                )
             values = values.copy()
             values.setflags(write=False)
             object.__setattr__(self, name, values)
         if not 0.0 <= self.boredom <= 1.0:
-            raise ConfigError(f"profile {self.name!r}: boredom is {self.boredom}; it must lie in [0, 1]")
+            raise ConfigError(
+                f"profile {self.name!r}: boredom is {self.boredom}; it must lie in [0, 1]"
+            )
 
     def like_table(self) -> Floats:
         """P(like | state, action): [S, A]; the diagonal is lowered by boredom."""
@@ -82,7 +88,9 @@ class GenreProfile:
         return GenreModel(reward, 1.0 - (1.0 - like) * self.leave_probability)
 
     def with_rewards(
-        self, like: dict[str, float] | None = None, dislike: dict[str, float] | None = None
+        self,
+        like: dict[str, float] | None = None,
+        dislike: dict[str, float] | None = None,
     ) -> GenreProfile:
         """A copy with some rewards changed: ``with_rewards(like={"Jazz": 5.0})``."""
         return replace(
@@ -95,20 +103,28 @@ class GenreProfile:
         edited = values.copy()
         for genre, value in changes.items():
             if genre not in self.genres:
-                raise ConfigError(f"no genre {genre!r}; this profile has {', '.join(self.genres)}")
+                raise ConfigError(
+                    f"no genre {genre!r}; this profile has {', '.join(self.genres)}"
+                )
             edited[self.genres.index(genre)] = value
         return edited
 
 
 def _profile(name: str, about: str, like: ArrayLike, **settings: Any) -> GenreProfile:
-    arrays: dict[str, Any] = {key: np.asarray(v, float) if np.ndim(v) else v for key, v in settings.items()}
+    arrays: dict[str, Any] = {
+        key: np.asarray(v, float) if np.ndim(v) else v for key, v in settings.items()
+    }
     return GenreProfile(name, np.asarray(like, float), about=about, **arrays)
 
 
 PROFILES: dict[str, GenreProfile] = {
     profile.name: profile
     for profile in (
-        _profile("generic", "A coin, blind to the genre: likes half of everything, +1 or -1.", [0.5] * 5),
+        _profile(
+            "generic",
+            "A coin, blind to the genre: likes half of everything, +1 or -1.",
+            [0.5] * 5,
+        ),
         _profile(
             "pop_lover",
             "Pop nearly always pleases and counts tenfold; the rest is now and then nice.",
@@ -177,10 +193,19 @@ def from_history(
     [10.0, 3.55, 0.32]
     """
     plays = np.asarray(counts, np.float64)
-    if plays.shape != (len(genres),) or not np.isfinite(plays).all() or (plays < 0).any() or plays.sum() <= 0:
-        raise ConfigError(f"counts {plays} for {len(genres)} genres: give one count >= 0 for each, not all 0")
+    if (
+        plays.shape != (len(genres),)
+        or not np.isfinite(plays).all()
+        or (plays < 0).any()
+        or plays.sum() <= 0
+    ):
+        raise ConfigError(
+            f"counts {plays} for {len(genres)} genres: give one count >= 0 for each, not all 0"
+        )
     if strength <= 0 or prior <= 0:
-        raise ConfigError(f"strength is {strength} and prior is {prior}; both must be above 0")
+        raise ConfigError(
+            f"strength is {strength} and prior is {prior}; both must be above 0"
+        )
     share = (plays + prior) / (plays.sum() + len(genres) * prior)
     share = share / share.max()
     return GenreProfile(

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 
 from rlrec.envs.batch import BatchEnv, Rows, SingleEnv
 from rlrec.errors import ConfigError
+from rlrec.types import Ids
 
 if TYPE_CHECKING:
     from rlrec.datasets import Ratings
-
-Ids = NDArray[np.int64]
 
 
 class RatingsBatch(BatchEnv[Any]):
@@ -58,7 +57,11 @@ class RatingsBatch(BatchEnv[Any]):
 
             ratings = load_ratings("generated")
         self.ratings, self.history, self.length = ratings, history, length
-        self.liked_from, self.logged_only, self.known_users = liked_from, logged_only, known_users
+        self.liked_from, self.logged_only, self.known_users = (
+            liked_from,
+            logged_only,
+            known_users,
+        )
         self.n_items = ratings.n_items
         super().__init__(
             num_envs,
@@ -70,24 +73,40 @@ class RatingsBatch(BatchEnv[Any]):
             ),
             spaces.Discrete(self.n_items),
         )
-        self._first, self._begin_of = _liked(ratings, slice(history), history, liked_from)
+        self._first, self._begin_of = _liked(
+            ratings, slice(history), history, liked_from
+        )
         self._eligible = _eligible_users(self._begin_of, self._first)
         self.known = known
         if known is not None:
-            self._first, self._known_begin = _liked(known, slice(-history, None), history, liked_from)
-            self._eligible = np.flatnonzero((np.diff(self._begin_of) > 0) & (np.diff(self._known_begin) > 0))
+            self._first, self._known_begin = _liked(
+                known, slice(-history, None), history, liked_from
+            )
+            self._eligible = np.flatnonzero(
+                (np.diff(self._begin_of) > 0) & (np.diff(self._known_begin) > 0)
+            )
         if not len(self._eligible):
-            beyond = "those that are known" if known is not None else f"the first {history} liked ones; lower history"
+            beyond = (
+                "those that are known"
+                if known is not None
+                else f"the first {history} liked ones; lower history"
+            )
             raise ConfigError(f"no user has a logged item beyond {beyond}")
         self._users = np.zeros(num_envs, np.int64)
         self._recent: Ids = np.full((num_envs, history), -1, np.int64)
-        self._scores = np.full((num_envs, self.n_items), np.nan, np.float32)  # the user's logged ratings
+        self._scores = np.full(
+            (num_envs, self.n_items), np.nan, np.float32
+        )  # the user's logged ratings
         self._open = np.zeros((num_envs, self.n_items), np.bool_)  # may be recommended
         self._rows = np.arange(num_envs)
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which items may be recommended now: [batch, items]; with ``logged_only`` those that the log can answer."""
-        return self._open & np.isfinite(self._scores) if self.logged_only else self._open.copy()
+        return (
+            self._open & np.isfinite(self._scores)
+            if self.logged_only
+            else self._open.copy()
+        )
 
     def actions_for(self, items: Ids) -> Ids:
         """Turn recommended items [batch, k] into an action [batch]: the best one."""
@@ -102,7 +121,9 @@ class RatingsBatch(BatchEnv[Any]):
 
     def _begin(self, rows: Rows) -> None:
         luck = self.streams.uniform(self.steps[rows], 1, rows=rows)[0]
-        self._users[rows] = self._eligible[(luck * len(self._eligible)).astype(np.int64)]
+        self._users[rows] = self._eligible[
+            (luck * len(self._eligible)).astype(np.int64)
+        ]
         self._recent[rows] = self._first[self._users[rows]]
         self._scores[rows], self._open[rows] = np.nan, True
         for row in rows:
@@ -115,7 +136,9 @@ class RatingsBatch(BatchEnv[Any]):
             recent: Ids = self._recent[row]
             return recent[recent >= 0]
         user = self._users[row]
-        known: Ids = self.known.items[self._known_begin[user] : self._known_begin[user + 1]].astype(np.int64)
+        known: Ids = self.known.items[
+            self._known_begin[user] : self._known_begin[user + 1]
+        ].astype(np.int64)
         return known
 
     def _look_up(self, row: int) -> None:
@@ -123,11 +146,17 @@ class RatingsBatch(BatchEnv[Any]):
         logged = slice(self._begin_of[user], self._begin_of[user + 1])
         self._scores[row, self.ratings.items[logged]] = self.ratings.ratings[logged]
 
-    def _advance(self, actions: Ids) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
+    def _advance(
+        self, actions: Ids
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
         if actions.min() < 0 or actions.max() >= self.n_items:
             raise ConfigError(f"an action lies outside 0..{self.n_items - 1}")
-        score = np.where(self._open[self._rows, actions], self._scores[self._rows, actions], np.nan)
-        reward = np.where(np.isfinite(score), (score - 3.0) / 2.0, 0.0).astype(np.float64)
+        score = np.where(
+            self._open[self._rows, actions], self._scores[self._rows, actions], np.nan
+        )
+        reward = np.where(np.isfinite(score), (score - 3.0) / 2.0, 0.0).astype(
+            np.float64
+        )
         liked = score >= self.liked_from
         self._recent[liked] = np.column_stack([self._recent[liked, 1:], actions[liked]])
         self._open[self._rows, actions] = False
@@ -145,7 +174,9 @@ class RatingsEnv(SingleEnv):
     batch_class = RatingsBatch
 
 
-def _liked(ratings: Ratings, part: slice, history: int, liked_from: float) -> tuple[Ids, Ids]:
+def _liked(
+    ratings: Ratings, part: slice, history: int, liked_from: float
+) -> tuple[Ids, Ids]:
     """A ``part`` of each user's liked items [users, history], right-aligned; where users' rows begin [users + 1]."""
     begin = np.searchsorted(ratings.users, np.arange(ratings.n_users + 1))
     found = np.full((ratings.n_users, history), -1, np.int64)

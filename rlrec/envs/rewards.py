@@ -25,7 +25,9 @@ from rlrec.errors import ConfigError
 class Reward(Protocol):
     """Feedback to reward: fraction heard in [0, 1], liked and skipped as booleans, all [batch] -> [batch]."""
 
-    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]: ...
+    def __call__(
+        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
+    ) -> NDArray[np.float64]: ...
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class BinaryReward:
     listen: float = 1.0
     skip: float = 0.0
 
-    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(
+        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
+    ) -> NDArray[np.float64]:
         return np.where(skipped, self.skip, self.listen)
 
 
@@ -48,7 +52,9 @@ class ListenSkipReward:
     early_skip: float = -2.0
     early_fraction: float = 0.1  # 0..1 of the song
 
-    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(
+        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
+    ) -> NDArray[np.float64]:
         penalty = np.where(fraction < self.early_fraction, self.early_skip, self.skip)
         return np.where(skipped, penalty, self.listen)
 
@@ -59,7 +65,9 @@ class FractionReward:
 
     lam: float = 1.0  # reward of one like, in whole songs heard; >= 0
 
-    def __call__(self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]) -> NDArray[np.float64]:
+    def __call__(
+        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
+    ) -> NDArray[np.float64]:
         return fraction + self.lam * liked.astype(np.float64)
 
 

@@ -42,15 +42,25 @@ class Streams:
     """
 
     WIDTH = 64  # numbers a step may use; step t starts at counter t * WIDTH
-    _STEP, _PLACES = np.uint64(WIDTH) * np.array(_GOLDEN), (np.arange(WIDTH, dtype=np.uint64) * _GOLDEN)[:, None]
+    _STEP, _PLACES = (
+        np.uint64(WIDTH) * np.array(_GOLDEN),
+        (np.arange(WIDTH, dtype=np.uint64) * _GOLDEN)[:, None],
+    )
 
     def __init__(self, batch: int) -> None:
         self.keys = np.zeros(batch, np.uint64)
 
-    def start(self, rows: NDArray[np.int64], seeds: NDArray[np.int64], episodes: NDArray[np.int64]) -> None:
+    def start(
+        self,
+        rows: NDArray[np.int64],
+        seeds: NDArray[np.int64],
+        episodes: NDArray[np.int64],
+    ) -> None:
         """Give ``rows`` [m] the streams of ``seeds`` [m] and ``episodes`` [m] (both from 0)."""
         key = _mix(seeds.astype(np.uint64) * _GOLDEN + _GOLDEN)
-        self.keys[rows] = _mix(key + (episodes.astype(np.uint64) + np.uint64(1)) * _MIX_1)
+        self.keys[rows] = _mix(
+            key + (episodes.astype(np.uint64) + np.uint64(1)) * _MIX_1
+        )
 
     def uniform(
         self,

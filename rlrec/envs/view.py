@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
+from rlrec.types import Floats32
 
-Floats = NDArray[np.float32]
 LATELY = 0.8  # weight of a song, for each that came after it
 LONGEST = 20  # songs in a session, to scale the place
 RIDGE = 8.0  # pull of the regressions towards 0, in songs, as greedy's
@@ -41,51 +41,82 @@ class ListeningView:
     [0.44, 1.11, 1.0, 0.0, 0.0, 2.0, 0.1, 0.0, 1.0, 0.56, 0.5, 0.1]
     """
 
-    def __init__(self, songs: NDArray[Any], kind: str = "averages", history: int = 20) -> None:
+    def __init__(
+        self, songs: NDArray[Any], kind: str = "averages", history: int = 20
+    ) -> None:
         d = songs.shape[1]
-        widths = {"track": d + 1, "last": history * (d + 4), "averages": 3 * d + 6, "belief": 6 * d + 6}
+        widths = {
+            "track": d + 1,
+            "last": history * (d + 4),
+            "averages": 3 * d + 6,
+            "belief": 6 * d + 6,
+        }
         if kind not in widths:
             raise ConfigError(f"state is {kind!r}; choose one of {', '.join(widths)}")
-        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(np.float32)  # row -1: no song
-        self.directions = self.songs / np.maximum(np.linalg.norm(self.songs, axis=1, keepdims=True), 1e-6)
+        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(
+            np.float32
+        )  # row -1: no song
+        self.directions = self.songs / np.maximum(
+            np.linalg.norm(self.songs, axis=1, keepdims=True), 1e-6
+        )
         self.kind, self.history, self.width = kind, history, widths[kind]
-        self.fading = (LATELY ** np.arange(history - 1, -1, -1)).astype(np.float32)  # ..., .64, .8, 1
+        self.fading = (LATELY ** np.arange(history - 1, -1, -1)).astype(
+            np.float32
+        )  # ..., .64, .8, 1
         self.ridge = RIDGE * np.eye(d, dtype=np.float32)
 
-    def __call__(self, observations: dict[str, NDArray[Any]]) -> Floats:
+    def __call__(self, observations: dict[str, NDArray[Any]]) -> Floats32:
         """States [batch, width] from ``history`` [batch, n], oldest first, -1: none; ``feedback`` [batch, n, 3]."""
         history = observations["history"][:, -self.history :]
         if self.kind == "track":
-            return np.column_stack([self.songs[history[:, -1]], history[:, -1] >= 0]).astype(np.float32)
+            return np.column_stack(
+                [self.songs[history[:, -1]], history[:, -1] >= 0]
+            ).astype(np.float32)
         feedback = observations["feedback"][:, -self.history :]
         if self.kind == "last":
             return self._last(history, feedback)
         known = (history >= 0).astype(np.float32)  # [batch, n]
         skipped = feedback[:, :, 2] * known
-        kinds = np.array([known * self.fading[-known.shape[1] :], known - skipped, skipped, known])  # [4, batch, n]
-        taste = self._averages(history, kinds) if self.kind == "averages" else self._belief(history, feedback, kinds)
+        kinds = np.array(
+            [known * self.fading[-known.shape[1] :], known - skipped, skipped, known]
+        )  # [4, batch, n]
+        taste = (
+            self._averages(history, kinds)
+            if self.kind == "averages"
+            else self._belief(history, feedback, kinds)
+        )
         parts = (*taste, _mood(feedback, kinds), observations["position"] / LONGEST)
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
-    def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats:
+    def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats32:
         known = (history >= 0)[:, :, None]
-        plays = np.concatenate([self.songs[history], feedback, known], axis=2)[:, ::-1]  # [batch, n, d + 4]
+        plays = np.concatenate([self.songs[history], feedback, known], axis=2)[
+            :, ::-1
+        ]  # [batch, n, d + 4]
         vector = np.zeros((len(history), self.width), np.float32)
         vector[:, : plays.shape[1] * plays.shape[2]] = plays.reshape(len(history), -1)
         return vector
 
-    def _averages(self, history: NDArray[Any], kinds: Floats) -> tuple[Floats]:
+    def _averages(self, history: NDArray[Any], kinds: Floats32) -> tuple[Floats32]:
         """The average song lately, of those heard and of those skipped: [batch, 3 d]. ``kinds``: as for ``_mood``."""
         weights = kinds[:3].swapaxes(0, 1)  # [batch, 3, n]
-        averages = (weights @ self.songs[history]) / np.maximum(weights.sum(axis=2, keepdims=True), 1e-6)
+        averages = (weights @ self.songs[history]) / np.maximum(
+            weights.sum(axis=2, keepdims=True), 1e-6
+        )
         return (averages.reshape(len(history), -1),)
 
-    def _belief(self, history: NDArray[Any], feedback: NDArray[Any], kinds: Floats) -> tuple[Any, Any, Any]:
+    def _belief(
+        self, history: NDArray[Any], feedback: NDArray[Any], kinds: Floats32
+    ) -> tuple[Any, Any, Any]:
         """Taste [batch, 4 d], how unsure [batch, d], memory of directions [batch, d]."""
         lately, heard, _, known = kinds
         songs = self.songs[history]  # [batch, n, d]
         reactions = np.zeros((*heard.shape, 4), np.float32)
-        reactions[:, :, 0], reactions[:, :, 1], reactions[:, 1:, 2] = heard, feedback[:, :, 1], heard[:, :-1]
+        reactions[:, :, 0], reactions[:, :, 1], reactions[:, 1:, 2] = (
+            heard,
+            feedback[:, :, 1],
+            heard[:, :-1],
+        )
         reactions[:, :, 3] = known
         turned = songs.transpose(0, 2, 1)
         inverse = np.linalg.inv(turned @ songs + self.ridge)
@@ -95,11 +126,14 @@ class ListeningView:
         return taste, unsure, memory
 
 
-def _mood(feedback: NDArray[Any], kinds: Floats) -> Floats:
+def _mood(feedback: NDArray[Any], kinds: Floats32) -> Floats32:
     """The last feedback and the shares skipped, lately and since the start: [batch, 5].
 
     ``kinds`` [4, batch, n]: how much each song counts lately, whether it was heard, skipped, known.
     """
     lately, _, skipped, known = kinds
-    shares = [(skipped * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6) for weight in (lately, known)]
+    shares = [
+        (skipped * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6)
+        for weight in (lately, known)
+    ]
     return np.column_stack([feedback[:, -1], *shares])

@@ -1,5 +1,6 @@
-"""How good is it, and how sure is that."""
+"""Metrics, protocols, simulation and confidence intervals."""
 
+from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.metrics import (
     average_precision,
     between_user_overlap,
@@ -13,21 +14,6 @@ from rlrec.evaluation.metrics import (
     recall_at_k,
     reciprocal_rank,
 )
-from rlrec.evaluation.off_policy import (
-    LIMITS,
-    NO_LIMITS,
-    Estimate,
-    Limits,
-    Logged,
-    NoSupport,
-    Support,
-    direct_method,
-    doubly_robust,
-    fit_rewards,
-    inverse_propensity,
-    self_normalised,
-)
-from rlrec.evaluation.off_policy_sessions import LoggedSessions, fitted_q, per_decision, sequential_doubly_robust
 from rlrec.evaluation.protocols import (
     Result,
     Scorer,
@@ -42,48 +28,32 @@ from rlrec.evaluation.protocols import (
     split_rerank,
     split_session,
 )
-from rlrec.evaluation.simulate import Interval, Played, mean_interval, play, simulate
+from rlrec.evaluation.simulate import Played, play, simulate
 
 __all__ = [
-    "LIMITS",
-    "NO_LIMITS",
-    "Estimate",
     "Interval",
-    "Limits",
-    "Logged",
-    "LoggedSessions",
-    "NoSupport",
     "Played",
     "Result",
     "Scorer",
     "Split",
-    "Support",
     "average_precision",
     "between_user_overlap",
     "catalogue_coverage",
     "check_no_leak",
     "compare",
-    "direct_method",
-    "doubly_robust",
-    "fit_rewards",
-    "fitted_q",
     "hit_rate",
     "intra_list_diversity",
-    "inverse_propensity",
     "mean_interval",
     "ndcg_at_k",
     "ndcg_of_the_list",
     "next_item",
     "novelty",
     "oracle",
-    "per_decision",
     "play",
     "precision_at_k",
     "recall_at_k",
     "reciprocal_rank",
     "rerank",
-    "self_normalised",
-    "sequential_doubly_robust",
     "session",
     "simulate",
     "split_next_item",

@@ -8,19 +8,27 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlrec.evaluation.simulate import Interval, mean_interval
+from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.verdict import Rival, verdict
+from rlrec.types import Floats
 
-Floats = NDArray[np.float64]
 Intervals = dict[str, Interval]
 
 MEASURES = ("P", "R", "NDCG")
-COLUMNS = (*(f"{name}@{k}" for k in (5, 10) for name in MEASURES), "coverage@10", "overlap@10")
+COLUMNS = (
+    *(f"{name}@{k}" for k in (5, 10) for name in MEASURES),
+    "coverage@10",
+    "overlap@10",
+)
 DECIDES = "P@5"  # what the strongest baseline, and the verdict, are about
 K = 10
-VECTORS, WARM, AGENT, ORACLE = "item vectors alone", "after the warm start", "after RL", "oracle"
+VECTORS, WARM, AGENT, ORACLE = (
+    "item vectors alone",
+    "after the warm start",
+    "after RL",
+    "oracle",
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +45,9 @@ class Measured:
     @property
     def baselines(self) -> list[str]:
         """The names of the models that are neither the agent, nor part of it, nor the oracle."""
-        return [name for name in self.means if name not in (VECTORS, WARM, AGENT, ORACLE)]
+        return [
+            name for name in self.means if name not in (VECTORS, WARM, AGENT, ORACLE)
+        ]
 
     @property
     def parts(self) -> list[str]:
@@ -48,14 +58,21 @@ class Measured:
 def summarise(measured: Sequence[Measured]) -> dict[str, Intervals]:
     """Each model's figures: over seeds mean and interval (Student's t), for one run the figures themselves."""
     return {
-        name: {column: _over_runs([one.means[name][column] for one in measured]) for column in COLUMNS}
+        name: {
+            column: _over_runs([one.means[name][column] for one in measured])
+            for column in COLUMNS
+        }
         for name in measured[0].means
     }
 
 
 def _over_runs(values: Sequence[float]) -> Interval:
     """Mean and interval of independent runs; of one run the figure alone, three times."""
-    return mean_interval(values) if len(values) > 1 else Interval(values[0], values[0], values[0])
+    return (
+        mean_interval(values)
+        if len(values) > 1
+        else Interval(values[0], values[0], values[0])
+    )
 
 
 @dataclass(frozen=True)
@@ -74,7 +91,11 @@ class Difference:
 
     def rival(self) -> Rival:
         """For the verdict."""
-        return Rival(self.other, self.interval, others=(self.over_users,) if self.over_users else ())
+        return Rival(
+            self.other,
+            self.interval,
+            others=(self.over_users,) if self.over_users else (),
+        )
 
 
 def compare(measured: Sequence[Measured]) -> list[Difference]:
@@ -87,13 +108,18 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
         return float(np.mean([one.means[name][DECIDES] for one in measured]))
 
     parts = sorted(measured[0].parts, key=strength, reverse=True)
-    others = [(max(measured[0].baselines, key=strength), "baseline"), *((part, "part") for part in parts)]
+    others = [
+        (max(measured[0].baselines, key=strength), "baseline"),
+        *((part, "part") for part in parts),
+    ]
     found = []
     for name, kind in others:
         users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
         means = [float(values.mean()) for values in users]
         interval = mean_interval(means if len(measured) > 1 else users[0])
-        same = len(measured) > 1 < len(users[0]) and all(one.stored["split"] == "time" for one in measured)
+        same = len(measured) > 1 < len(users[0]) and all(
+            one.stored["split"] == "time" for one in measured
+        )
         over_users = mean_interval(np.mean(users, axis=0)) if same else None
         found.append(Difference(name, kind, interval, tuple(means), over_users))
     return found

@@ -7,13 +7,10 @@ figure a user, so that two recommenders can be compared pair by pair; take the m
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec.errors import ConfigError
-
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
-Bools = NDArray[np.bool_]
+from rlrec.types import Bools, Floats, Ids
 
 
 def precision_at_k(hits: ArrayLike, k: int | None = None) -> Floats:
@@ -96,10 +93,14 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
     [0.5, 0.0]
     """
     places = _first(hits, k)
-    return np.asarray(np.where(places.any(axis=1), 1.0 / (places.argmax(axis=1) + 1), 0.0))
+    return np.asarray(
+        np.where(places.any(axis=1), 1.0 / (places.argmax(axis=1) + 1), 0.0)
+    )
 
 
-def average_precision(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+def average_precision(
+    hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None
+) -> Floats:
     """Average precision of the first ``k`` places: [users], in 0..1. Its mean over users is MAP@k.
 
         AP@k = (sum over places i = 1..k with a hit of P@i) / min(k, n_relevant)
@@ -130,7 +131,9 @@ def catalogue_coverage(recommended: ArrayLike, n_items: int) -> float:
     """
     ids = _lists(recommended)
     if n_items < 1 or ids.max(initial=-1) >= n_items:
-        raise ConfigError(f"item {ids.max(initial=-1)} recommended, but n_items is {n_items}: ids run from 0")
+        raise ConfigError(
+            f"item {ids.max(initial=-1)} recommended, but n_items is {n_items}: ids run from 0"
+        )
     return len(np.unique(ids[ids >= 0])) / n_items
 
 
@@ -171,9 +174,13 @@ def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
     """
     ids, table = _lists(recommended), np.asarray(vectors, np.float64)
     if table.ndim != 2 or ids.max(initial=-1) >= len(table):
-        raise ConfigError(f"vectors have shape {table.shape}, items go up to {ids.max(initial=-1)}: need [items, d]")
+        raise ConfigError(
+            f"vectors have shape {table.shape}, items go up to {ids.max(initial=-1)}: need [items, d]"
+        )
     length = np.linalg.norm(table, axis=1)
-    units = np.divide(table, length[:, None], out=np.zeros_like(table), where=length[:, None] > 0)
+    units = np.divide(
+        table, length[:, None], out=np.zeros_like(table), where=length[:, None] > 0
+    )
     shown = (ids >= 0)[:, :, None] * units[ids]  # [users, k, d]
     number = (ids >= 0).sum(axis=1)
     alike = (shown.sum(axis=1) ** 2).sum(axis=1) - (shown**2).sum(axis=(1, 2))
@@ -195,8 +202,14 @@ def novelty(recommended: ArrayLike, counts: ArrayLike) -> Floats:
     [1.5, 2.0]
     """
     ids, seen = _lists(recommended), np.asarray(counts, np.float64)
-    if seen.ndim != 1 or ids.max(initial=-1) >= len(seen) or not (np.isfinite(seen) & (seen >= 0)).all():
-        raise ConfigError(f"counts {seen.shape} must be [items], 0 or more, one for every item up to {ids.max()}")
+    if (
+        seen.ndim != 1
+        or ids.max(initial=-1) >= len(seen)
+        or not (np.isfinite(seen) & (seen >= 0)).all()
+    ):
+        raise ConfigError(
+            f"counts {seen.shape} must be [items], 0 or more, one for every item up to {ids.max()}"
+        )
     bits = -np.log2((seen + 1.0) / (seen + 1.0).sum())[ids] * (ids >= 0)
     return np.asarray(bits.sum(axis=1) / np.maximum((ids >= 0).sum(axis=1), 1))
 
@@ -205,9 +218,13 @@ def _first(hits: ArrayLike, k: int | None) -> Bools:
     """The first ``k`` places [users, k]."""
     places = np.asarray(hits)
     if places.ndim != 2 or not np.isin(places, (0, 1)).all():
-        raise ConfigError(f"hits must be [users, places] of 0 and 1, best first; got shape {places.shape}")
+        raise ConfigError(
+            f"hits must be [users, places] of 0 and 1, best first; got shape {places.shape}"
+        )
     if not 1 <= (k if k is not None else places.shape[1]) <= places.shape[1]:
-        raise ConfigError(f"k is {k}; it must lie in 1..{places.shape[1]}, the number of places")
+        raise ConfigError(
+            f"k is {k}; it must lie in 1..{places.shape[1]}, the number of places"
+        )
     return places[:, :k].astype(np.bool_)
 
 
@@ -215,10 +232,14 @@ def _relevant(hits: ArrayLike, n_relevant: ArrayLike) -> Ids:
     """Relevant items a user [users], checked against the hits of the whole list."""
     relevant, found = np.asarray(n_relevant), np.asarray(hits).sum(axis=1)
     if relevant.shape != found.shape or not np.equal(np.mod(relevant, 1), 0).all():
-        raise ConfigError(f"n_relevant has shape {relevant.shape}; it needs one whole number for each of {found.shape}")
+        raise ConfigError(
+            f"n_relevant has shape {relevant.shape}; it needs one whole number for each of {found.shape}"
+        )
     if (relevant < found).any():
         user = int((relevant < found).argmax())
-        raise ConfigError(f"user {user} has {found[user]} hits but n_relevant {relevant[user]}: count them all")
+        raise ConfigError(
+            f"user {user} has {found[user]} hits but n_relevant {relevant[user]}: count them all"
+        )
     return relevant.astype(np.int64)
 
 
@@ -232,6 +253,13 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 def _lists(recommended: ArrayLike) -> Ids:
     ids = np.asarray(recommended)
-    if ids.ndim != 2 or ids.size == 0 or not np.issubdtype(ids.dtype, np.integer) or ids.min() < -1:
-        raise ConfigError(f"recommended must be whole item ids [users, k], -1 for an empty place; got {ids.shape}")
+    if (
+        ids.ndim != 2
+        or ids.size == 0
+        or not np.issubdtype(ids.dtype, np.integer)
+        or ids.min() < -1
+    ):
+        raise ConfigError(
+            f"recommended must be whole item ids [users, k], -1 for an empty place; got {ids.shape}"
+        )
     return ids.astype(np.int64)

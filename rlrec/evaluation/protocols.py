@@ -23,13 +23,11 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rlrec.datasets import Ratings
-from rlrec.datasets.interactions import interaction_keys, places, rating_matrix, subset
+from rlrec.datasets.matrices import interaction_keys, places, rating_matrix, subset
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
+from rlrec.types import Bools, Floats, Ids
 
-Floats = NDArray[np.float64]
-Ids = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Matrix = Any  # scipy.sparse.csr_matrix; SciPy has no type stubs here
 Scorer = Callable[[Ids, Matrix], NDArray[Any]]
 
@@ -99,8 +97,12 @@ class Result:
             for name, values in self.figures(k).items():
                 defined = values[~np.isnan(values)]
                 found[name] = float(defined.mean()) if len(defined) else float("nan")
-            found[f"coverage@{k}"] = metrics.catalogue_coverage(self.recommended[:, :k], self.n_items)
-            found[f"overlap@{k}"] = metrics.between_user_overlap(self.recommended[:, :k])
+            found[f"coverage@{k}"] = metrics.catalogue_coverage(
+                self.recommended[:, :k], self.n_items
+            )
+            found[f"overlap@{k}"] = metrics.between_user_overlap(
+                self.recommended[:, :k]
+            )
         return found
 
 
@@ -119,16 +121,23 @@ def split_rerank(
     Raises ``ConfigError`` for another ``by``, a share out of range, or "random" without ``rng``.
     """
     if by not in ("time", "random") or not 0.0 < share < 1.0:
-        raise ConfigError(f"by is {by!r}, share {share}; by must be 'time' or 'random', share between 0 and 1")
+        raise ConfigError(
+            f"by is {by!r}, share {share}; by must be 'time' or 'random', share between 0 and 1"
+        )
     if by == "random" and rng is None:
         raise ConfigError("a random split needs rng=numpy.random.default_rng(seed)")
-    place, count = _places(ratings, None if by == "time" or rng is None else rng.random(len(ratings)))
+    place, count = _places(
+        ratings, None if by == "time" or rng is None else rng.random(len(ratings))
+    )
     held_out = place >= count - np.ceil(share * count - 1e-9)
     return _split(f"rerank, {by}", ratings, ~held_out, ~held_out, held_out)
 
 
 def split_session(
-    ratings: Ratings, rng: np.random.Generator | None = None, share: float = 0.2, known: int = KNOWN
+    ratings: Ratings,
+    rng: np.random.Generator | None = None,
+    share: float = 0.2,
+    known: int = KNOWN,
 ) -> Split:
     """Hold out whole users: training sees nothing of them, their first ``known`` ratings in time are known later.
 
@@ -137,15 +146,25 @@ def split_session(
     """
     n = int(share * ratings.n_users + 1e-9)
     if not (0.0 < share < 1.0 and n and known >= 1):
-        raise ConfigError(f"share is {share}, known {known}: that leaves nobody to evaluate, or nothing known of them")
-    order = np.arange(ratings.n_users)[::-1] if rng is None else rng.permutation(ratings.n_users)
+        raise ConfigError(
+            f"share is {share}, known {known}: that leaves nobody to evaluate, or nothing known of them"
+        )
+    order = (
+        np.arange(ratings.n_users)[::-1]
+        if rng is None
+        else rng.permutation(ratings.n_users)
+    )
     chosen = np.isin(ratings.users, order[:n])
     place, count = _places(ratings)
     asked = chosen & (count > known)
-    return _split("session", ratings, ~chosen, asked & (place < known), asked & (place >= known))
+    return _split(
+        "session", ratings, ~chosen, asked & (place < known), asked & (place >= known)
+    )
 
 
-def split_next_item(ratings: Ratings, by: Literal["point", "user"] = "point", share: float = 0.1) -> Split:
+def split_next_item(
+    ratings: Ratings, by: Literal["point", "user"] = "point", share: float = 0.1
+) -> Split:
     """Hold out one liked item a user: the first positive after a point in time, or the user's last positive.
 
     "point": one global moment, so that ``share`` (0..1) of all ratings come after it; training is everything up to it,
@@ -155,11 +174,17 @@ def split_next_item(ratings: Ratings, by: Literal["point", "user"] = "point", sh
     Raises ``ConfigError`` for another ``by`` or share, ``DataError`` if the ratings' times are all the same.
     """
     if by not in ("point", "user") or not 0.0 < share < 1.0:
-        raise ConfigError(f"by is {by!r}, share {share}; by must be 'point' or 'user', share between 0 and 1")
+        raise ConfigError(
+            f"by is {by!r}, share {share}; by must be 'point' or 'user', share between 0 and 1"
+        )
     if by == "point":
         if ratings.timestamps.min() == ratings.timestamps.max():
-            raise DataError("all ratings have the same time: by='point' needs times; by='user' needs only their order")
-        before = ratings.timestamps <= np.quantile(ratings.timestamps, 1.0 - share, method="lower")
+            raise DataError(
+                "all ratings have the same time: by='point' needs times; by='user' needs only their order"
+            )
+        before = ratings.timestamps <= np.quantile(
+            ratings.timestamps, 1.0 - share, method="lower"
+        )
         held_out = _first_of_user(ratings, (ratings.ratings >= POSITIVE) & ~before)
     else:
         held_out = _first_of_user(ratings, ratings.ratings >= POSITIVE, last=True)
@@ -168,11 +193,15 @@ def split_next_item(ratings: Ratings, by: Literal["point", "user"] = "point", sh
         bar[ratings.users[held_out]] = place[held_out]
         before = place < bar[ratings.users]
     has_past = np.bincount(ratings.users[before], minlength=ratings.n_users) > 0
-    return _split(f"next_item, {by}", ratings, before, before, held_out & has_past[ratings.users])
+    return _split(
+        f"next_item, {by}", ratings, before, before, held_out & has_past[ratings.users]
+    )
 
 
 # -- protocols -------------------------------------------------------------------------------------------
-def rerank(split: Split, scorer: Scorer, k: int = 10, *, feedback: bool = False) -> Result:
+def rerank(
+    split: Split, scorer: Scorer, k: int = 10, *, feedback: bool = False
+) -> Result:
     """Re-rank each user's held-out items; a hit is one rated 4 or 5: Algorithm 2 of the DRR paper (arXiv:1810.12027).
 
     A user with fewer than ``k`` held-out items gets a shorter list, whose empty places are misses: P@k is hits over k
@@ -185,7 +214,14 @@ def rerank(split: Split, scorer: Scorer, k: int = 10, *, feedback: bool = False)
     is hard to beat, and a recommender that lists unwanted items everywhere else is not punished.
     """
     listed = rating_matrix(split.held_out)[split.users]
-    return _run("rerank", split, scorer, k, lambda rows, known: _stored(listed[rows]), feedback=feedback)
+    return _run(
+        "rerank",
+        split,
+        scorer,
+        k,
+        lambda rows, known: _stored(listed[rows]),
+        feedback=feedback,
+    )
 
 
 def session(split: Split, scorer: Scorer, k: int = 10) -> Result:
@@ -214,10 +250,16 @@ def next_item(split: Split, scorer: Scorer, k: int = 10) -> Result:
 
 
 def compare(
-    protocol: Callable[[Split, Scorer, int], Result], split: Split, models: Mapping[str, Model], k: int = 10
+    protocol: Callable[[Split, Scorer, int], Result],
+    split: Split,
+    models: Mapping[str, Model],
+    k: int = 10,
 ) -> dict[str, Result]:
     """Fit each model on ``split.train``, and nothing else, then put it through ``protocol``: results by name."""
-    return {name: protocol(split, model.fit(split.train), k) for name, model in models.items()}
+    return {
+        name: protocol(split, model.fit(split.train), k)
+        for name, model in models.items()
+    }
 
 
 def oracle(split: Split) -> Scorer:
@@ -230,7 +272,7 @@ def check_no_leak(scorer: Any, split: Split) -> bool:
     """Whether ``scorer`` says what it was fitted on; raises ``ConfigError`` if any of that is outside ``split.train``.
 
     Reads ``scorer.fitted_on``: `interaction_keys` of the ratings it was fitted on, kept by every model of
-    `rlrec.agents.collaborative`; an agent keeps them likewise (embeddings, popularity and state modules included).
+    `rlrec.collaborative.recommenders`; an agent keeps them likewise (embeddings, popularity and state modules included).
     False for a scorer without one: then nothing is known, and nothing is promised. Every protocol calls this first.
     """
     seen = getattr(scorer, "fitted_on", None)
@@ -248,26 +290,58 @@ def check_no_leak(scorer: Any, split: Split) -> bool:
 
 # -- inside ----------------------------------------------------------------------------------------------
 def _run(
-    name: str, split: Split, scorer: Scorer, k: int,
-    candidates: Callable[[slice, Matrix], Bools], *, feedback: bool = False,
-) -> Result:  # fmt: skip
+    name: str,
+    split: Split,
+    scorer: Scorer,
+    k: int,
+    candidates: Callable[[slice, Matrix], Bools],
+    *,
+    feedback: bool = False,
+) -> Result:
     if not 1 <= k <= split.train.n_items:
-        raise ConfigError(f"k is {k}; it must lie in 1..{split.train.n_items}, the number of items")
+        raise ConfigError(
+            f"k is {k}; it must lie in 1..{split.train.n_items}, the number of items"
+        )
     checked = check_no_leak(scorer, split)
-    known, held_out = (rating_matrix(part)[split.users] for part in (split.known, split.held_out))
-    lists, n_relevant = np.full((len(split.users), k), -1), np.zeros(len(split.users), np.int64)
+    known, held_out = (
+        rating_matrix(part)[split.users] for part in (split.known, split.held_out)
+    )
+    lists, n_relevant = (
+        np.full((len(split.users), k), -1),
+        np.zeros(len(split.users), np.int64),
+    )
     hits = np.zeros(lists.shape, np.bool_)
     for start in range(0, len(lists), BATCH):
         rows = slice(start, start + BATCH)
         revealed = held_out[rows] if feedback else None
-        lists[rows] = _pick(scorer, split.users[rows], known[rows], candidates(rows, known[rows]), k, revealed)
-        liked = _stored(held_out[rows]) & (held_out[rows].toarray() >= POSITIVE)  # [batch, items]
-        hits[rows] = np.take_along_axis(liked, np.maximum(lists[rows], 0), axis=1) & (lists[rows] >= 0)
+        lists[rows] = _pick(
+            scorer,
+            split.users[rows],
+            known[rows],
+            candidates(rows, known[rows]),
+            k,
+            revealed,
+        )
+        liked = _stored(held_out[rows]) & (
+            held_out[rows].toarray() >= POSITIVE
+        )  # [batch, items]
+        hits[rows] = np.take_along_axis(liked, np.maximum(lists[rows], 0), axis=1) & (
+            lists[rows] >= 0
+        )
         n_relevant[rows] = liked.sum(axis=1)
-    return Result(name, split.users, lists, hits, n_relevant, split.train.n_items, checked)
+    return Result(
+        name, split.users, lists, hits, n_relevant, split.train.n_items, checked
+    )
 
 
-def _pick(scorer: Scorer, users: Ids, known: Matrix, candidates: Bools, k: int, revealed: Matrix | None) -> Ids:
+def _pick(
+    scorer: Scorer,
+    users: Ids,
+    known: Matrix,
+    candidates: Bools,
+    k: int,
+    revealed: Matrix | None,
+) -> Ids:
     """Lists [users, k] of the candidates with the highest scores, -1 where none is left; ties by item number."""
     lists, rows = np.full((len(users), k), -1), np.arange(len(users))
     scores = _ask(scorer, users, known)
@@ -286,7 +360,9 @@ def _ask(scorer: Scorer, users: Ids, known: Matrix) -> Floats:
     """The scorer's answer [users, items], finite; refused if it has another shape or holds nan."""
     scores = np.asarray(scorer(users, known), np.float64)
     if scores.shape != known.shape or np.isnan(scores).any():
-        raise ConfigError(f"scores of shape {scores.shape}, nan or not: they must be {known.shape} numbers without nan")
+        raise ConfigError(
+            f"scores of shape {scores.shape}, nan or not: they must be {known.shape} numbers without nan"
+        )
     largest = np.finfo(np.float64).max
     return np.clip(scores, -largest, largest)
 
@@ -297,14 +373,20 @@ def _reveal(known: Matrix, revealed: Matrix, items: Ids, is_open: Bools) -> Matr
     values = np.asarray(revealed[rows, items[rows]]).ravel()
     ends = known.indptr[1:][rows]
     starts = known.indptr + np.append(0, is_open.cumsum())
-    entries = np.insert(known.data, ends, values), np.insert(known.indices, ends, items[rows]), starts
+    entries = (
+        np.insert(known.data, ends, values),
+        np.insert(known.indices, ends, items[rows]),
+        starts,
+    )
     return sp.csr_matrix(entries, shape=known.shape)
 
 
 def _stored(matrix: Matrix) -> Bools:
     """Where a rating is stored, be it 0: dense [users, items]."""
     found = np.zeros(matrix.shape, np.bool_)
-    found[np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices] = True
+    found[
+        np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
+    ] = True
     return found
 
 
@@ -325,9 +407,26 @@ def _first_of_user(ratings: Ratings, mask: Bools, last: bool = False) -> Bools:
     return chosen
 
 
-def _split(name: str, ratings: Ratings, train: Bools, known: Bools, held_out: Bools) -> Split:
+def _split(
+    name: str, ratings: Ratings, train: Bools, known: Bools, held_out: Bools
+) -> Split:
     users = np.unique(ratings.users[held_out]).astype(np.int64)
     if not len(users) or not train.any():
-        raise DataError(f"{name}: {train.sum():,} ratings to train on, {len(users)} users to evaluate; too few ratings")
+        raise DataError(
+            f"{name}: {train.sum():,} ratings to train on, {len(users)} users to evaluate; too few ratings"
+        )
     keep = known & np.isin(ratings.users, users)
-    return Split(name, subset(ratings, train), subset(ratings, keep), subset(ratings, held_out), users)
+    return Split(
+        name,
+        subset(ratings, train),
+        subset(ratings, keep),
+        subset(ratings, held_out),
+        users,
+    )
+
+
+PROTOCOLS: dict[str, Callable[[Split, Scorer, int], Result]] = {
+    "rerank": rerank,
+    "session": session,
+    "next_item": next_item,
+}

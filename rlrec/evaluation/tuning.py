@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from rlrec.agents.collaborative import (
+from rlrec.collaborative.recommenders import (
     EASE,
     BiasedMF,
     BiasedMFConfig,
@@ -34,13 +34,27 @@ from rlrec.agents.collaborative import (
     RandomOrder,
 )
 from rlrec.datasets import Ratings
-from rlrec.evaluation.protocols import Scorer, Split, split_next_item, split_rerank, split_session
-from rlrec.evaluation.tasks import PROTOCOLS
+from rlrec.evaluation.protocols import (
+    PROTOCOLS,
+    Scorer,
+    Split,
+    split_next_item,
+    split_rerank,
+    split_session,
+)
 
 Make = Callable[[], Collaborative]
 K = 5  # settings are chosen by P@5
 MOST_USERS = 2_000  # asked on the validation part; more are drawn from
-REGULARISATIONS = (30.0, 100.0, 250.0, 500.0, 1000.0, 2000.0, 4000.0)  # EASE, alone and in the blend
+REGULARISATIONS = (
+    30.0,
+    100.0,
+    250.0,
+    500.0,
+    1000.0,
+    2000.0,
+    4000.0,
+)  # EASE, alone and in the blend
 WEIGHTS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of EASE in the blend
 PENALTIES = (0.03, 0.05, 0.09, 0.12, 0.16)  # matrix factorisation
 FACTORS = (5, 10, 20, 50)  # PureSVD
@@ -60,7 +74,9 @@ def tuned_baselines(
     validation = validation_split(split, protocol, rng)
     best: dict[str, tuple[float, Make]] = {}
     for name, model, make in _candidates(validation.train, seed):
-        found = float(PROTOCOLS[protocol](validation, model, K).figures(K)[f"P@{K}"].mean())
+        found = float(
+            PROTOCOLS[protocol](validation, model, K).figures(K)[f"P@{K}"].mean()
+        )
         if name not in best or found > best[name][0]:
             best[name] = found, make
     chosen: dict[str, Make] = {
@@ -79,20 +95,31 @@ def tuned_baselines(
 def _defaults(seed: int) -> dict[str, Callable[[], Any]]:
     """The models that are tuned, with the library's settings: what a validation part prefers may be luck."""
     return {
-        "item-kNN": ItemKNN, "EASE": EASE, "biases + EASE": BiasesPlusEASE,
-        "matrix factorisation": partial(_factorisation, BiasedMFConfig(), seed), "PureSVD": PureSVD,
-    }  # fmt: skip
+        "item-kNN": ItemKNN,
+        "EASE": EASE,
+        "biases + EASE": BiasesPlusEASE,
+        "matrix factorisation": partial(_factorisation, BiasedMFConfig(), seed),
+        "PureSVD": PureSVD,
+    }
 
 
 def validation_split(split: Split, protocol: str, rng: np.random.Generator) -> Split:
     """The same kind of split made of ``split.train``; of its users 2,000 at most are asked."""
     if protocol == "rerank":
-        found = split_rerank(split.train, "random" if split.name.endswith("random") else "time", rng)
+        found = split_rerank(
+            split.train, "random" if split.name.endswith("random") else "time", rng
+        )
     else:
-        found = split_session(_present(split.train), rng) if protocol == "session" else split_next_item(split.train)
+        found = (
+            split_session(_present(split.train), rng)
+            if protocol == "session"
+            else split_next_item(split.train)
+        )
     if len(found.users) <= MOST_USERS:
         return found
-    return replace(found, users=np.sort(rng.choice(found.users, MOST_USERS, replace=False)))
+    return replace(
+        found, users=np.sort(rng.choice(found.users, MOST_USERS, replace=False))
+    )
 
 
 def _present(train: Ratings) -> Ratings:
@@ -101,7 +128,9 @@ def _present(train: Ratings) -> Ratings:
     return replace(train, users=users.astype(np.int32), user_ids=train.user_ids[ids])
 
 
-def with_seed(models: dict[str, Collaborative], train: Ratings, seed: int) -> dict[str, Collaborative]:
+def with_seed(
+    models: dict[str, Collaborative], train: Ratings, seed: int
+) -> dict[str, Collaborative]:
     """The same models, those that draw lots with another seed; the others are not fitted again."""
     redrawn = dict(models)
     for name, model in models.items():
@@ -115,21 +144,27 @@ def with_seed(models: dict[str, Collaborative], train: Ratings, seed: int) -> di
 def chosen_settings(models: dict[str, Collaborative]) -> dict[str, dict[str, Any]]:
     """Each model's hyperparameters by name; a model without any is left out."""
     configs = {name: getattr(model, "config", None) for name, model in models.items()}
-    return {name: asdict(config) for name, config in configs.items() if config is not None}
+    return {
+        name: asdict(config) for name, config in configs.items() if config is not None
+    }
 
 
 def _candidates(train: Ratings, seed: int) -> Iterator[tuple[str, Scorer, Make]]:
     """All settings tried: name, the model fitted on ``train`` (to be asked before the next comes), how to make it."""
     for shrinkage in SHRINKAGES:
         for neighbours in NEIGHBOURS:
-            make: Make = partial(ItemKNN, ItemKNNConfig(neighbours=neighbours, shrinkage=shrinkage))
+            make: Make = partial(
+                ItemKNN, ItemKNNConfig(neighbours=neighbours, shrinkage=shrinkage)
+            )
             yield "item-kNN", make().fit(train), make
     for regularisation in REGULARISATIONS:
         ease = EASEConfig(regularisation)
         blend = BiasesPlusEASE(BiasesPlusEASEConfig(ease=ease)).fit(train)
         yield "EASE", blend.ease, partial(EASE, ease)
         for weight in WEIGHTS:
-            blend.config = BiasesPlusEASEConfig(weight=weight, ease=ease)  # read when it scores: one fit for all
+            blend.config = BiasesPlusEASEConfig(
+                weight=weight, ease=ease
+            )  # read when it scores: one fit for all
             yield "biases + EASE", blend, partial(BiasesPlusEASE, blend.config)
     for penalty in PENALTIES:
         make = partial(_factorisation, BiasedMFConfig(regularisation=penalty), seed)

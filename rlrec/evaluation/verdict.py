@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from rlrec.evaluation.simulate import Interval
+from rlrec.evaluation.intervals import Interval
 
-WORDS = {1: "{} pays here", 0: "cannot be told yet", -1: "{} does not pay here"}  # {}: what is on trial
+WORDS = {
+    1: "{} pays here",
+    0: "cannot be told yet",
+    -1: "{} does not pay here",
+}  # {}: what is on trial
 
 
 class Rival(NamedTuple):
@@ -16,7 +20,9 @@ class Rival(NamedTuple):
     name: str
     gain: Interval
     level: float | None = None  # the rival's own figure, for the difference in percent
-    others: tuple[Interval, ...] = ()  # the same difference, over something else (users): all must agree
+    others: tuple[
+        Interval, ...
+    ] = ()  # the same difference, over something else (users): all must agree
 
     def told(self, unit: str, digits: int) -> str:
         """The difference in words."""
@@ -27,11 +33,18 @@ class Rival(NamedTuple):
     def sign(self) -> int:
         """1 if every interval lies above 0, -1 if every one lies below, 0 otherwise."""
         every = (self.gain, *self.others)
-        return int(all(one.low > 0 for one in every)) - int(all(one.high < 0 for one in every))
+        return int(all(one.low > 0 for one in every)) - int(
+            all(one.high < 0 for one in every)
+        )
 
 
 def verdict(
-    rivals: Sequence[Rival], *, unit: str = "", digits: int = 2, chance: float | None = None, subject: str = "RL"
+    rivals: Sequence[Rival],
+    *,
+    unit: str = "",
+    digits: int = 2,
+    chance: float | None = None,
+    subject: str = "RL",
 ) -> str:
     """One line: RL pays only if the agent beats every rival named (the strongest baseline; its own parts without RL).
 
@@ -62,7 +75,9 @@ def collapse_alarm(overlap: float, of_popularity: float, of_random: float) -> st
     >>> print(collapse_alarm(0.03, of_popularity=0.22, of_random=0.02))
     no collapse: two listeners share 3% of their songs (popularity 22%, random 2%)
     """
-    collapsed = overlap >= 0.5 * (of_popularity + of_random) and of_popularity > of_random
+    collapsed = (
+        overlap >= 0.5 * (of_popularity + of_random) and of_popularity > of_random
+    )
     told = f"two listeners share {overlap:.0%} of their songs (popularity {of_popularity:.0%}, random {of_random:.0%})"
     return f"{'COLLAPSED' if collapsed else 'no collapse'}: {told}"
 

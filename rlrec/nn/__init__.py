@@ -1,1 +1,1 @@
-"""What needs TensorFlow: embeddings, state representations, networks. Nothing is imported until it is asked for."""
+"""TensorFlow itself: the backend, small networks, optimisers."""

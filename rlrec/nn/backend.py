@@ -35,7 +35,9 @@ def _load() -> tuple[Any, Any]:
     import keras  # type: ignore[import-untyped]
     import tensorflow as tf  # type: ignore[import-untyped]
 
-    tf.get_logger().setLevel("ERROR")  # no advice on compiling anew: several agents in one notebook do
+    tf.get_logger().setLevel(
+        "ERROR"
+    )  # no advice on compiling anew: several agents in one notebook do
     for device in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(device, True)
     return tf, keras
@@ -65,7 +67,9 @@ def set_threads(count: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(count)
         tf.config.threading.set_inter_op_parallelism_threads(count)
     except RuntimeError:
-        raise ConfigError("TensorFlow is running already; set TF_NUM_INTRAOP_THREADS before the start") from None
+        raise ConfigError(
+            "TensorFlow is running already; set TF_NUM_INTRAOP_THREADS before the start"
+        ) from None
 
 
 def deterministic() -> None:

@@ -16,15 +16,23 @@ Model = Any  # keras.Model
 
 
 def mlp(
-    inputs: int, hidden: Sequence[int], outputs: int, rng: np.random.Generator, *, last_scale: float = 1.0,
+    inputs: int,
+    hidden: Sequence[int],
+    outputs: int,
+    rng: np.random.Generator,
+    *,
+    last_scale: float = 1.0,
     bias: bool = True,
-) -> Model:  # fmt: skip
+) -> Model:
     """Dense layers with ReLU, the last one linear: [batch, inputs] -> [batch, outputs].
 
     Weights are drawn as Glorot and Bengio (2010) do, from seeds that ``rng`` gives; ``last_scale`` >= 0 multiplies
     those of the last layer, so that 0 starts the network at 0. ``bias=False`` leaves the last layer without one.
     """
-    layers = [keras.layers.Dense(units, "relu", kernel_initializer=_glorot(rng)) for units in hidden]
+    layers = [
+        keras.layers.Dense(units, "relu", kernel_initializer=_glorot(rng))
+        for units in hidden
+    ]
     last = keras.layers.Dense(outputs, use_bias=bias, kernel_initializer=_glorot(rng))
     model = keras.Sequential([keras.Input((inputs,)), *layers, last])
     last.kernel.assign(last.kernel * last_scale)
@@ -36,7 +44,12 @@ def _glorot(rng: np.random.Generator) -> Any:
 
 
 def td_target(
-    reward: Tensor, terminated: Tensor, next_value: Tensor, discount: float, low: float = -np.inf, high: float = np.inf
+    reward: Tensor,
+    terminated: Tensor,
+    next_value: Tensor,
+    discount: float,
+    low: float = -np.inf,
+    high: float = np.inf,
 ) -> Tensor:
     """``r + gamma Q'(s', a')``, and ``r`` alone where the episode terminated; clipped to [low, high]: [batch].
 
@@ -48,8 +61,12 @@ def td_target(
     [2.8, 1.0]
     """
     if not reward.shape == terminated.shape == next_value.shape:
-        raise ConfigError(f"reward {reward.shape}, terminated {terminated.shape}, value {next_value.shape}: must agree")
-    return tf.clip_by_value(reward + discount * (1.0 - terminated) * next_value, low, high)
+        raise ConfigError(
+            f"reward {reward.shape}, terminated {terminated.shape}, value {next_value.shape}: must agree"
+        )
+    return tf.clip_by_value(
+        reward + discount * (1.0 - terminated) * next_value, low, high
+    )
 
 
 def polyak(targets: Sequence[Any], sources: Sequence[Any], tau: float) -> None:
@@ -72,7 +89,12 @@ def copy_weights(targets: Sequence[Any], sources: Sequence[Any]) -> None:
 
 def kernel_penalty(models: Sequence[Model]) -> Tensor:
     """The sum of squared weights, biases left out (L2)."""
-    kernels = [variable for model in models for variable in model.trainable_variables if len(variable.shape) == 2]
+    kernels = [
+        variable
+        for model in models
+        for variable in model.trainable_variables
+        if len(variable.shape) == 2
+    ]
     return tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
 
 
@@ -84,10 +106,18 @@ class Adam:
     One long vector because a compiled loop over many small ones spends its time between them.
     """
 
-    def __init__(self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf) -> None:
-        self.learning_rate, self.largest_norm, self.weights = learning_rate, largest_norm, list(weights)
+    def __init__(
+        self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf
+    ) -> None:
+        self.learning_rate, self.largest_norm, self.weights = (
+            learning_rate,
+            largest_norm,
+            list(weights),
+        )
         self.sizes = [int(np.prod(variable.shape)) for variable in self.weights]
-        self.first, self.second = (tf.Variable(tf.zeros(sum(self.sizes))) for _ in range(2))
+        self.first, self.second = (
+            tf.Variable(tf.zeros(sum(self.sizes))) for _ in range(2)
+        )
         self.step = tf.Variable(0.0)
 
     @property
@@ -98,12 +128,20 @@ class Adam:
     def descend(self, tape: Any, loss: Tensor) -> None:
         """One step down the gradient of ``loss``, which is shortened to ``largest_norm`` if it is longer."""
         gradients = tape.gradient(loss, self.weights)
-        gradient = tf.concat([tf.reshape(part, [-1]) for part in gradients], axis=0)  # [weights]
-        gradient *= tf.minimum(1.0, self.largest_norm / tf.maximum(tf.norm(gradient), 1e-12))
+        gradient = tf.concat(
+            [tf.reshape(part, [-1]) for part in gradients], axis=0
+        )  # [weights]
+        gradient *= tf.minimum(
+            1.0, self.largest_norm / tf.maximum(tf.norm(gradient), 1e-12)
+        )
         self.step.assign_add(1.0)
         self.first.assign(0.9 * self.first + 0.1 * gradient)
         self.second.assign(0.999 * self.second + 0.001 * tf.square(gradient))
-        rate = self.learning_rate * tf.sqrt(1.0 - 0.999**self.step) / (1.0 - 0.9**self.step)
+        rate = (
+            self.learning_rate
+            * tf.sqrt(1.0 - 0.999**self.step)
+            / (1.0 - 0.9**self.step)
+        )
         move = tf.split(rate * self.first / (tf.sqrt(self.second) + 1e-8), self.sizes)
         for weight, part in zip(self.weights, move, strict=True):
             weight.assign(weight - tf.reshape(part, weight.shape))
@@ -112,28 +150,42 @@ class Adam:
 class SGD:
     """Plain gradient descent, ``w <- w - rate g``; steps of the size that one works out by hand."""
 
-    def __init__(self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf) -> None:
-        self.learning_rate, self.largest_norm, self.weights = learning_rate, largest_norm, list(weights)
+    def __init__(
+        self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf
+    ) -> None:
+        self.learning_rate, self.largest_norm, self.weights = (
+            learning_rate,
+            largest_norm,
+            list(weights),
+        )
         self.variables: list[Any] = []
 
     def descend(self, tape: Any, loss: Tensor) -> None:
         """One step down the gradient of ``loss``, which is shortened to ``largest_norm`` if it is longer."""
         gradients = tape.gradient(loss, self.weights)
-        shrink = tf.minimum(1.0, self.largest_norm / tf.maximum(tf.linalg.global_norm(gradients), 1e-12))
+        shrink = tf.minimum(
+            1.0, self.largest_norm / tf.maximum(tf.linalg.global_norm(gradients), 1e-12)
+        )
         for weight, gradient in zip(self.weights, gradients, strict=True):
             weight.assign(weight - self.learning_rate * shrink * gradient)
 
 
 def to_arrays(name: str, variables: Sequence[Any]) -> dict[str, NDArray[Any]]:
     """The variables as arrays ``name_0``, ``name_1`` .. for a checkpoint."""
-    return {f"{name}_{i}": variable.numpy().copy() for i, variable in enumerate(variables)}
+    return {
+        f"{name}_{i}": variable.numpy().copy() for i, variable in enumerate(variables)
+    }
 
 
-def from_arrays(name: str, variables: Sequence[Any], arrays: dict[str, NDArray[Any]]) -> None:
+def from_arrays(
+    name: str, variables: Sequence[Any], arrays: dict[str, NDArray[Any]]
+) -> None:
     """Take over what ``to_arrays`` gave. Raises ``ConfigError`` when a shape differs or an array is missing."""
     for i, variable in enumerate(variables):
         stored = arrays.get(f"{name}_{i}")
         if stored is None or stored.shape != tuple(variable.shape):
             found = "missing" if stored is None else str(stored.shape)
-            raise ConfigError(f"{name}_{i} is {found}, this agent needs {tuple(variable.shape)}: other settings?")
+            raise ConfigError(
+                f"{name}_{i} is {found}, this agent needs {tuple(variable.shape)}: other settings?"
+            )
         variable.assign(stored)

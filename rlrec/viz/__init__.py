@@ -1,1 +1,1 @@
-"""Plots, the lessons' look, widgets and exercises. Needs the ``lessons`` extra."""
+"""Plots, the base of all widgets, exercises that check themselves."""

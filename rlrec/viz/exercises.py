@@ -62,7 +62,9 @@ def check(
         problem = _check_function(answer, cases, tolerance, mistakes)
     else:
         right = expected() if callable(expected) else expected
-        problem = _OPEN if _is_open(answer) else _explain(answer, right, tolerance, mistakes)
+        problem = (
+            _OPEN if _is_open(answer) else _explain(answer, right, tolerance, mistakes)
+        )
     if problem is None:
         print(f"correct: {name}")
     elif problem == _OPEN:
@@ -91,8 +93,14 @@ def _check_function(
         except Exception as error:
             return f"your function raised {type(error).__name__} on input {shown}{_where(error)}"
         if _is_open(yours):
-            return _OPEN if number == 0 else f"for input {shown} yours gives None: is a `return` missing?"
-        if problem := _explain(yours, expected, tolerance, mistakes if number == 0 else ()):
+            return (
+                _OPEN
+                if number == 0
+                else f"for input {shown} yours gives None: is a `return` missing?"
+            )
+        if problem := _explain(
+            yours, expected, tolerance, mistakes if number == 0 else ()
+        ):
             return f"for input {shown}: {problem}"
     return None
 
@@ -108,7 +116,9 @@ def _is_open(answer: Any) -> bool:
     return answer is None or answer is ... or answer is NotImplemented
 
 
-def _explain(yours: Any, right: Any, tolerance: float, mistakes: Sequence[tuple[Any, str]]) -> str | None:
+def _explain(
+    yours: Any, right: Any, tolerance: float, mistakes: Sequence[tuple[Any, str]]
+) -> str | None:
     problem = difference(yours, right, tolerance)
     if problem is None:
         return None
@@ -127,7 +137,9 @@ def difference(yours: Any, right: Any, tolerance: float = 1e-3) -> str | None:
     '1 of 2 entries differs, the first at [1]: yours 2.0, expected 2.5'
     """
     if isinstance(right, str):
-        return None if yours == right and isinstance(yours, str) else _beside(yours, right)
+        return (
+            None if yours == right and isinstance(yours, str) else _beside(yours, right)
+        )
     try:
         ours, theirs = np.asarray(right), np.asarray(yours)
     except ValueError:
@@ -151,8 +163,16 @@ def _shape(theirs: np.ndarray, ours: np.ndarray, yours: Any, right: Any) -> str 
 
 
 def _dtype(theirs: np.ndarray, ours: np.ndarray, yours: Any, right: Any) -> str | None:
-    kinds = {"b": "true or false", "i": "numbers", "u": "numbers", "f": "numbers", "U": "text"}
-    theirs_kind, ours_kind = (kinds.get(array.dtype.kind, str(array.dtype)) for array in (theirs, ours))
+    kinds = {
+        "b": "true or false",
+        "i": "numbers",
+        "u": "numbers",
+        "f": "numbers",
+        "U": "text",
+    }
+    theirs_kind, ours_kind = (
+        kinds.get(array.dtype.kind, str(array.dtype)) for array in (theirs, ours)
+    )
     if theirs_kind == ours_kind:
         return None
     return f"yours holds {theirs_kind} ({theirs.dtype}), expected {ours_kind} ({ours.dtype}): {_show(yours)}"
@@ -168,11 +188,17 @@ def _values(theirs: np.ndarray, ours: np.ndarray, wrong: np.ndarray) -> str:
     count = int(wrong.sum())
     note = "; all signs are the other way round" if _flipped(theirs, ours) else ""
     verb = "differs" if count == 1 else "differ"
-    return f"{count} of {ours.size} entries {verb}, the first at {place}: {beside}{note}"
+    return (
+        f"{count} of {ours.size} entries {verb}, the first at {place}: {beside}{note}"
+    )
 
 
 def _flipped(theirs: np.ndarray, ours: np.ndarray) -> bool:
-    return ours.dtype.kind in "if" and bool(np.allclose(-theirs, ours)) and bool(np.any(ours != 0))
+    return (
+        ours.dtype.kind in "if"
+        and bool(np.allclose(-theirs, ours))
+        and bool(np.any(ours != 0))
+    )
 
 
 def _beside(yours: Any, right: Any) -> str:

@@ -16,7 +16,12 @@ TIE = 1e-9  # values closer than this are one value
 
 
 def q_heatmap(
-    ax: Axes, table: ArrayLike, states: Sequence[str], actions: Sequence[str], *, limit: float | None = None
+    ax: Axes,
+    table: ArrayLike,
+    states: Sequence[str],
+    actions: Sequence[str],
+    *,
+    limit: float | None = None,
 ) -> Axes:
     """A Q-table [states, actions] with its numbers; frames mark the best of each row, all of them where several tie.
 
@@ -27,9 +32,25 @@ def q_heatmap(
     ax.imshow(values, cmap="RdBu", vmin=-top, vmax=top, aspect="auto")
     for row, column in np.ndindex(values.shape):
         dark = abs(values[row, column]) > 0.6 * top
-        ax.text(column, row, f"{values[row, column]:.1f}", ha="center", va="center", color="white" if dark else "black")
+        ax.text(
+            column,
+            row,
+            f"{values[row, column]:.1f}",
+            ha="center",
+            va="center",
+            color="white" if dark else "black",
+        )
     for row, column in np.argwhere(best_in_row(values)):
-        ax.add_patch(Rectangle((column - 0.47, row - 0.45), 0.94, 0.9, fill=False, edgecolor="black", linewidth=2))
+        ax.add_patch(
+            Rectangle(
+                (column - 0.47, row - 0.45),
+                0.94,
+                0.9,
+                fill=False,
+                edgecolor="black",
+                linewidth=2,
+            )
+        )
     ax.set_xticks(range(len(actions)), actions)
     ax.set_yticks(range(len(states)), states)
     ax.grid(False)
@@ -50,7 +71,11 @@ def best_in_row(table: ArrayLike) -> NDArray[np.bool_]:
 
 
 def learning_curves(
-    ax: Axes, curves: Mapping[str, ArrayLike], *, steps: ArrayLike | None = None, ylabel: str = "reward"
+    ax: Axes,
+    curves: Mapping[str, ArrayLike],
+    *,
+    steps: ArrayLike | None = None,
+    ylabel: str = "reward",
 ) -> Axes:
     """Mean over seeds and its 95% interval (Student's t) of each of ``curves``: name -> [2 or more seeds, points]."""
     for name, curve in curves.items():
@@ -60,21 +85,30 @@ def learning_curves(
         colour = AGENT_COLOURS.get(name)
         (line,) = ax.plot(x, [i.mean for i in intervals], label=name, color=colour)
         ax.fill_between(
-            x, [i.low for i in intervals], [i.high for i in intervals], color=line.get_color(), alpha=0.2, lw=0
+            x,
+            [i.low for i in intervals],
+            [i.high for i in intervals],
+            color=line.get_color(),
+            alpha=0.2,
+            lw=0,
         )
     ax.set_ylabel(ylabel)
     ax.legend(frameon=False)
     return ax
 
 
-def interval_bars(ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "return") -> Axes:
+def interval_bars(
+    ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "return"
+) -> Axes:
     """One dot with its 95% interval (Student's t) for each of ``results``: name -> [seeds], in the order given."""
     for row, (name, values) in enumerate(results.items()):
         interval = mean_interval(np.asarray(values, np.float64))
         colour = AGENT_COLOURS.get(name, "#5F5F5F")
         ax.plot([interval.low, interval.high], [row, row], color=colour, lw=3)
         ax.plot(interval.mean, row, "o", color=colour, ms=8)
-        ax.text(interval.mean, row - 0.22, f"{interval.mean:.2f}", ha="center", va="bottom")
+        ax.text(
+            interval.mean, row - 0.22, f"{interval.mean:.2f}", ha="center", va="bottom"
+        )
     ax.set_yticks(range(len(results)), list(results))
     ax.set_ylim(len(results) - 0.5, -0.7)
     ax.set_xlabel(xlabel)
@@ -84,4 +118,6 @@ def interval_bars(ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "
 def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     """Mean of each block of ``window`` steps: [steps, runs] -> [runs, blocks], ready for ``learning_curves``."""
     blocks = len(values) // window
-    return np.asarray(values[: blocks * window].reshape(blocks, window, -1).mean(axis=1).T)
+    return np.asarray(
+        values[: blocks * window].reshape(blocks, window, -1).mean(axis=1).T
+    )

@@ -8,7 +8,16 @@ import matplotlib as mpl
 from cycler import cycler
 
 # Okabe and Ito's palette: told apart with any colour vision.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+PALETTE = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#CC79A7",
+    "#56B4E9",
+    "#D55E00",
+    "#F0E442",
+    "#000000",
+)
 
 # An agent keeps its colour through all lessons.
 AGENT_COLOURS = {
@@ -68,5 +77,7 @@ def agent_colour(name: str) -> str:
     '#0072B2'
     """
     if name not in AGENT_COLOURS:
-        raise ValueError(f"no colour for agent {name!r}; known: {', '.join(AGENT_COLOURS)}")
+        raise ValueError(
+            f"no colour for agent {name!r}; known: {', '.join(AGENT_COLOURS)}"
+        )
     return AGENT_COLOURS[name]

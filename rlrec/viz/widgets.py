@@ -32,21 +32,31 @@ from rlrec.viz.style import theme
 Result = TypeVar("Result")
 
 
-def slider(label: str, value: float, low: float, high: float, step: float, unit: str = "") -> Any:
+def slider(
+    label: str, value: float, low: float, high: float, step: float, unit: str = ""
+) -> Any:
     """Slider from `low` to `high`; whole numbers if all four are. `unit` shows when the mouse rests on it.
 
     The drag is followed live: the browser sends the next value once the last picture is there.
     """
     whole = all(isinstance(number, int) for number in (value, low, high, step))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
-    settings: dict[str, Any] = {} if whole else {"readout_format": f".{_decimals(step)}f"}
-    return kind(value=value, min=low, max=high, step=step, **settings, **_labels(label, unit))
+    settings: dict[str, Any] = (
+        {} if whole else {"readout_format": f".{_decimals(step)}f"}
+    )
+    return kind(
+        value=value, min=low, max=high, step=step, **settings, **_labels(label, unit)
+    )
 
 
-def choice(label: str, options: Sequence[Any], value: Any = None, unit: str = "") -> Any:
+def choice(
+    label: str, options: Sequence[Any], value: Any = None, unit: str = ""
+) -> Any:
     """Drop-down list; the first option is chosen if `value` is None."""
     chosen = options[0] if value is None else value
-    return ipywidgets.Dropdown(options=list(options), value=chosen, **_labels(label, unit))
+    return ipywidgets.Dropdown(
+        options=list(options), value=chosen, **_labels(label, unit)
+    )
 
 
 def tick(label: str, value: bool = False, unit: str = "") -> Any:
@@ -56,7 +66,11 @@ def tick(label: str, value: bool = False, unit: str = "") -> Any:
 
 def _labels(label: str, unit: str) -> dict[str, Any]:
     tooltip = f"{label}, {unit}" if unit else label
-    return {"description": label, "tooltip": tooltip, "style": {"description_width": "initial"}}
+    return {
+        "description": label,
+        "tooltip": tooltip,
+        "style": {"description_width": "initial"},
+    }
 
 
 def _decimals(step: float) -> int:
@@ -89,7 +103,9 @@ class Lab(Generic[Result]):
         self.compute, self.draw, self.text = compute, draw, text
         self.figsize = figsize
         self.line = ipywidgets.HTML()
-        self.picture = ipywidgets.Image(format="png", layout={"align_self": "flex-start", "max_width": "100%"})
+        self.picture = ipywidgets.Image(
+            format="png", layout={"align_self": "flex-start", "max_width": "100%"}
+        )
         self._paused = False
         self.update()
         for name, control in self.controls.items():
@@ -108,7 +124,9 @@ class Lab(Generic[Result]):
         ValueError for a name that is no control or a value outside a control's range; nothing changes then.
         """
         if unknown := sorted(set(values) - set(self.controls)):
-            raise ValueError(f"no control {', '.join(unknown)}; there are {', '.join(self.controls)}")
+            raise ValueError(
+                f"no control {', '.join(unknown)}; there are {', '.join(self.controls)}"
+            )
         before, self._paused = self.values, True
         try:
             self._assign(values)
@@ -142,7 +160,9 @@ class Lab(Generic[Result]):
             control = self.controls[name]
             control.value = value
             if control.value != value:  # sliders clip in silence
-                raise ValueError(f"{name} = {value!r} is outside [{control.min}, {control.max}]")
+                raise ValueError(
+                    f"{name} = {value!r} is outside [{control.min}, {control.max}]"
+                )
 
     def _on_change(self, _change: object) -> None:
         if self._paused:
@@ -151,23 +171,33 @@ class Lab(Generic[Result]):
             self.update()
         except Exception as error:
             message = html.escape(f"{type(error).__name__}: {error}")
-            self.line.value = f'<span role="alert" style="color: #b00020">{message}</span>'
+            self.line.value = (
+                f'<span role="alert" style="color: #b00020">{message}</span>'
+            )
             if os.environ.get("RLREC_STRICT_WIDGETS") == "1":
                 raise
 
     def _assemble(self) -> Any:
         heading = ipywidgets.HTML(f"<b>{html.escape(self.title)}</b>")
-        controls = ipywidgets.Box(list(self.controls.values()), layout={"flex_flow": "row wrap"})
+        controls = ipywidgets.Box(
+            list(self.controls.values()), layout={"flex_flow": "row wrap"}
+        )
         return ipywidgets.VBox([heading, controls, self.line, self.picture])
 
     def __repr__(self) -> str:
-        values = ", ".join(f"{name} {_short(value)}" for name, value in self.values.items())
+        values = ", ".join(
+            f"{name} {_short(value)}" for name, value in self.values.items()
+        )
         return f"{self.title} ({values}): {_plain(self.line.value)}"
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
         """The live widget; where no kernel runs, its picture; where there are no pictures, a line of text."""
         picture = base64.b64encode(self.picture.value).decode("ascii")
-        return {**self.box._repr_mimebundle_(), "text/plain": repr(self), "image/png": picture}
+        return {
+            **self.box._repr_mimebundle_(),
+            "text/plain": repr(self),
+            "image/png": picture,
+        }
 
 
 def _plain(markup: str) -> str:

@@ -14,7 +14,11 @@ SONGS = np.array([[1.0, 0.0], [0.0, 2.0], [-1.0, 0.5]])
 def seen(history, skipped):
     feedback = np.zeros((1, len(history), 3))
     feedback[0, :, 2] = skipped
-    return {"history": np.array([history]), "feedback": feedback, "position": np.array([[len(history)]])}
+    return {
+        "history": np.array([history]),
+        "feedback": feedback,
+        "position": np.array([[len(history)]]),
+    }
 
 
 def test_the_context_by_hand():
@@ -22,7 +26,9 @@ def test_the_context_by_hand():
     found = LinUCB(SONGS).context(seen([0, 1], [0, 1]), np.array([[2]]))[0, 0]
     lately = np.array([0.8, 2.0]) / 1.8
     assert found[0] == 1.0
-    np.testing.assert_allclose(found[1:].reshape(4, 2), SONGS[2] * [[1, 1], lately, [1, 0], [0, 2]], atol=1e-6)
+    np.testing.assert_allclose(
+        found[1:].reshape(4, 2), SONGS[2] * [[1, 1], lately, [1, 0], [0, 2]], atol=1e-6
+    )
 
 
 def test_one_dimension_by_hand():
@@ -37,7 +43,11 @@ def test_one_dimension_by_hand():
 
 def test_least_squares_with_ridge_rows_is_the_same():
     rng = np.random.default_rng(0)
-    agent, contexts, rewards = LinUCB(SONGS, LinUCBConfig(ridge=2.0)), rng.normal(size=(50, 9)), rng.normal(size=50)
+    agent, contexts, rewards = (
+        LinUCB(SONGS, LinUCBConfig(ridge=2.0)),
+        rng.normal(size=(50, 9)),
+        rng.normal(size=50),
+    )
     for rows in np.split(np.arange(50), 5):
         agent.learn(contexts[rows], rewards[rows])
     stacked = np.vstack([contexts, np.sqrt(2.0) * np.eye(9)])
@@ -47,11 +57,18 @@ def test_least_squares_with_ridge_rows_is_the_same():
 
 def test_recommending_does_not_explore_and_learning_does():
     agent = LinUCB(SONGS, LinUCBConfig(alpha=10.0))
-    agent.learn(np.concatenate([np.ones((5, 1)), np.tile(SONGS[0], (5, 1)), np.zeros((5, 6))], axis=1), np.full(5, 0.5))
+    agent.learn(
+        np.concatenate(
+            [np.ones((5, 1)), np.tile(SONGS[0], (5, 1)), np.zeros((5, 6))], axis=1
+        ),
+        np.full(5, 0.5),
+    )
     fresh = seen([-1, -1], [0, 0])
     assert agent.recommend(fresh, 3)[0, 0] == 0
     contexts = agent.context(fresh, np.array([[0, 1, 2]]))
-    assert (contexts @ agent.theta + 10.0 * agent.width(contexts)).argmax() == 1  # long and unknown
+    assert (
+        contexts @ agent.theta + 10.0 * agent.width(contexts)
+    ).argmax() == 1  # long and unknown
 
 
 def test_a_constant_list_plays_the_unheard_first_then_the_best():
@@ -61,7 +78,10 @@ def test_a_constant_list_plays_the_unheard_first_then_the_best():
     assert np.isinf(lists._bounds()[2])
     assert lists._bounds()[0] == pytest.approx(1.0 + 0.1 * np.sqrt(2 * np.log(3) / 2))
     assert (
-        lists.recommend({"position": np.zeros((2, 1)), "history": np.full((2, 4), -1)}, 3).tolist() == [[0, 2, 1]] * 2
+        lists.recommend(
+            {"position": np.zeros((2, 1)), "history": np.full((2, 4), -1)}, 3
+        ).tolist()
+        == [[0, 2, 1]] * 2
     )
 
 
@@ -80,7 +100,9 @@ def test_both_learn_where_nothing_lasts_and_give_the_same_bits_again(kind):
     test = ListeningBatch(1_000, observe="ids", long_term_effect=0.0)
     returns = simulate(test, first, seed=1_000_000)
     assert np.array_equal(returns, simulate(test, second, seed=1_000_000))
-    chance = simulate(test, RandomPolicy(2000, np.random.default_rng(0)), seed=1_000_000)
+    chance = simulate(
+        test, RandomPolicy(2000, np.random.default_rng(0)), seed=1_000_000
+    )
     assert (returns - chance).mean() > {"linucb": 0.5, "constant": 0.1}[kind]
 
 
@@ -89,7 +111,9 @@ def test_the_whole_catalogue_without_a_repeat():
     agent = LinUCB(np.column_stack([env.catalogue.sound, env.catalogue.appeal]))
     agent.train(env, 160, seed=1)
     songs = play(env, agent, seed=5).songs
-    assert all(len(np.unique(row[:10])) == 10 for row in songs.T)  # not within the last ten, which it sees
+    assert all(
+        len(np.unique(row[:10])) == 10 for row in songs.T
+    )  # not within the last ten, which it sees
 
 
 @pytest.mark.parametrize("wrong", [{"alpha": -1.0}, {"ridge": 0.0}])

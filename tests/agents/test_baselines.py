@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from rlrec.agents import GreedyListening, ListeningOracle, PopularityPolicy, RandomPolicy, TablePolicy
+from rlrec.agents import (
+    GreedyListening,
+    ListeningOracle,
+    PopularityPolicy,
+    RandomPolicy,
+    TablePolicy,
+)
 from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
 from rlrec.errors import ConfigError
 from rlrec.evaluation import mean_interval, simulate
@@ -33,25 +39,40 @@ def test_recommend_gives_k_different_items_on_offer(name, action):
     assert all(len(set(row)) == 5 for row in items.tolist())
     if action == "candidate":
         assert all(
-            set(row) <= set(pool) for row, pool in zip(items.tolist(), observation["candidates"].tolist(), strict=True)
+            set(row) <= set(pool)
+            for row, pool in zip(
+                items.tolist(), observation["candidates"].tolist(), strict=True
+            )
         )
 
 
 def test_popularity_is_best_first():
     env, observation = listening(50)
-    scores = env.catalogue.appeal[PopularityPolicy(env.catalogue.appeal).recommend(observation, 10)]
+    scores = env.catalogue.appeal[
+        PopularityPolicy(env.catalogue.appeal).recommend(observation, 10)
+    ]
     assert (np.diff(scores, axis=1) <= 0).all()
 
 
 def test_random_is_even():
-    picks = RandomPolicy(5, np.random.default_rng(0)).recommend(np.zeros(50_000, int), 2)
+    picks = RandomPolicy(5, np.random.default_rng(0)).recommend(
+        np.zeros(50_000, int), 2
+    )
     np.testing.assert_allclose(np.bincount(picks.ravel()) / 50_000, 0.4, atol=0.01)
 
 
 def test_table_policies_by_hand():
     model = PROFILES["variety_seeker"].model()
-    assert TablePolicy.oracle(model).recommend(np.arange(5))[:, 0].tolist() == [2, 2, 0, 2, 2]
-    assert TablePolicy.greedy(model).recommend(np.array([2]), 5)[0, -1] == 2  # jazz after jazz comes last
+    assert TablePolicy.oracle(model).recommend(np.arange(5))[:, 0].tolist() == [
+        2,
+        2,
+        0,
+        2,
+        2,
+    ]
+    assert (
+        TablePolicy.greedy(model).recommend(np.array([2]), 5)[0, -1] == 2
+    )  # jazz after jazz comes last
 
 
 @pytest.mark.parametrize("like_weight", [0.0, 2.0])
@@ -66,7 +87,11 @@ def test_belief_is_ridge_regression_by_the_normal_equations(like_weight):
         feedback = observation["feedback"][row, -len(songs) :]
         heard = 1 - feedback[:, 2] + like_weight * feedback[:, 1]
         sound = env.catalogue.sound[songs]
-        expected = np.linalg.inv(sound.T @ sound + 2 * np.eye(5)) @ sound.T @ (heard - heard.mean())
+        expected = (
+            np.linalg.inv(sound.T @ sound + 2 * np.eye(5))
+            @ sound.T
+            @ (heard - heard.mean())
+        )
         np.testing.assert_allclose(belief, expected, atol=1e-7)
 
 
@@ -74,19 +99,29 @@ def test_oracle_takes_the_largest_pull_when_nothing_lasts():
     env, observation = listening(40, long_term_effect=0.0)
     picks = ListeningOracle(env, np.random.default_rng(0)).recommend(observation)[:, 0]
     pull = env.listeners.pull(observation["candidates"])
-    np.testing.assert_array_equal(picks, observation["candidates"][np.arange(40), pull.argmax(axis=1)])
+    np.testing.assert_array_equal(
+        picks, observation["candidates"][np.arange(40), pull.argmax(axis=1)]
+    )
 
 
 def test_the_order_of_things_without_long_term_effect():
     env, _ = listening(1500, long_term_effect=0.0)
-    returns = {name: simulate(env, policy, seed=1) for name, policy in policies(env).items()}
-    for worse, better in (("random", "greedy"), ("random", "popularity"), ("greedy", "oracle")):
+    returns = {
+        name: simulate(env, policy, seed=1) for name, policy in policies(env).items()
+    }
+    for worse, better in (
+        ("random", "greedy"),
+        ("random", "popularity"),
+        ("greedy", "oracle"),
+    ):
         assert mean_interval(returns[better] - returns[worse]).low > 0, (worse, better)
 
 
 def test_planning_pays_with_long_term_effect():
     env, _ = listening(400)
-    returns = {name: simulate(env, policy, seed=1) for name, policy in policies(env).items()}
+    returns = {
+        name: simulate(env, policy, seed=1) for name, policy in policies(env).items()
+    }
     for rival in ("random", "greedy", "popularity"):
         assert mean_interval(returns["oracle"] - returns[rival]).low > 0.5, rival
 

@@ -8,15 +8,15 @@ from functools import lru_cache
 import numpy as np
 import pytest
 
-from rlrec import runs
+from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGConfig, TrainingDiverged
+from rlrec.agents.ddpg_networks import policy_loss
+from rlrec.agents.replay import PriorityConfig
 from rlrec.datasets import Ratings, Report
 from rlrec.envs import ListeningBatch, RatingsBatch
 from rlrec.errors import ConfigError, DataError
-from rlrec.nn.actor_critic import policy_loss
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import polyak, td_target
-from rlrec.replay import PriorityConfig
 
 ITEMS, USERS, WIDTH = 40, 30, 4
 SMALL = DDPGConfig(
@@ -30,7 +30,10 @@ def world(seed=0):
     rng = np.random.default_rng(seed)
     items, users = rng.normal(size=(ITEMS, WIDTH)), rng.normal(size=(USERS, WIDTH))
     stars = np.clip(np.round(3 + users @ items.T), 1, 5).astype(np.float32)
-    who, what = (place.ravel() for place in np.meshgrid(np.arange(USERS), np.arange(ITEMS), indexing="ij"))
+    who, what = (
+        place.ravel()
+        for place in np.meshgrid(np.arange(USERS), np.arange(ITEMS), indexing="ij")
+    )
     ratings = Ratings(
         who.astype(np.int32), what.astype(np.int32), stars.ravel(), np.arange(len(who)),
         np.arange(USERS).astype(str), np.arange(ITEMS).astype(str), np.array([""] * ITEMS), ((),) * ITEMS,
@@ -51,7 +54,9 @@ def eagerly():
 
 
 def environment(rows=8, **settings):
-    return RatingsBatch(rows, ratings=RATINGS, **{"history": 3, "length": 6, **settings})
+    return RatingsBatch(
+        rows, ratings=RATINGS, **{"history": 3, "length": 6, **settings}
+    )
 
 
 def agent_of(config=SMALL, seed=0):
@@ -59,7 +64,11 @@ def agent_of(config=SMALL, seed=0):
 
 
 def bits(agent):
-    return {name: values for name, values in agent.state().items() if name.startswith(("online", "target"))}
+    return {
+        name: values
+        for name, values in agent.state().items()
+        if name.startswith(("online", "target"))
+    }
 
 
 def same(one, other):
@@ -76,7 +85,10 @@ def batch_of(agent, size=8, seed=0, **parts):
     }  # fmt: skip
     batch |= parts
     return {
-        name: tf.constant(v, tf.float32 if np.asarray(v).dtype.kind == "f" else tf.int32) for name, v in batch.items()
+        name: tf.constant(
+            v, tf.float32 if np.asarray(v).dtype.kind == "f" else tf.int32
+        )
+        for name, v in batch.items()
     }
 
 
@@ -86,7 +98,10 @@ def test_critic_target_by_hand():
     reward, next_value = tf.constant([1.0, 1.0]), tf.constant([2.0, 2.0])
     found = td_target(reward, tf.constant([0.0, 1.0]), next_value, 0.9)
     np.testing.assert_allclose(found, [2.8, 1.0], rtol=1e-6)
-    np.testing.assert_allclose(td_target(reward, tf.constant([0.0, 1.0]), next_value, 0.9, -2.0, 2.0), [2.0, 1.0])
+    np.testing.assert_allclose(
+        td_target(reward, tf.constant([0.0, 1.0]), next_value, 0.9, -2.0, 2.0),
+        [2.0, 1.0],
+    )
 
 
 def test_a_column_against_a_row_is_refused():
@@ -100,7 +115,10 @@ def test_slope_at_the_actors_own_action_by_hand():
 
     own, replayed = tf.Variable(0.2), tf.Variable(0.9)
     with tf.GradientTape(persistent=True) as tape:
-        loss, wrong = policy_loss(critic, lambda _: own, None), policy_loss(critic, lambda _: replayed, None)
+        loss, wrong = (
+            policy_loss(critic, lambda _: own, None),
+            policy_loss(critic, lambda _: replayed, None),
+        )
     assert -float(tape.gradient(loss, own)) == pytest.approx(0.8)
     assert -float(tape.gradient(wrong, replayed)) == pytest.approx(-0.6)
 
@@ -113,13 +131,17 @@ def test_polyak_by_hand():
 
 def test_value_bounds_by_hand():
     assert DDPGConfig(discount=0.9).value_bounds == pytest.approx((-10.0, 10.0))
-    assert DDPGConfig(discount=0.5, reward_low=0.2, reward_high=1.0).value_bounds == pytest.approx((0.0, 2.0))
+    assert DDPGConfig(
+        discount=0.5, reward_low=0.2, reward_high=1.0
+    ).value_bounds == pytest.approx((0.0, 2.0))
 
 
 # -- published mistakes ----------------------------------------------------------------------------------
 def test_targets_start_as_copies():
     learner = agent_of().learner
-    for online, target in zip(learner.online.variables, learner.target.variables, strict=True):
+    for online, target in zip(
+        learner.online.variables, learner.target.variables, strict=True
+    ):
         np.testing.assert_array_equal(online, target)
 
 
@@ -132,7 +154,12 @@ def test_the_actor_does_not_care_which_item_was_replayed():
     for item in (1, 2):
         agent = agent_of(replace(SMALL, critic="mlp"))
         agent.learner.update_actor(batch_of(agent, item=np.full(8, item)))
-        moved.append([variable.numpy() for variable in agent.learner.online.actor.trainable_variables])
+        moved.append(
+            [
+                variable.numpy()
+                for variable in agent.learner.online.actor.trainable_variables
+            ]
+        )
     assert all((a == b).all() for a, b in zip(*moved, strict=True))
 
 
@@ -171,7 +198,9 @@ def test_td_errors_are_errors_and_not_targets():
     value = learner.online.values(states, base, learner.items(batch["item"]))[0]
     errors, loss, mean_q = learner.update_critics(batch)
     np.testing.assert_allclose(errors, target - value, rtol=1e-5)
-    assert float(loss) == pytest.approx(float(tf.reduce_mean((target - value) ** 2)), rel=1e-5)
+    assert float(loss) == pytest.approx(
+        float(tf.reduce_mean((target - value) ** 2)), rel=1e-5
+    )
     assert float(mean_q) == pytest.approx(float(tf.reduce_mean(value)), rel=1e-5)
 
 
@@ -179,7 +208,9 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
     agent, taken = agent_of(), []
     learn, update = agent.learner.learn, agent.memory.update
     agent.learner.learn = lambda batches: taken.append(learn(batches)) or taken[-1]
-    agent.memory.update = lambda places, errors: taken.append(errors) or update(places, errors)
+    agent.memory.update = lambda places, errors: (
+        taken.append(errors) or update(places, errors)
+    )
     agent.train(environment(), 8 * 4)
     np.testing.assert_array_equal(taken[0][0], taken[1])
     assert taken[1].shape == (4, 8)
@@ -187,7 +218,10 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
 
 def test_terminated_drops_the_next_state_and_truncated_keeps_it():
     agent = agent_of()
-    ended, going = (agent.learner.targets(batch_of(agent, terminated=np.full(8, flag, "f"))) for flag in (1, 0))
+    ended, going = (
+        agent.learner.targets(batch_of(agent, terminated=np.full(8, flag, "f")))
+        for flag in (1, 0)
+    )
     np.testing.assert_array_equal(ended, batch_of(agent)["reward"])
     assert (ended.numpy() != going.numpy()).all()
 
@@ -199,7 +233,9 @@ def test_a_timeout_is_stored_as_going_on(eagerly):
     assert not agent.memory.data["terminated"][:48].any()
     listening = ListeningBatch(8, action="song", observe="ids", history=3)
     vectors = listening.catalogue.sound
-    other = DDPG(vectors, None, replace(SMALL, learning_starts=10**6, capacity=5000), history=3)
+    other = DDPG(
+        vectors, None, replace(SMALL, learning_starts=10**6, capacity=5000), history=3
+    )
     other.train(listening, 8 * 60)
     assert 15 < other.memory.data["terminated"][: len(other.memory)].sum() < 50
 
@@ -211,14 +247,18 @@ def test_the_smaller_of_two_critics_counts():
         for variable in critic.trainable_variables:
             variable.assign(tf.zeros_like(variable))
         critic.trainable_variables[-1].assign([height, *[0.0] * WIDTH])
-    np.testing.assert_allclose(learner.targets(batch), batch["reward"] + 0.5 * 0.3, rtol=1e-6)
+    np.testing.assert_allclose(
+        learner.targets(batch), batch["reward"] + 0.5 * 0.3, rtol=1e-6
+    )
 
 
 def test_targets_stay_within_what_rewards_can_give():
     agent = agent_of()
     for critic in agent.learner.target.critics:
         critic.trainable_variables[-1].assign([99.0, *[0.0] * WIDTH])
-    np.testing.assert_array_equal(agent.learner.targets(batch_of(agent)), np.full(8, 10.0))
+    np.testing.assert_array_equal(
+        agent.learner.targets(batch_of(agent)), np.full(8, 10.0)
+    )
 
 
 def test_the_next_action_is_the_best_of_the_candidates():
@@ -236,7 +276,10 @@ def test_recommendations_are_best_first_and_new():
     scores = agent.scores(observation["user"][:, 0], observation["history"])
     for row in range(8):
         may = np.setdiff1d(np.arange(ITEMS), observation["history"][row])
-        assert found[row].tolist() == sorted(may, key=lambda i, row=row: -scores[row, i])[:5]
+        assert (
+            found[row].tolist()
+            == sorted(may, key=lambda i, row=row: -scores[row, i])[:5]
+        )
 
 
 def test_only_allowed_items_are_recommended_and_played():
@@ -246,16 +289,22 @@ def test_only_allowed_items_are_recommended_and_played():
     allowed[:, 7:12] = True
     assert set(agent.recommend(observation, 2, allowed).ravel()) <= set(range(7, 12))
     for _ in range(20):
-        assert set(agent.explore(observation["user"][:, 0], observation["history"], allowed)) <= set(range(7, 12))
+        assert set(
+            agent.explore(observation["user"][:, 0], observation["history"], allowed)
+        ) <= set(range(7, 12))
 
 
 def test_strangers_are_given_by_vector_or_count_as_zeros():
     agent = agent_of()
     history = np.array([[1, 2, 3]])
     known = agent.scores(np.array([4]), history)
-    np.testing.assert_allclose(agent.scores(USER_VECTORS[4:5], history), known, rtol=1e-5)
+    np.testing.assert_allclose(
+        agent.scores(USER_VECTORS[4:5], history), known, rtol=1e-5
+    )
     given = agent.recommend({"history": history, "user_vector": USER_VECTORS[4:5]}, 3)
-    np.testing.assert_array_equal(given, agent.recommend({"history": history, "user": np.array([[4]])}, 3))
+    np.testing.assert_array_equal(
+        given, agent.recommend({"history": history, "user": np.array([[4]])}, 3)
+    )
     nobody = agent.scores(np.array([-1]), history)
     np.testing.assert_allclose(nobody, agent.scores(np.zeros((1, WIDTH)), history))
     assert (nobody != known).any()
@@ -263,7 +312,16 @@ def test_strangers_are_given_by_vector_or_count_as_zeros():
 
 # -- exploration -----------------------------------------------------------------------------------------
 def test_schedules_by_hand():
-    agent = agent_of(replace(SMALL, epsilon=1.0, epsilon_floor=0.2, noise=0.6, noise_floor=0.1, schedule_steps=100))
+    agent = agent_of(
+        replace(
+            SMALL,
+            epsilon=1.0,
+            epsilon_floor=0.2,
+            noise=0.6,
+            noise_floor=0.1,
+            schedule_steps=100,
+        )
+    )
     found = []
     for agent.step in (0, 50, 100, 1000):
         found.append((agent.epsilon, agent.noise))
@@ -288,7 +346,9 @@ def test_the_critics_order_the_actors_proposals(critic):
     history, users = np.array([[1, 2, 3], [4, 5, 6]]), np.array([0, 1])
     observation = {"history": history, "user": users[:, None]}
     found, proposed = agent.recommend(observation, 6), plain.recommend(observation, 6)
-    values = agent.learner.judge(agent.user_vectors[users], history.astype("i4"), found.astype("i4")).numpy()
+    values = agent.learner.judge(
+        agent.user_vectors[users], history.astype("i4"), found.astype("i4")
+    ).numpy()
     assert (np.diff(values[:, :4], axis=1) <= 0).all()
     np.testing.assert_array_equal(np.sort(found[:, :4]), np.sort(proposed[:, :4]))
     np.testing.assert_array_equal(found[:, 4:], proposed[:, 4:])
@@ -326,7 +386,7 @@ from rlrec import runs
 agent, env = agent_of(COMPILED, seed=77), environment()
 agent.restore(dict(np.load({stored!r})), env)
 agent.train(env, 8 * 4)
-runs.write_arrays({finished!r}, **agent.state())
+storage.write_arrays({finished!r}, **agent.state())
 """
 
 
@@ -334,14 +394,18 @@ def test_resumed_in_a_fresh_process_it_ends_with_the_same_bits(tmp_path, request
     agent, env = agent_of(COMPILED), environment()
     agent.train(env, 8 * 5)
     stored, finished = str(tmp_path / "stored.npz"), str(tmp_path / "finished.npz")
-    runs.write_arrays(stored, **agent.state())
+    storage.write_arrays(stored, **agent.state())
     agent.train(env, 8 * 4)
-    code = FINISH.format(here=str(request.path.parent), stored=stored, finished=finished)
+    code = FINISH.format(
+        here=str(request.path.parent), stored=stored, finished=finished
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     with np.load(finished) as other:
         expected = agent.state()
         assert set(other.files) == set(expected)
-        assert [name for name in expected if not np.array_equal(expected[name], other[name])] == []
+        assert [
+            name for name in expected if not np.array_equal(expected[name], other[name])
+        ] == []
 
 
 def test_save_and_load(tmp_path, eagerly):
@@ -352,7 +416,11 @@ def test_save_and_load(tmp_path, eagerly):
     assert twin.config == agent.config
     assert same(bits(agent), bits(twin))
     history = np.array([[1, 2, 3]])
-    np.testing.assert_allclose(twin.scores(np.array([4]), history), agent.scores(np.array([4]), history), rtol=1e-4)
+    np.testing.assert_allclose(
+        twin.scores(np.array([4]), history),
+        agent.scores(np.array([4]), history),
+        rtol=1e-4,
+    )
     (tmp_path / "agent.npz").write_bytes(b"PK half")
     with pytest.raises(DataError, match="train the run again"):
         DDPG.load(tmp_path)
@@ -390,10 +458,17 @@ def weights_after(config):
     return bits(agent)
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(DDPGConfig) if field.name != "compiled"])
+@pytest.mark.parametrize(
+    "name", [field.name for field in fields(DDPGConfig) if field.name != "compiled"]
+)
 def test_each_hyperparameter_is_read(name, eagerly):
-    plain, changed = weights_after(BASE), weights_after(replace(BASE, **{name: CHANGES[name]}))
-    assert [v.shape for v in plain.values()] != [v.shape for v in changed.values()] or not same(plain, changed)
+    plain, changed = (
+        weights_after(BASE),
+        weights_after(replace(BASE, **{name: CHANGES[name]})),
+    )
+    assert [v.shape for v in plain.values()] != [
+        v.shape for v in changed.values()
+    ] or not same(plain, changed)
 
 
 @pytest.mark.parametrize(
@@ -405,8 +480,14 @@ def test_each_hyperparameter_is_read(name, eagerly):
         (lambda: DDPGConfig(reward_low=2.0), "reward_low must be below"),
         (lambda: DDPGConfig(actor_rate=float("nan")), "actor_rate is nan"),
         (lambda: DDPG(np.zeros((3, 2)), np.zeros((3, 4))), "need"),
-        (lambda: agent_of().scores(np.array([USERS]), np.zeros((1, 3), int)), "has no vector"),
-        (lambda: agent_of().recommend({"history": np.zeros((1, 4), int)}), "made for 3"),
+        (
+            lambda: agent_of().scores(np.array([USERS]), np.zeros((1, 3), int)),
+            "has no vector",
+        ),
+        (
+            lambda: agent_of().recommend({"history": np.zeros((1, 4), int)}),
+            "made for 3",
+        ),
     ],
 )
 def test_bad_arguments(make, words):
@@ -433,7 +514,11 @@ def test_a_loss_that_is_no_number_stops_the_run(eagerly):
 
 def test_a_callback_sees_each_round_and_may_stop(eagerly):
     seen = []
-    record = agent_of().train(environment(), 800, callback=lambda round_: seen.append(round_) or len(seen) == 4)
+    record = agent_of().train(
+        environment(),
+        800,
+        callback=lambda round_: seen.append(round_) or len(seen) == 4,
+    )
     assert record == seen
     assert [round_.step for round_ in record] == [8, 16, 24, 32]
     assert np.isnan(record[0].critic_loss)
@@ -458,15 +543,21 @@ def held_reward(choose, seed=1000):
 @pytest.mark.parametrize("critic", ["dot", "mlp"])
 def test_it_learns_what_users_like(critic):
     rng = np.random.default_rng(0)
-    chance = held_reward(lambda _, allowed: (rng.random(allowed.shape) * allowed).argmax(axis=1))
+    chance = held_reward(
+        lambda _, allowed: (rng.random(allowed.shape) * allowed).argmax(axis=1)
+    )
     agent = agent_of(replace(LEARNING, critic=critic))
     agent.train(environment(32), 5000)
-    learned = held_reward(lambda observation, allowed: agent.recommend(observation, 1, allowed)[:, 0])
+    learned = held_reward(
+        lambda observation, allowed: agent.recommend(observation, 1, allowed)[:, 0]
+    )
     assert learned > chance + 0.3
 
 
 def test_it_learns_from_skips_and_recommends_three_songs():
-    env = ListeningBatch(32, action="song", observe="ids", reward="listen_skip", history=3)
+    env = ListeningBatch(
+        32, action="song", observe="ids", reward="listen_skip", history=3
+    )
     config = replace(LEARNING, reward_low=-2.0)
     agent = DDPG(env.catalogue.sound, None, config, history=3)
     record = agent.train(env, 32 * 40)

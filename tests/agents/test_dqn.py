@@ -11,8 +11,12 @@ from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
 from rlrec.errors import ConfigError
 from rlrec.nn.backend import tf
 
-LINEAR = DQNConfig(hidden=(), features="product", optimiser="sgd", learning_rate=0.1, double_q=False)
-SMALL = DQNConfig(learning_starts=16, updates=2, batch_size=8, capacity=200, schedule_steps=100)
+LINEAR = DQNConfig(
+    hidden=(), features="product", optimiser="sgd", learning_rate=0.1, double_q=False
+)
+SMALL = DQNConfig(
+    learning_starts=16, updates=2, batch_size=8, capacity=200, schedule_steps=100
+)
 
 
 @pytest.fixture
@@ -31,16 +35,26 @@ def lesson(config=LINEAR):
 
 
 def one(terminated=False):
-    return {"observations": [1], "items": [0], "rewards": [10.0], "next_observations": [0], "terminated": [terminated]}
+    return {
+        "observations": [1],
+        "items": [0],
+        "rewards": [10.0],
+        "next_observations": [0],
+        "terminated": [terminated],
+    }
 
 
-@pytest.mark.parametrize(("terminated", "error", "value"), [(False, 9.18, 1.918), (True, 9.0, 1.9)])
+@pytest.mark.parametrize(
+    ("terminated", "error", "value"), [(False, 9.18, 1.918), (True, 9.0, 1.9)]
+)
 def test_linear_q_reproduces_the_table(terminated, error, value):
     agent = lesson()
     assert agent.update(**one(terminated))[0] == pytest.approx(error, rel=1e-5)
     expected = np.zeros((5, 5))
     expected[1, 0], expected[0, 0] = value, 0.2
-    np.testing.assert_allclose(agent.values(np.arange(5)), expected, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(
+        agent.values(np.arange(5)), expected, rtol=1e-5, atol=1e-7
+    )
 
 
 def test_double_q_picks_with_one_and_values_with_the_other_network():
@@ -58,11 +72,19 @@ def test_the_target_network_is_a_copy_at_the_start_and_every_so_many_updates():
     seen = []
     for _ in range(4):
         agent.update(**one())
-        seen.append(bool((agent.target.variables[0].numpy() == agent.online.variables[0].numpy()).all()))
+        seen.append(
+            bool(
+                (
+                    agent.target.variables[0].numpy()
+                    == agent.online.variables[0].numpy()
+                ).all()
+            )
+        )
     assert seen == [False, False, True, False]
     fresh = DQN(np.eye(5), 5)
     assert all(
-        (a.numpy() == b.numpy()).all() for a, b in zip(fresh.target.variables, fresh.online.variables, strict=True)
+        (a.numpy() == b.numpy()).all()
+        for a, b in zip(fresh.target.variables, fresh.online.variables, strict=True)
     )
 
 
@@ -70,7 +92,9 @@ def test_errors_are_a_row_not_a_square():
     agent = lesson()
     many = {name: values * 4 for name, values in one().items()}
     assert agent.update(**many).shape == (4,)
-    assert agent.values(np.array([1]))[0, 0] == pytest.approx(1.918, rel=1e-5)  # the mean of four equal steps
+    assert agent.values(np.array([1]))[0, 0] == pytest.approx(
+        1.918, rel=1e-5
+    )  # the mean of four equal steps
 
 
 def test_a_table_fits_a_linear_q_alone():
@@ -91,20 +115,32 @@ def test_pop_lover_on_genre_v0():
 def test_a_changing_pool_of_candidates(eagerly):
     env = ListeningBatch(4, observe="ids", n_candidates=6)
     sound = env.catalogue.sound
-    agent = DQN(sound, 5, view=lambda seen: sound[np.maximum(seen["history"][:, -1], 0)].astype("f"), config=SMALL)
+    agent = DQN(
+        sound,
+        5,
+        view=lambda seen: sound[np.maximum(seen["history"][:, -1], 0)].astype("f"),
+        config=SMALL,
+    )
     rewards = agent.train(env, 4 * 8)
     assert rewards.shape == (8,)
     observation, _ = env.reset(seed=5)
     songs = agent.recommend(observation, 3)
     assert all(
-        set(row) <= set(pool) for row, pool in zip(songs.tolist(), observation["candidates"].tolist(), strict=True)
+        set(row) <= set(pool)
+        for row, pool in zip(
+            songs.tolist(), observation["candidates"].tolist(), strict=True
+        )
     )
 
 
 def weights(config=SMALL, seed=0):
     agent = DQN(np.eye(5), 5, config=config, seed=seed)
     agent.train(GenreBatch(8, user="pop_lover"), 8 * 6, seed=seed)
-    return [variable.numpy() for network in (agent.online, agent.target) for variable in network.variables]
+    return [
+        variable.numpy()
+        for network in (agent.online, agent.target)
+        for variable in network.variables
+    ]
 
 
 def same(one, other):

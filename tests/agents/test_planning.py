@@ -14,7 +14,9 @@ from rlrec.errors import ConfigError
 def test_pop_lover_by_hand():
     """Pop for ever: 8.9 / (1 - .9) = 89; anything else first: its reward + .9 x 89."""
     values = value_iteration(PROFILES["pop_lover"].model(), 0.9)
-    np.testing.assert_allclose(values[3], np.array([8.9, 0, -1.2, -1.6, -0.5]) + 0.9 * 89)
+    np.testing.assert_allclose(
+        values[3], np.array([8.9, 0, -1.2, -1.6, -0.5]) + 0.9 * 89
+    )
 
 
 @pytest.mark.parametrize("user", PROFILES)
@@ -29,7 +31,9 @@ def test_against_a_linear_program(user):
         rows.append(row)
         bounds.append(-model.reward[state, action])
     solved = linprog(np.ones(n), rows, bounds, bounds=(None, None)).x
-    np.testing.assert_allclose(value_iteration(model, discount).max(axis=1), solved, atol=1e-7)
+    np.testing.assert_allclose(
+        value_iteration(model, discount).max(axis=1), solved, atol=1e-7
+    )
 
 
 @pytest.mark.parametrize("user", ["variety_seeker", "rock_fan"])
@@ -53,7 +57,9 @@ def test_policy_values_by_simulation():
     expected = policy_values(model, always_pop)[:, 0].mean()
     env = GenreBatch(20_000, user="rock_fan", session_length=150)
     found = simulate(env, TablePolicy(always_pop), seed=0, discount=0.9)
-    assert found.mean() == pytest.approx(expected, abs=4 * found.std() / np.sqrt(len(found)))
+    assert found.mean() == pytest.approx(
+        expected, abs=4 * found.std() / np.sqrt(len(found))
+    )
 
 
 def test_discount_of_one_is_refused():

@@ -12,7 +12,9 @@ from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import simulate
 from rlrec.nn.backend import tf
 
-SMALL = PPOConfig(rollout=16, minibatch=32, epochs=2, hidden=(8,), keys=4, schedule_steps=1_000)
+SMALL = PPOConfig(
+    rollout=16, minibatch=32, epochs=2, hidden=(8,), keys=4, schedule_steps=1_000
+)
 SOUND = default_catalogue().sound
 
 
@@ -41,7 +43,9 @@ def weights(agent):
 
 
 def same(one, other):
-    return all((a == b).all() for a, b in zip(weights(one), weights(other), strict=True))
+    return all(
+        (a == b).all() for a, b in zip(weights(one), weights(other), strict=True)
+    )
 
 
 @pytest.mark.parametrize("action", ACTIONS)
@@ -83,17 +87,25 @@ def test_neighbours_are_those_of_the_song_that_plays():
     for row, song in enumerate((5, 70, 900)):
         distance = ((scaled - scaled[song]) ** 2).sum(axis=1)
         distance[song] = np.inf
-        assert agent.candidates(observations)[row].tolist() == np.argsort(distance)[:4].tolist()
+        assert (
+            agent.candidates(observations)[row].tolist()
+            == np.argsort(distance)[:4].tolist()
+        )
 
 
 def test_draws_follow_the_probabilities(eagerly):
     agent, env = made(minibatch=16, learning_rate=0.02), listening(1, n_candidates=4)
     agent.train(env, 320)
     observations, _ = env.reset(seed=0)
-    many = {name: np.repeat(values, 20_000, axis=0) for name, values in observations.items()}
+    many = {
+        name: np.repeat(values, 20_000, axis=0) for name, values in observations.items()
+    }
     candidates, chances = agent.probabilities(observations)
     assert chances.sum() == pytest.approx(1.0, rel=1e-5)
-    for songs in (agent._sample(many, agent.view(many))[1], agent.recommend(many, rng=np.random.default_rng(1))[:, 0]):
+    for songs in (
+        agent._sample(many, agent.view(many))[1],
+        agent.recommend(many, rng=np.random.default_rng(1))[:, 0],
+    ):
         found = np.array([(songs == song).mean() for song in candidates[0]])
         np.testing.assert_allclose(found, chances[0], atol=0.015)
     assert agent.recommend(observations)[0, 0] == candidates[0, chances[0].argmax()]
@@ -103,17 +115,23 @@ def test_it_learns_what_everybody_likes():
     """Where popularity is all there is, PPO finds it: well above chance after 20,000 songs."""
     world = {"taste_strength": 0.0, "long_term_effect": 0.0, "appeal_strength": 2.0}
     appeal = default_catalogue().appeal[:, None]
-    agent = PPO(appeal, PPOConfig(rollout=64, hidden=(16,), schedule_steps=20_000), seed=0)
+    agent = PPO(
+        appeal, PPOConfig(rollout=64, hidden=(16,), schedule_steps=20_000), seed=0
+    )
     agent.train(listening(32, **world), 20_000)
     test = listening(500, **world)
-    chance = simulate(test, RandomPolicy(len(appeal), np.random.default_rng(0)), seed=10_000).mean()
+    chance = simulate(
+        test, RandomPolicy(len(appeal), np.random.default_rng(0)), seed=10_000
+    ).mean()
     assert simulate(test, agent, seed=10_000).mean() > chance + 2.0
 
 
 @pytest.mark.parametrize("action", ["offered", "vector"])
 def test_same_seed_same_bits(action):
     one, other, third = made(action), made(action), made(action, seed=1)
-    records = [agent.train(listening(action=action), 128) for agent in (one, other, third)]
+    records = [
+        agent.train(listening(action=action), 128) for agent in (one, other, third)
+    ]
     assert same(one, other)
     assert records[0][-1][:-1] == records[1][-1][:-1]
     assert not same(one, third)
@@ -137,7 +155,9 @@ def test_what_is_loaded_recommends_the_same(eagerly, tmp_path):
     agent.train(env, 64)
     agent.save(tmp_path)
     observations, _ = env.reset(seed=3)
-    np.testing.assert_array_equal(PPO.load(tmp_path).recommend(observations, 5), agent.recommend(observations, 5))
+    np.testing.assert_array_equal(
+        PPO.load(tmp_path).recommend(observations, 5), agent.recommend(observations, 5)
+    )
 
 
 def test_training_past_the_schedule_is_refused(eagerly):
@@ -178,7 +198,11 @@ OTHER = {
 
 @pytest.mark.parametrize("name", [field.name for field in fields(PPOConfig)])
 def test_every_setting_is_read(eagerly, name):
-    plain = replace(SMALL, action="neighbours" if name == "neighbours" else "offered", learning_rate=0.02)
+    plain = replace(
+        SMALL,
+        action="neighbours" if name == "neighbours" else "offered",
+        learning_rate=0.02,
+    )
     agents = []
     for config in (plain, replace(plain, **{name: OTHER[name]})):
         agent = PPO(SOUND, config, seed=0)

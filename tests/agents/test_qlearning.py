@@ -28,19 +28,25 @@ def test_one_update_by_hand():
 
 
 def test_a_terminal_step_has_no_future():
-    assert rock_listener().update(ROCK, POP, 10.0, POP, terminated=True) == pytest.approx((1.0, 10.0, 9.0, 1.9))
+    assert rock_listener().update(
+        ROCK, POP, 10.0, POP, terminated=True
+    ) == pytest.approx((1.0, 10.0, 9.0, 1.9))
 
 
 def test_runs_update_independently():
     agent = QLearning(2, 2, n_runs=3)
     update = agent.update([0, 1, 0], [1, 1, 0], [1.0, 2.0, 3.0], [1, 0, 1])
     np.testing.assert_allclose(update.new_value, [0.1, 0.2, 0.3])
-    np.testing.assert_allclose(agent.table[[0, 1, 2], [0, 1, 0], [1, 1, 0]], [0.1, 0.2, 0.3])
+    np.testing.assert_allclose(
+        agent.table[[0, 1, 2], [0, 1, 0], [1, 1, 0]], [0.1, 0.2, 0.3]
+    )
     assert np.count_nonzero(agent.table) == 3
 
 
 def test_decaying_learning_rate_by_hand():
-    agent = QLearning(1, 1, QLearningConfig(learning_rate=1.0, learning_rate_decay=1.0, discount=0.0))
+    agent = QLearning(
+        1, 1, QLearningConfig(learning_rate=1.0, learning_rate_decay=1.0, discount=0.0)
+    )
     for reward in (4.0, 8.0, 6.0):
         agent.update(0, 0, reward, 0)
     assert agent.table[0, 0, 0] == pytest.approx(6.0)  # 1/n makes it the mean
@@ -68,7 +74,9 @@ class PlainTwin:
             if not fresh:
                 future = 0.0 if terminated[0] else table[next_state].max()
                 target = reward[0] + config.discount * future
-                table[state, action] += config.learning_rate * (target - table[state, action])
+                table[state, action] += config.learning_rate * (
+                    target - table[state, action]
+                )
             epsilon = max(config.epsilon_floor, epsilon * config.epsilon_decay)
             state, fresh = next_state, bool(terminated[0] or truncated[0])
         return table
@@ -79,7 +87,9 @@ def test_training_equals_a_plain_loop(user):
     config = QLearningConfig(epsilon_decay=0.99)
     agent = QLearning(5, 5, config, rng=np.random.default_rng(3))
     agent.train(GenreBatch(1, user=user), 1500, seed=5)
-    twin = PlainTwin.train(GenreBatch(1, user=user), 1500, 5, config, np.random.default_rng(3))
+    twin = PlainTwin.train(
+        GenreBatch(1, user=user), 1500, 5, config, np.random.default_rng(3)
+    )
     np.testing.assert_allclose(agent.table[0], twin, rtol=1e-12)
 
 
@@ -88,7 +98,9 @@ def test_epsilon_schedule_by_hand():
     epsilon = agent.train(GenreBatch(1), 400).epsilon
     assert epsilon[0] == 1.0
     assert epsilon[100] == pytest.approx(0.366, abs=5e-4)
-    assert (epsilon > 0.05).sum() == 299  # steps 0 to 298; the floor is reached at step 299
+    assert (
+        epsilon > 0.05
+    ).sum() == 299  # steps 0 to 298; the floor is reached at step 299
     assert epsilon[299] == 0.05
 
 
@@ -138,7 +150,9 @@ def test_pop_lover_finds_the_optimal_policy_in_95_of_100_seeds():
 
 def test_pop_lover_values_within_two_percent_with_a_decaying_learning_rate():
     optimal = value_iteration(PROFILES["pop_lover"].model())
-    config = QLearningConfig(learning_rate=1.0, learning_rate_decay=0.7, epsilon_floor=0.3)
+    config = QLearningConfig(
+        learning_rate=1.0, learning_rate_decay=0.7, epsilon_floor=0.3
+    )
     agent = QLearning(5, 5, config, n_runs=100, rng=np.random.default_rng(0))
     agent.train(GenreBatch(100, user="pop_lover"), 50_000, seed=0)
     assert np.abs(agent.table / optimal - 1).max() < 0.02
@@ -153,7 +167,11 @@ def test_generic_user_learned_against_random_holds_zero():
         agent = QLearning(5, 5, rng=np.random.default_rng(seed))
         agent.train(GenreBatch(1, user="generic"), 3000, seed=seed)
         learned = simulate(env, agent, seed=10_000 * (seed + 1))
-        chance = simulate(env, RandomPolicy(5, np.random.default_rng(seed)), seed=10_000 * (seed + 1) + 5000)
+        chance = simulate(
+            env,
+            RandomPolicy(5, np.random.default_rng(seed)),
+            seed=10_000 * (seed + 1) + 5000,
+        )
         differences.append((learned - chance).mean())
     interval = mean_interval(differences)
     assert interval.low < 0 < interval.high
@@ -161,8 +179,13 @@ def test_generic_user_learned_against_random_holds_zero():
 
 def test_generic_user_with_the_same_luck_hears_no_difference_at_all():
     env = GenreBatch(200, user="generic")
-    always_jazz, rising = TablePolicy(np.tile(np.eye(5)[2], (5, 1))), TablePolicy(np.roll(np.eye(5), 1, axis=1))
-    np.testing.assert_array_equal(simulate(env, always_jazz, seed=0), simulate(env, rising, seed=0))
+    always_jazz, rising = (
+        TablePolicy(np.tile(np.eye(5)[2], (5, 1))),
+        TablePolicy(np.roll(np.eye(5), 1, axis=1)),
+    )
+    np.testing.assert_array_equal(
+        simulate(env, always_jazz, seed=0), simulate(env, rising, seed=0)
+    )
 
 
 def test_recommend_is_best_first():
@@ -183,7 +206,9 @@ def test_same_seed_same_bits():
 
 
 def test_save_and_load_go_on_bit_by_bit(tmp_path):
-    agent = QLearning(5, 5, QLearningConfig(discount=0.5), n_runs=3, rng=np.random.default_rng(9))
+    agent = QLearning(
+        5, 5, QLearningConfig(discount=0.5), n_runs=3, rng=np.random.default_rng(9)
+    )
     agent.train(GenreBatch(3), 100)
     agent.save(tmp_path)
     twin = QLearning.load(tmp_path)
@@ -228,7 +253,10 @@ def test_each_hyperparameter_is_read(name):
         (lambda: QLearning(5, 5).update(7, 0, 1.0, 0), "state is"),
         (lambda: QLearning(5, 5).update(0, -1, 1.0, 0), "action is"),
         (lambda: QLearning(5, 5).recommend(0, k=6), "k is 6"),
-        (lambda: QLearning(5, 5, n_runs=2).train(GenreBatch(3), 1), "3 rows and the agent 2 runs"),
+        (
+            lambda: QLearning(5, 5, n_runs=2).train(GenreBatch(3), 1),
+            "3 rows and the agent 2 runs",
+        ),
     ],
 )
 def test_bad_arguments(make, words):
@@ -238,5 +266,7 @@ def test_bad_arguments(make, words):
 
 def test_the_optimum_beats_greedy_where_a_flop_ends_the_session():
     model, env = PROFILES["flighty"].model(), GenreBatch(2000, user="flighty")
-    gain = simulate(env, TablePolicy.oracle(model), seed=0) - simulate(env, TablePolicy.greedy(model), seed=0)
+    gain = simulate(env, TablePolicy.oracle(model), seed=0) - simulate(
+        env, TablePolicy.greedy(model), seed=0
+    )
     assert mean_interval(gain).low > 15

@@ -6,16 +6,16 @@ import sys
 import time
 
 import numpy as np
+from lab00_first_taste import first_taste_lab
+from lab01_deciding import evening_lab
+from lab02_td_update import update_lab
+from lab03_exploration import exploration_lab
+from lab04_reward_lab import reward_lab
 from threadpoolctl import threadpool_limits
 
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
-from rlrec.viz.labs.deciding import evening_lab
-from rlrec.viz.labs.exploration import exploration_lab
-from rlrec.viz.labs.first_taste import first_taste_lab
-from rlrec.viz.labs.reward_lab import reward_lab
-from rlrec.viz.labs.td_update import update_lab
 from tests.benchmarks import ppo
 
 
@@ -39,7 +39,10 @@ def listening(rows, **settings):
 
 
 def qlearning(runs, steps=500):
-    env, agent = GenreBatch(runs, user="pop_lover"), QLearning(5, 5, n_runs=runs, rng=np.random.default_rng(0))
+    env, agent = (
+        GenreBatch(runs, user="pop_lover"),
+        QLearning(5, 5, n_runs=runs, rng=np.random.default_rng(0)),
+    )
     return rate(lambda: agent.train(env, steps), runs * steps)
 
 
@@ -49,7 +52,9 @@ def redraw(lab):
     for control in lab.controls.values():
         if hasattr(control, "max") and isinstance(control.value, (int, float)):
             for share in (0.2, 0.4, 0.6, 0.8):
-                value = type(control.value)(control.min + share * (control.max - control.min))
+                value = type(control.value)(
+                    control.min + share * (control.max - control.min)
+                )
                 start = time.perf_counter()
                 control.set_state({"value": value})
                 seconds.append(time.perf_counter() - start)
@@ -60,7 +65,10 @@ def import_seconds():
     """Median wall seconds of ``import rlrec`` in fresh processes, after a warm start."""
     program = "import time; start = time.perf_counter(); import rlrec; print(time.perf_counter() - start)"
     runs = [
-        subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True) for _ in range(6)
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, check=True
+        )
+        for _ in range(6)
     ]
     return statistics.median(float(run.stdout) for run in runs[1:])
 
@@ -70,7 +78,9 @@ def main():
         wide, one = listening(4096), listening(1)
         many, alone = qlearning(1000), qlearning(1)
     print(f"rlrec {rlrec.__version__}, one core")
-    print(f"Listening-v0, 4,096 listeners   {wide:12,.0f} listener-steps a second (one listener: {one:,.0f})")
+    print(
+        f"Listening-v0, 4,096 listeners   {wide:12,.0f} listener-steps a second (one listener: {one:,.0f})"
+    )
     print(
         f"  against 25,000 (RecGym) and up to 7,000 (RecSim): x {wide / 25_000:.0f} and x {wide / 7_000:.0f} and more"
     )
@@ -79,17 +89,25 @@ def main():
         f"Q-learning, 1,000 runs          {many:12,.0f} updates a second, environment included (one run: {alone:,.0f})"
     )
     labs = (first_taste_lab, evening_lab, update_lab, exploration_lab, reward_lab)
-    shown = ", ".join(f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs))
+    shown = ", ".join(
+        f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs)
+    )
     print(f"Widgets, median redraw by lesson, ms: {shown}")
     for environments in ppo.SHAPES:
         pairs = ppo.compare(environments)
         ratios = sorted(mine / other for mine, other in pairs)
         mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
         shape = f"PPO, {environments} x {ppo.ROUND // environments} steps"
-        print(f"{shape:<32}{mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}")
+        print(
+            f"{shape:<32}{mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}"
+        )
         spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
-        print(f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}")
-    print(f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)")
+        print(
+            f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}"
+        )
+    print(
+        f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)"
+    )
 
 
 if __name__ == "__main__":

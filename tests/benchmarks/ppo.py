@@ -14,7 +14,11 @@ import time
 
 ROUND, EPOCHS, MINIBATCH, LAYERS = 2048, 10, 64, (64, 64)
 SHAPES = (8, 128)  # environments at a time
-ONE_CORE = {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+ONE_CORE = {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+}
 
 
 def ours(rounds, environments):
@@ -40,7 +44,9 @@ def ours(rounds, environments):
 
 def theirs(rounds, environments):
     """The same by Stable-Baselines3's PPO with its MlpPolicy."""
-    sys.modules["torch.utils.tensorboard"] = None  # or it imports TensorFlow, and two compilers clash in one process
+    sys.modules["torch.utils.tensorboard"] = (
+        None  # or it imports TensorFlow, and two compilers clash in one process
+    )
     import gymnasium
     import torch
     from stable_baselines3 import PPO
@@ -49,7 +55,9 @@ def theirs(rounds, environments):
     import rlrec  # noqa: F401  (registers the environments)
 
     torch.set_num_threads(1)
-    envs = DummyVecEnv([lambda: gymnasium.make("rlrec/Listening-v0") for _ in range(environments)])
+    envs = DummyVecEnv(
+        [lambda: gymnasium.make("rlrec/Listening-v0") for _ in range(environments)]
+    )
     agent = PPO(
         "MlpPolicy", envs, n_steps=ROUND // environments, n_epochs=EPOCHS, batch_size=MINIBATCH, seed=0, device="cpu",
         policy_kwargs={"net_arch": list(LAYERS)},
@@ -62,15 +70,27 @@ def theirs(rounds, environments):
 
 def measure(who, core, environments):
     """Steps a second of ``who`` ("ours", "theirs") in a fresh process that may use ``core`` alone."""
-    command = [sys.executable, "-m", "tests.benchmarks.ppo", who, str(core), str(environments)]
-    found = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | ONE_CORE)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.ppo",
+        who,
+        str(core),
+        str(environments),
+    ]
+    found = subprocess.run(
+        command, capture_output=True, text=True, check=True, env=os.environ | ONE_CORE
+    )
     return float(found.stdout.split()[-1])
 
 
 def compare(environments, pairs=3):
     """Steps a second of both, for each pair of runs, one after the other."""
     core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
-    return [tuple(measure(who, core, environments) for who in ("ours", "theirs")) for _ in range(pairs)]
+    return [
+        tuple(measure(who, core, environments) for who in ("ours", "theirs"))
+        for _ in range(pairs)
+    ]
 
 
 if __name__ == "__main__":

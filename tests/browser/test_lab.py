@@ -38,19 +38,31 @@ USER_SETTINGS = {
 }
 SECONDS = 120
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium")
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium on this machine: apt-get install chromium"
+)
+playwright = pytest.importorskip(
+    "playwright.sync_api", reason="playwright is not installed"
+)
 
 
 @pytest.fixture
 def lesson(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     """A copy of the lesson, without outputs: whatever shows up was made in the browser."""
     text = request.param.read_text("utf-8")
-    notebook = jupytext.reads(text, fmt="md") if request.param.suffix == ".md" else nbformat.reads(text, 4)
+    notebook = (
+        jupytext.reads(text, fmt="md")
+        if request.param.suffix == ".md"
+        else nbformat.reads(text, 4)
+    )
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.kernelspec = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     copy = tmp_path / "work" / "lesson.ipynb"
     copy.parent.mkdir()
     nbformat.write(notebook, copy)
@@ -59,14 +71,25 @@ def lesson(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def settings(folder: Path) -> dict[str, str]:
     """The environment, with every settings folder in `folder`."""
-    places = ("HOME", "IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "MPLCONFIGDIR")
+    places = (
+        "HOME",
+        "IPYTHONDIR",
+        "JUPYTER_CONFIG_DIR",
+        "JUPYTER_DATA_DIR",
+        "JUPYTER_RUNTIME_DIR",
+        "MPLCONFIGDIR",
+    )
     for place in places:
         (folder / place).mkdir()
     user = folder / "JUPYTER_CONFIG_DIR" / "lab" / "user-settings" / "@jupyterlab"
     for name, text in USER_SETTINGS.items():
         (user / name).parent.mkdir(parents=True)
         (user / name).with_suffix(".jupyterlab-settings").write_text(text)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "MPL", "XDG_"))}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("JUPYTER", "MPL", "XDG_"))
+    }
     return kept | {place: str(folder / place) for place in places}
 
 
@@ -80,12 +103,29 @@ def free_port() -> int:
 def server(tmp_path: Path, lesson: Path) -> Iterator[str]:
     """Address of the lesson in a JupyterLab of our own, which ends with the test."""
     port, token = free_port(), secrets.token_hex(16)
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--ServerApp.root_dir={lesson.parent}"]
-    command += [f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}", "--allow-root"]
+    command = [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        "--no-browser",
+        f"--ServerApp.root_dir={lesson.parent}",
+    ]
+    command += [
+        f"--port={port}",
+        "--ServerApp.port_retries=0",
+        f"--IdentityProvider.token={token}",
+        "--allow-root",
+    ]
     with (tmp_path / "jupyter.log").open("w") as log:
-        process = subprocess.Popen(command, env=settings(tmp_path), stdout=log, stderr=log, cwd=lesson.parent)
+        process = subprocess.Popen(
+            command, env=settings(tmp_path), stdout=log, stderr=log, cwd=lesson.parent
+        )
         try:
-            wait_for(f"http://127.0.0.1:{port}/api?token={token}", process, tmp_path / "jupyter.log")
+            wait_for(
+                f"http://127.0.0.1:{port}/api?token={token}",
+                process,
+                tmp_path / "jupyter.log",
+            )
             yield f"http://127.0.0.1:{port}/lab/tree/{lesson.name}?token={token}"
         finally:
             process.terminate()  # the server ends its kernels first
@@ -112,7 +152,10 @@ def page(tmp_path: Path) -> Iterator[Any]:
     with playwright.sync_playwright() as started:
         profile = str(tmp_path / "chromium")
         context = started.chromium.launch_persistent_context(
-            profile, executable_path=CHROMIUM, args=QUIET, viewport={"width": 1200, "height": 900}
+            profile,
+            executable_path=CHROMIUM,
+            args=QUIET,
+            viewport={"width": 1200, "height": 900},
         )
         try:
             yield context.new_page()
@@ -136,7 +179,10 @@ def run_all(page: Any) -> None:
 
 def drag(page: Any, slider: Any) -> None:
     """Take the slider's handle with the mouse and pull it a third of its length towards the middle."""
-    handle, track = slider.locator(".noUi-handle").bounding_box(), slider.locator(".noUi-target").bounding_box()
+    handle, track = (
+        slider.locator(".noUi-handle").bounding_box(),
+        slider.locator(".noUi-target").bounding_box(),
+    )
     x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
     right_half = x > track["x"] + track["width"] / 2
     page.mouse.move(x, y)
@@ -146,11 +192,15 @@ def drag(page: Any, slider: Any) -> None:
 
 
 @pytest.mark.parametrize("lesson", LESSONS, indirect=True, ids=lambda path: path.stem)
-def test_dragging_a_slider_changes_text_and_picture(lesson: Path, server: str, page: Any, request: Any) -> None:
+def test_dragging_a_slider_changes_text_and_picture(
+    lesson: Path, server: str, page: Any, request: Any
+) -> None:
     page.goto(server)
     page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=1000 * SECONDS)
     run_all(page)
-    lab = page.locator(".jp-OutputArea-output .widget-vbox:has(.widget-slider):has(img)").first
+    lab = page.locator(
+        ".jp-OutputArea-output .widget-vbox:has(.widget-slider):has(img)"
+    ).first
     lab.scroll_into_view_if_needed()
     picture, text = lab.locator("img"), lab.locator(".widget-html").last
     before = (picture.get_attribute("src"), text.inner_text())

@@ -15,15 +15,30 @@ from rlrec.datasets import load_sessions
 
 pytestmark = test_lab.pytestmark
 page, server = test_lab.page, test_lab.server
-CELL = "from rlrec.viz.labs.listener import ListenerLab\n\nListenerLab()"
-PRESSES = ["Like", "Skip", "Listen", "Like", "Like", "Skip", "Listen", "Skip", "Like", "Listen"] * 2
+CELL = "from lab14_listener import ListenerLab\n\nListenerLab()"
+PRESSES = [
+    "Like",
+    "Skip",
+    "Listen",
+    "Like",
+    "Like",
+    "Skip",
+    "Listen",
+    "Skip",
+    "Like",
+    "Listen",
+] * 2
 
 
 @pytest.fixture
 def lesson(tmp_path: Path) -> Path:
     """A notebook with one line: the widget."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata.kernelspec = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     path = tmp_path / "work" / "listener.ipynb"
     path.parent.mkdir()
     nbformat.write(notebook, path)
@@ -32,7 +47,9 @@ def lesson(tmp_path: Path) -> Path:
 
 def seen(lab: Any) -> tuple[str, str]:
     """Text below the title, and the picture."""
-    return lab.locator(".widget-html").nth(1).inner_text(), lab.locator("img").get_attribute("src")
+    return lab.locator(".widget-html").nth(1).inner_text(), lab.locator(
+        "img"
+    ).get_attribute("src")
 
 
 def click(page: Any, lab: Any, name: str) -> float:
@@ -57,10 +74,14 @@ def note(page: Any, lab: Any, text: str) -> None:
     )
 
 
-def test_twenty_plays_a_log_and_a_second_session(lesson: Path, server: str, page: Any) -> None:
+def test_twenty_plays_a_log_and_a_second_session(
+    lesson: Path, server: str, page: Any
+) -> None:
     page.set_viewport_size({"width": 1300, "height": 950})
     page.goto(server)
-    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(timeout=1000 * test_lab.SECONDS)
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for(
+        timeout=1000 * test_lab.SECONDS
+    )
     test_lab.run_all(page)
     lab = page.locator(".jp-OutputArea-output .widget-vbox:has(img)").first
     lab.scroll_into_view_if_needed()
@@ -71,9 +92,13 @@ def test_twenty_plays_a_log_and_a_second_session(lesson: Path, server: str, page
         seconds.append(click(page, lab, name))
         if number == 12:
             page.screenshot(path=test_lab.SCREENSHOTS / "listener_12.png")
-    print(f"a press took {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s")
+    print(
+        f"a press took {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s"
+    )
     assert "The session is over: 6 heard, 6 skipped, 8 liked" in seen(lab)[0]
-    test_lab.playwright.expect(lab.get_by_role("button", name="Like", exact=True)).to_be_disabled()
+    test_lab.playwright.expect(
+        lab.get_by_role("button", name="Like", exact=True)
+    ).to_be_disabled()
     over = seen(lab)
 
     lab.get_by_role("button", name="Save", exact=True).click()

@@ -13,7 +13,9 @@ from dataset_samples import Write
 def write(tmp_path: Path) -> Write:
     """`write("x.csv", line, line, ...)` writes a file; keywords: end, encoding."""
 
-    def write_file(name: str, *lines: str, end: str = "\n", encoding: str = "utf-8") -> Path:
+    def write_file(
+        name: str, *lines: str, end: str = "\n", encoding: str = "utf-8"
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes((end.join(lines) + end).encode(encoding))

@@ -15,7 +15,11 @@ def test_recognises_by_columns(write: Write) -> None:
     cases = {
         "tracks": write("a.csv", HEADER, *GOOD),
         "ratings": write("b.csv", "user,item,rating", "a,b,3"),
-        "sessions": write("c.csv", "user,session,position,track,fraction_listened,liked,skipped", "a,0,1,t,1,0,0"),
+        "sessions": write(
+            "c.csv",
+            "user,session,position,track,fraction_listened,liked,skipped",
+            "a,0,1,t,1,0,0",
+        ),
         "play counts": write("d.csv", "user;genre;plays", "a;rock;3"),
     }
     for what, path in cases.items():
@@ -28,10 +32,16 @@ def test_recognises_by_columns(write: Write) -> None:
 def test_what_is_refused_and_what_is_not_found(write: Write, tmp_path: Path) -> None:
     for path, words in (
         (write("README.md", "hello"), "text for people"),
-        (write("x.csv", "colour,size", "red,3"), "not recognised; its first row reads: colour, size"),
+        (
+            write("x.csv", "colour,size", "red,3"),
+            "not recognised; its first row reads: colour, size",
+        ),
         (write("y.csv", HEADER, GOOD[0].replace("0.9", "916")), "refused"),
         (write("z.csv", ""), "empty"),
-        (write("missing.csv", HEADER.replace("energy", "power"), *GOOD), "no column for energy"),
+        (
+            write("missing.csv", HEADER.replace("energy", "power"), *GOOD),
+            "no column for energy",
+        ),
     ):
         text, status = check(path)
         assert status == REFUSED
@@ -91,7 +101,12 @@ def test_rejects_of_play_counts_and_side_files(write: Write, tmp_path: Path) -> 
     tags = write("l/tags.dat", "tagID\ttagValue", "1\trock", "7")
     write("l/user_taggedartists.dat", "userID\tartistID\ttagID", "1\t1\t1")
     films = write("movies.csv", "movieId,title,genres", "1,A,Drama", "2,B, C,Drama")
-    for source, row in ((plays, "a,pop,lots"), (tags.parent, "1\t1\tmany"), (tags, "7"), (films, "2,B, C,Drama")):
+    for source, row in (
+        (plays, "a,pop,lots"),
+        (tags.parent, "1\t1\tmany"),
+        (tags, "7"),
+        (films, "2,B, C,Drama"),
+    ):
         bad.unlink(missing_ok=True)
         assert check(source, rejects=bad)[1] == USABLE
         with bad.open(newline="") as file:

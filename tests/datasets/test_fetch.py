@@ -28,12 +28,16 @@ def zipped(members: dict[str, bytes], links: tuple[str, ...] = ()) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, content in members.items():
             info = zipfile.ZipInfo(name)
-            info.external_attr = ((stat.S_IFLNK if name in links else stat.S_IFREG) | 0o644) << 16
+            info.external_attr = (
+                (stat.S_IFLNK if name in links else stat.S_IFREG) | 0o644
+            ) << 16
             archive.writestr(info, content)
     return buffer.getvalue()
 
 
-ARCHIVE = zipped({"toy/u.data": RATINGS, "toy/u.item": FILMS, "toy/mku.sh": b"not wanted"})
+ARCHIVE = zipped(
+    {"toy/u.data": RATINGS, "toy/u.item": FILMS, "toy/mku.sh": b"not wanted"}
+)
 
 
 class Server(ThreadingHTTPServer):
@@ -60,14 +64,21 @@ class Handler(BaseHTTPRequestHandler):
         if body is None:
             self.send_error(404)
             return
-        start = int(asked.removeprefix("bytes=").rstrip("-")) if asked and self.server.ranges_work else 0
+        start = (
+            int(asked.removeprefix("bytes=").rstrip("-"))
+            if asked and self.server.ranges_work
+            else 0
+        )
         if start >= len(body):
             self.send_error(416)
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
         if start:
-            self.send_header("Content-Range", f"bytes {start + self.server.lie}-{len(body) - 1}/{len(body)}")
+            self.send_header(
+                "Content-Range",
+                f"bytes {start + self.server.lie}-{len(body) - 1}/{len(body)}",
+            )
         self.end_headers()
         if self.server.deaths > 0:
             self.server.deaths -= 1
@@ -85,7 +96,9 @@ class Handler(BaseHTTPRequestHandler):
 def server() -> Iterator[Server]:
     running = Server(("127.0.0.1", 0), Handler)
     running.content, running.requests = {"/toy.zip": ARCHIVE}, []
-    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread = threading.Thread(
+        target=running.serve_forever, kwargs={"poll_interval": 0.01}
+    )
     thread.start()
     yield running
     running.shutdown()
@@ -102,7 +115,9 @@ def toy(server: Server, monkeypatch: pytest.MonkeyPatch) -> DataSet:
         files={"u.data": hashlib.sha256(RATINGS).hexdigest(), "u.item": ""},
     )  # fmt: skip
     monkeypatch.setitem(CATALOGUE, "toy", entry)
-    monkeypatch.setattr(ResumingDownloader.__init__, "__kwdefaults__", {"progress": False, "wait": 0.01})
+    monkeypatch.setattr(
+        ResumingDownloader.__init__, "__kwdefaults__", {"progress": False, "wait": 0.01}
+    )
     return entry
 
 
@@ -111,7 +126,9 @@ def change(monkeypatch: pytest.MonkeyPatch, entry: DataSet, **fields: Any) -> No
 
 
 def files_in(folder: Path) -> list[str]:
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()
+    )
 
 
 @pytest.mark.usefixtures("toy")
@@ -138,17 +155,25 @@ def test_a_folder_that_differs_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_server_that_dies_halfway_is_asked_for_the_rest(server: Server, tmp_path: Path) -> None:
+def test_a_server_that_dies_halfway_is_asked_for_the_rest(
+    server: Server, tmp_path: Path
+) -> None:
     server.dies_after, server.deaths = 70_000, 2
     fetch("toy", out=tmp_path)
-    starts = [int(asked.removeprefix("bytes=").rstrip("-")) for _, asked in server.requests if asked]
+    starts = [
+        int(asked.removeprefix("bytes=").rstrip("-"))
+        for _, asked in server.requests
+        if asked
+    ]
     assert len(server.requests) == 3
     assert 0 < starts[0] < starts[1] <= 140_000
     assert files_in(tmp_path) == ["toy/u.data", "toy/u.item"]
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_later_run_goes_on_where_the_last_one_stopped(server: Server, tmp_path: Path) -> None:
+def test_a_later_run_goes_on_where_the_last_one_stopped(
+    server: Server, tmp_path: Path
+) -> None:
     server.dies_after, server.deaths = 30_000, 99
     with pytest.raises(DataError, match="could not be downloaded"):
         fetch("toy", out=tmp_path)
@@ -178,19 +203,30 @@ def test_mirrors_are_tried_in_order(
 ) -> None:
     altered = zipped({"toy/u.data": RATINGS + b"1\t1\t1\t1\n", "toy/u.item": FILMS})
     server.content |= {"/altered/toy.zip": altered}
-    urls = tuple(server.url(path) for path in ("/missing/toy.zip", "/altered/toy.zip", "/toy.zip"))
+    urls = tuple(
+        server.url(path)
+        for path in ("/missing/toy.zip", "/altered/toy.zip", "/toy.zip")
+    )
     change(monkeypatch, toy, urls=urls)
     assert (fetch("toy", out=tmp_path) / "u.data").read_bytes() == RATINGS
-    assert [path for path, _ in server.requests] == ["/missing/toy.zip", "/altered/toy.zip", "/toy.zip"]
+    assert [path for path, _ in server.requests] == [
+        "/missing/toy.zip",
+        "/altered/toy.zip",
+        "/toy.zip",
+    ]
 
 
 def test_an_altered_archive_leaves_nothing(
     server: Server, toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    server.content["/toy.zip"] = zipped({"toy/u.data": RATINGS[:-1], "toy/u.item": FILMS})
+    server.content["/toy.zip"] = zipped(
+        {"toy/u.data": RATINGS[:-1], "toy/u.item": FILMS}
+    )
     with pytest.raises(DataError, match="altered file"):
         fetch("toy", out=tmp_path)
-    change(monkeypatch, toy, archive_sha256="")  # an archive that is re-made upstream: its files are still checked
+    change(
+        monkeypatch, toy, archive_sha256=""
+    )  # an archive that is re-made upstream: its files are still checked
     with pytest.raises(DataError, match=r"u\.data: sha256"):
         fetch("toy", out=tmp_path)
     assert files_in(tmp_path) == []
@@ -211,11 +247,19 @@ def test_from_a_file_downloaded_by_hand(server: Server, tmp_path: Path) -> None:
     assert files_in(tmp_path / "other") == []
 
 
-def test_a_single_csv(server: Server, toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_single_csv(
+    server: Server, toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     content = b"a,b\n1,2\n"
     server.content["/toy.csv"] = content
     digest = hashlib.sha256(content).hexdigest()
-    change(monkeypatch, toy, urls=(server.url("/toy.csv"),), files={"toy.csv": digest}, archive_sha256="")
+    change(
+        monkeypatch,
+        toy,
+        urls=(server.url("/toy.csv"),),
+        files={"toy.csv": digest},
+        archive_sha256="",
+    )
     assert (fetch("toy", out=tmp_path) / "toy.csv").read_bytes() == content
 
 
@@ -228,12 +272,16 @@ def test_a_lapsed_certificate_is_explained_and_never_bypassed(
         raise requests.exceptions.SSLError("certificate has expired")
 
     monkeypatch.setattr(requests, "get", lapsed)
-    with pytest.raises(DataError, match=r"(?s)certificate.*lapses now and then.*--from FILE"):
+    with pytest.raises(
+        DataError, match=r"(?s)certificate.*lapses now and then.*--from FILE"
+    ):
         fetch("toy", out=tmp_path)
     assert server.requests == []
 
 
-def test_only_https(toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_only_https(
+    toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     change(monkeypatch, toy, urls=("http://example.org/toy.zip",))
     with pytest.raises(DataError, match="only https"):
         fetch("toy", out=tmp_path)
@@ -244,11 +292,15 @@ def test_only_https(toy: DataSet, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 def test_what_cannot_be_fetched(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nothing to download"):
         fetch("generated", out=tmp_path)
-    with pytest.raises(DataError, match="no data set is called 'nonsense'; there are: generated"):
+    with pytest.raises(
+        DataError, match="no data set is called 'nonsense'; there are: generated"
+    ):
         fetch("nonsense", out=tmp_path)
 
 
-@pytest.mark.parametrize("name", ["../evil", "a/../../evil", "/tmp/evil", "C:/evil", "..\\evil"])
+@pytest.mark.parametrize(
+    "name", ["../evil", "a/../../evil", "/tmp/evil", "C:/evil", "..\\evil"]
+)
 def test_members_that_point_outside_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.zip").write_bytes(zipped({name: b"x", "toy/u.data": RATINGS}))
     (tmp_path / "out").mkdir()
@@ -260,7 +312,9 @@ def test_members_that_point_outside_are_refused(tmp_path: Path, name: str) -> No
 def test_links_bombs_and_missing_files_are_refused(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (tmp_path / "link.zip").write_bytes(zipped({"toy/u.data": b"/etc/passwd"}, links=("toy/u.data",)))
+    (tmp_path / "link.zip").write_bytes(
+        zipped({"toy/u.data": b"/etc/passwd"}, links=("toy/u.data",))
+    )
     with pytest.raises(DataError, match="is a link"):
         unzip(tmp_path / "link.zip", out, ("u.data",))
     (tmp_path / "big.zip").write_bytes(zipped({"toy/u.data": RATINGS}))
@@ -281,7 +335,14 @@ def test_checksums_of_the_catalogue_match_the_real_files(real: Path) -> None:
     checked = 0
     for known in CATALOGUE.values():
         for name, digest in known.files.items():
-            path = next((real / folder / name for folder in known.folders if (real / folder / name).is_file()), None)
+            path = next(
+                (
+                    real / folder / name
+                    for folder in known.folders
+                    if (real / folder / name).is_file()
+                ),
+                None,
+            )
             if digest and path:
                 assert hashlib.sha256(path.read_bytes()).hexdigest() == digest, path
                 checked += 1
@@ -309,14 +370,18 @@ def test_out_must_be_a_folder(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_a_part_of_the_file_that_starts_elsewhere_is_not_appended(server: Server, tmp_path: Path) -> None:
+def test_a_part_of_the_file_that_starts_elsewhere_is_not_appended(
+    server: Server, tmp_path: Path
+) -> None:
     server.dies_after, server.deaths, server.lie = 70_000, 1, 5
     assert (fetch("toy", out=tmp_path) / "u.data").read_bytes() == RATINGS
     assert [asked is None for _, asked in server.requests] == [True, False, True]
 
 
 @pytest.mark.usefixtures("toy")
-def test_every_redirect_must_be_https(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_every_redirect_must_be_https(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     get = requests.get
 
     def redirected(*args: Any, **options: Any) -> requests.Response:

@@ -10,9 +10,16 @@ from rlrec.errors import DataError
 def test_bundled_means_nothing_but_what_ships(monkeypatch, tmp_path):
     plays = tmp_path / "cache" / "lastfm"
     plays.mkdir(parents=True)
-    for name in ("artists.dat", "tags.dat", "user_artists.dat", "user_taggedartists.dat"):
+    for name in (
+        "artists.dat",
+        "tags.dat",
+        "user_artists.dat",
+        "user_taggedartists.dat",
+    ):
         (plays / name).write_text("")
-    monkeypatch.setattr("rlrec.datasets.folders.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(
+        "rlrec.datasets.folders.cache_folder", lambda: tmp_path / "cache"
+    )
     monkeypatch.setenv("RLREC_DATA", "")
     assert locate("lastfm") == plays
     monkeypatch.setenv("RLREC_DATA", "bundled")
@@ -26,7 +33,9 @@ def test_the_folder_of_rlrec_data_comes_first(monkeypatch, tmp_path):
         (place / "ml-100k").mkdir(parents=True)
         for name in ("u.data", "u.item"):
             (place / "ml-100k" / name).write_text("")
-    monkeypatch.setattr("rlrec.datasets.folders.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(
+        "rlrec.datasets.folders.cache_folder", lambda: tmp_path / "cache"
+    )
     monkeypatch.setenv("RLREC_DATA", str(tmp_path / "mine"))
     assert locate("ml-100k") == tmp_path / "mine" / "ml-100k"
     monkeypatch.delenv("RLREC_DATA")

@@ -23,12 +23,16 @@ CORRELATIONS = {
 def test_the_committed_files_are_what_the_command_makes(tmp_path: Path) -> None:
     for path in make(tmp_path):
         committed = bundled_folder() / path.name
-        assert path.read_bytes() == committed.read_bytes(), f"{path.name}: run `rlrec data make` and commit"
+        assert path.read_bytes() == committed.read_bytes(), (
+            f"{path.name}: run `rlrec data make` and commit"
+        )
         assert path.stat().st_size < 1_000_000
 
 
 def test_one_seed_one_result_and_another_seed_another() -> None:
-    one, same, other = (generate_tracks(np.random.default_rng(seed), 50) for seed in (1, 1, 2))
+    one, same, other = (
+        generate_tracks(np.random.default_rng(seed), 50) for seed in (1, 1, 2)
+    )
     assert one.equals(same)
     assert not one.equals(other)
     assert generate_ratings(np.random.default_rng(1), 9, 60, 250).equals(
@@ -49,7 +53,9 @@ def test_tracks_are_calibrated(seed: int | None) -> None:
     correlation = values.corr()
     for (one, other), public in CORRELATIONS.items():
         assert correlation.loc[one, other] == pytest.approx(public, abs=0.06)
-    between = values.groupby(table["genre"]).transform("mean").var(ddof=0) / values.var(ddof=0)
+    between = values.groupby(table["genre"]).transform("mean").var(ddof=0) / values.var(
+        ddof=0
+    )
     for name, public in SHARES.items():
         assert between[name] == pytest.approx(public, abs=0.06)
     assert (values["instrumentalness"] == 0).mean() == pytest.approx(0.36, abs=0.04)
@@ -65,7 +71,10 @@ def test_tracks_are_clean_and_obviously_invented() -> None:
     assert tracks.report.rejected == tracks.report.warnings == ()
     assert len(set(tracks.titles.tolist())) == 2_000
     assert all(len(title.split()) == 2 for title in tracks.titles.tolist())
-    assert all(name.startswith("Band ") and name[5:].isdigit() for name in tracks.artists.tolist())
+    assert all(
+        name.startswith("Band ") and name[5:].isdigit()
+        for name in tracks.artists.tolist()
+    )
     assert ((tracks.features >= 0) & (tracks.features <= 1)).all()
 
 
@@ -101,7 +110,11 @@ def test_tastes_can_be_learnt_from_the_ratings() -> None:
     matrix[ratings.users[~held], ratings.items[~held]] = ratings.ratings[~held] - mean
     counts = np.bincount(ratings.items[~held], minlength=ratings.n_items)
     film = matrix.sum(0) / (counts + 5)
-    user = (matrix - film * (matrix != 0)).sum(1) / (np.bincount(ratings.users[~held]) + 5)
+    user = (matrix - film * (matrix != 0)).sum(1) / (
+        np.bincount(ratings.users[~held]) + 5
+    )
     guess = mean + film[ratings.items[held]] + user[ratings.users[held]]
-    error = np.mean((ratings.ratings[held] - guess) ** 2) / np.var(ratings.ratings[held])
+    error = np.mean((ratings.ratings[held] - guess) ** 2) / np.var(
+        ratings.ratings[held]
+    )
     assert error < 0.85

@@ -26,14 +26,26 @@ def test_numbers_by_hand(write: Write) -> None:
     np.testing.assert_allclose(log.fraction, [0.05, 1, 0.5], rtol=1e-6)
     assert log.liked.tolist() == [False, True, False]
     assert log.skipped.tolist() == [True, False, True]
-    np.testing.assert_array_equal(log.propensity, np.array([np.nan, 0.25, 1], np.float32))
-    kinds = [log.users.dtype, log.sessions.dtype, log.positions.dtype, log.tracks.dtype, log.liked.dtype]
+    np.testing.assert_array_equal(
+        log.propensity, np.array([np.nan, 0.25, 1], np.float32)
+    )
+    kinds = [
+        log.users.dtype,
+        log.sessions.dtype,
+        log.positions.dtype,
+        log.tracks.dtype,
+        log.liked.dtype,
+    ]
     assert kinds == [np.int32, np.int32, np.int16, np.int32, np.bool_]
     assert log.report.counts == {"plays": 3, "users": 2, "sessions": 2, "tracks": 2}
 
 
 def test_propensity_may_be_missing_and_columns_stand_anywhere(write: Write) -> None:
-    path = write("s.csv", "Skipped,Liked,fraction listened,TRACK,position,session,user", "1,0,0.1,t1,1,0,a")
+    path = write(
+        "s.csv",
+        "Skipped,Liked,fraction listened,TRACK,position,session,user",
+        "1,0,0.1,t1,1,0,a",
+    )
     log = load_sessions(path)
     assert np.isnan(log.propensity).all()
     assert log.skipped.tolist() == [True]
@@ -52,8 +64,12 @@ def test_propensity_may_be_missing_and_columns_stand_anywhere(write: Write) -> N
         ("b,0,1,t,1,0,0,1", "position taken", "position"),
     ],
 )  # fmt: skip
-def test_unusable_rows(write: Write, tmp_path: Path, row: str, kind: str, column: str) -> None:
-    log = load_sessions(write("s.csv", HEADER, *ROWS, row), rejects=tmp_path / "bad.csv")
+def test_unusable_rows(
+    write: Write, tmp_path: Path, row: str, kind: str, column: str
+) -> None:
+    log = load_sessions(
+        write("s.csv", HEADER, *ROWS, row), rejects=tmp_path / "bad.csv"
+    )
     (problem,) = log.report.rejected
     assert (problem.kind, problem.column, problem.row) == (kind, column, 5)
     assert len(log) == 3
@@ -62,22 +78,35 @@ def test_unusable_rows(write: Write, tmp_path: Path, row: str, kind: str, column
 
 def test_missing_columns_and_ruined_files(write: Write) -> None:
     with pytest.raises(DataError, match="no column for track, liked"):
-        load_sessions(write("s.csv", "user,session,position,fraction_listened,skipped", "a,0,1,1,0"))
+        load_sessions(
+            write(
+                "s.csv", "user,session,position,fraction_listened,skipped", "a,0,1,1,0"
+            )
+        )
     with pytest.raises(DataError, match="refused, 2 of 3"):
-        load_sessions(write("s.csv", HEADER, ROWS[0], "a,0,1,t,9,0,0,1", "a,0,2,t,9,0,0,1"))
+        load_sessions(
+            write("s.csv", HEADER, ROWS[0], "a,0,1,t,9,0,0,1", "a,0,2,t,9,0,0,1")
+        )
 
 
 @given(
     st.dictionaries(
         st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(1, 6)),
-        st.tuples(st.integers(0, 8), st.integers(0, 1000), st.booleans(), st.booleans(), st.none() | st.integers(1, 9)),
+        st.tuples(
+            st.integers(0, 8),
+            st.integers(0, 1000),
+            st.booleans(),
+            st.booleans(),
+            st.none() | st.integers(1, 9),
+        ),
         min_size=1,
         max_size=30,
     )
 )
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_written_logs_come_back_the_same(
-    tmp_path: Path, plays: dict[tuple[int, int, int], tuple[int, int, bool, bool, int | None]]
+    tmp_path: Path,
+    plays: dict[tuple[int, int, int], tuple[int, int, bool, bool, int | None]],
 ) -> None:
     lines = [
         f'"u,{u}",{s},{p},t{t},{f / 1000},{int(liked)},{int(skipped)},{"" if chance is None else chance / 10}'
@@ -90,7 +119,11 @@ def test_written_logs_come_back_the_same(
     for name in ("sessions", "positions", "fraction", "liked", "skipped", "propensity"):
         np.testing.assert_array_equal(getattr(log, name), getattr(again, name))
     np.testing.assert_array_equal(log.user_ids[log.users], again.user_ids[again.users])
-    np.testing.assert_array_equal(log.track_ids[log.tracks], again.track_ids[again.tracks])
+    np.testing.assert_array_equal(
+        log.track_ids[log.tracks], again.track_ids[again.tracks]
+    )
     write_sessions(tmp_path / "third.csv", again)
-    assert (tmp_path / "third.csv").read_bytes() == (tmp_path / "again.csv").read_bytes()
+    assert (tmp_path / "third.csv").read_bytes() == (
+        tmp_path / "again.csv"
+    ).read_bytes()
     assert not list(tmp_path.glob(".*")), "no temporary file stays"

@@ -36,7 +36,10 @@ RATINGS = replace(
         ("amelie", [6]),
         ("Se7en", [7]),
         ("seven", [7]),
-        ("Chasing Amy", [9]),  # two of the same name and year: the one that more have rated
+        (
+            "Chasing Amy",
+            [9],
+        ),  # two of the same name and year: the one that more have rated
         ("id10", [10]),  # no title: its id
         ("monty pythons life of brian;", [11]),
         ("ai", None),
@@ -56,7 +59,10 @@ def test_what_people_type(typed, items):
     ("typed", "words"),
     [
         ("Hamlet", "'Hamlet' may be 'Hamlet (1990)' or 'Hamlet (1996)'; say which"),
-        ("The Matrixx", "no title 'The Matrixx' among the 15 items of this run; did you mean 'Matrix, The (1999)'?"),
+        (
+            "The Matrixx",
+            "no title 'The Matrixx' among the 15 items of this run; did you mean 'Matrix, The (1999)'?",
+        ),
         ("Toy Storie", "did you mean 'Toy Story (1995)'"),
         ("vampire", "did you mean 'Interview with the Vampire (1994)'?"),
         ("The Matrix (2003)", "no title 'The Matrix (2003)'"),
@@ -72,7 +78,9 @@ def test_what_is_not_found_gets_suggestions(typed, words):
 
 
 def test_the_exact_name_comes_before_one_without_article():
-    ratings = replace(made([0, 1], [0, 1], [5, 5]), titles=np.array(["The Fly (1958)", "Fly (1986)"]))
+    ratings = replace(
+        made([0, 1], [0, 1], [5, 5]), titles=np.array(["The Fly (1958)", "Fly (1986)"])
+    )
     assert find_titles("fly", ratings) == [1]
     assert find_titles("the fly", ratings) == [0]
 

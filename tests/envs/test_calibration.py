@@ -8,11 +8,36 @@ import pytest
 
 from rlrec.envs import ListeningBatch
 
-SKIP_BY_POSITION = [0.381, 0.471, 0.506, 0.530, 0.539, 0.543, 0.546, 0.539, 0.529, 0.515]  # positions 1 to 10
-SKIP_BY_POSITION += [0.512, 0.526, 0.527, 0.538, 0.530, 0.530, 0.527, 0.524, 0.535, 0.543]  # 11 to 20
+SKIP_BY_POSITION = [
+    0.381,
+    0.471,
+    0.506,
+    0.530,
+    0.539,
+    0.543,
+    0.546,
+    0.539,
+    0.529,
+    0.515,
+]  # positions 1 to 10
+SKIP_BY_POSITION += [
+    0.512,
+    0.526,
+    0.527,
+    0.538,
+    0.530,
+    0.530,
+    0.527,
+    0.524,
+    0.535,
+    0.543,
+]  # 11 to 20
 AFTER_SKIPS = [0.653, 0.746, 0.774, 0.794, 0.815, 0.818]  # runs of 1, 2, 3, 4, 5, 6+
 AFTER_LISTENS = [0.373, 0.304, 0.251, 0.230, 0.201, 0.157]
-SETTINGS = {"default": {}, "realistic": {"taste_strength": 0.3, "long_term_effect": 0.0}}
+SETTINGS = {
+    "default": {},
+    "realistic": {"taste_strength": 0.3, "long_term_effect": 0.0},
+}
 
 
 @pytest.fixture(scope="module", params=SETTINGS)
@@ -49,7 +74,9 @@ def test_spread_between_sessions(plays):
     assert rate.mean() == pytest.approx(0.508, abs=0.03)
     assert rate.std() == pytest.approx(0.253, abs=0.03)
     np.testing.assert_allclose(
-        np.quantile(rate, [0.1, 0.25, 0.5, 0.75, 0.9]), [0.15, 0.30, 0.53, 0.71, 0.85], atol=0.04
+        np.quantile(rate, [0.1, 0.25, 0.5, 0.75, 0.9]),
+        [0.15, 0.30, 0.53, 0.71, 0.85],
+        atol=0.04,
     )
 
 
@@ -63,7 +90,9 @@ def test_runs_of_skips_and_of_listens(plays):
             for length in range(1, 7):
                 rows = (run == length) if length < 6 else (run >= 6)
                 found[length - 1].extend(skipped[rows, position + 1])
-        np.testing.assert_allclose([np.nanmean(group) for group in found], expected, atol=0.08)
+        np.testing.assert_allclose(
+            [np.nanmean(group) for group in found], expected, atol=0.08
+        )
 
 
 def test_lengths(plays):
@@ -90,7 +119,9 @@ def test_greedy_is_optimal_without_long_term_effect_and_beaten_with_it():
     for effect in (0.0, 1.0):
         env = ListeningBatch(600, observe="ids", long_term_effect=effect)
         for lookahead in (0, 4):
-            planner = ListeningOracle(env, np.random.default_rng(0), lookahead=lookahead)
+            planner = ListeningOracle(
+                env, np.random.default_rng(0), lookahead=lookahead
+            )
             planner.lookahead = lookahead  # also where there is nothing to plan for
             returns[effect, lookahead] = simulate(env, planner, seed=0)
     assert mean_interval(returns[0.0, 4] - returns[0.0, 0]).high < 0.3

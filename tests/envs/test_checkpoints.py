@@ -21,7 +21,11 @@ def play(env, rng, steps):
     for _ in range(steps):
         allowed = env.allowed() if hasattr(env, "allowed") else None
         actions = (
-            None if allowed is None else np.array([rng.choice(np.flatnonzero(row | ~row.any())) for row in allowed])
+            None
+            if allowed is None
+            else np.array(
+                [rng.choice(np.flatnonzero(row | ~row.any())) for row in allowed]
+            )
         )
         chosen = rng.integers(5, size=6) if actions is None else actions
         observation, reward, terminated, truncated, _ = env.step(chosen)
@@ -35,7 +39,9 @@ def test_an_episode_goes_on_where_it_stood(name):
     one.reset(seed=4)
     play(one, np.random.default_rng(0), 17)
     other.restore(one.state())
-    for first, second in zip(*(play(env, np.random.default_rng(1), 40) for env in (one, other)), strict=True):
+    for first, second in zip(
+        *(play(env, np.random.default_rng(1), 40) for env in (one, other)), strict=True
+    ):
         for a, b in zip(first, second, strict=True):
             if isinstance(a, dict):
                 assert all((a[key] == b[key]).all() for key in a)

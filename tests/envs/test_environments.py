@@ -11,15 +11,25 @@ import rlrec  # noqa: F401
 from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
 from rlrec.errors import ConfigError
 
-LISTENING = [{"action": a, "observe": o} for a in ("candidate", "song", "point", "slate") for o in ("features", "ids")]
-EVERY = [("rlrec/Genre-v0", {"user": name}) for name in PROFILES] + [("rlrec/Listening-v0", kw) for kw in LISTENING]
-IDS = [f"{name[6:]}-{'-'.join(map(str, settings.values()))}" for name, settings in EVERY]
+LISTENING = [
+    {"action": a, "observe": o}
+    for a in ("candidate", "song", "point", "slate")
+    for o in ("features", "ids")
+]
+EVERY = [("rlrec/Genre-v0", {"user": name}) for name in PROFILES] + [
+    ("rlrec/Listening-v0", kw) for kw in LISTENING
+]
+IDS = [
+    f"{name[6:]}-{'-'.join(map(str, settings.values()))}" for name, settings in EVERY
+]
 
 
 @pytest.mark.parametrize("name", ["rlrec/Genre-v0", "rlrec/Listening-v0"])
 def test_registered(name):
     assert name in gymnasium.registry
-    assert isinstance(gymnasium.make_vec(name, num_envs=2), (GenreBatch, ListeningBatch))
+    assert isinstance(
+        gymnasium.make_vec(name, num_envs=2), (GenreBatch, ListeningBatch)
+    )
 
 
 @pytest.mark.parametrize(("name", "settings"), EVERY, ids=IDS)
@@ -30,7 +40,11 @@ def test_check_env(name, settings):
 
 
 def rows_of(observation, row):
-    return {k: v[row] for k, v in observation.items()} if isinstance(observation, dict) else observation[row]
+    return (
+        {k: v[row] for k, v in observation.items()}
+        if isinstance(observation, dict)
+        else observation[row]
+    )
 
 
 def assert_same(a, b):
@@ -65,7 +79,11 @@ def test_single_and_vector_tell_one_story(name, settings, seed):
             alone, reward, ended, cut, info = single.step(actions[row])
             assert_same(rows_of(together, row), alone)
             assert_same(rows_of(infos, row), info)
-            assert (reward, ended, cut) == (rewards[row], terminated[row], truncated[row])
+            assert (reward, ended, cut) == (
+                rewards[row],
+                terminated[row],
+                truncated[row],
+            )
         over = terminated | truncated
         ends += over.sum()
     assert ends >= 3
@@ -75,7 +93,9 @@ def test_same_seed_same_bits_other_seed_other_story():
     def story(seed):
         env = ListeningBatch(4)
         observation, _ = env.reset(seed=seed)
-        return np.concatenate([observation, *[env.step(np.full(4, 2))[0] for _ in range(30)]])
+        return np.concatenate(
+            [observation, *[env.step(np.full(4, 2))[0] for _ in range(30)]]
+        )
 
     np.testing.assert_array_equal(story(1), story(1))
     assert (story(1) != story(2)).any()
@@ -148,16 +168,24 @@ def test_genre_env_follows_its_model(user):
         np.testing.assert_array_equal(next_states[~fresh], actions[~fresh])
         states, fresh = next_states, terminated | truncated
     model = PROFILES[user].model()
-    spread = 4 * 3.5 / np.sqrt(count)  # four standard errors; rewards spread by at most 3.5
+    spread = (
+        4 * 3.5 / np.sqrt(count)
+    )  # four standard errors; rewards spread by at most 3.5
     assert (np.abs(reward_sum / count - model.reward) < spread).all()
-    assert (np.abs(ended_sum / count - (1 - model.continues)) < 4 * 0.5 / np.sqrt(count)).all()
+    assert (
+        np.abs(ended_sum / count - (1 - model.continues)) < 4 * 0.5 / np.sqrt(count)
+    ).all()
 
 
 def test_truncated_at_the_session_length_and_terminated_when_the_user_leaves():
     env = GenreBatch(1, user="generic", session_length=3)
     env.reset(seed=0)
     ends = [env.step(np.array([0]))[2:4] for _ in range(3)]
-    assert [(bool(t[0]), bool(c[0])) for t, c in ends] == [(False, False), (False, False), (False, True)]
+    assert [(bool(t[0]), bool(c[0])) for t, c in ends] == [
+        (False, False),
+        (False, False),
+        (False, True),
+    ]
     leaver = GenreBatch(500, user="rock_fan")
     leaver.reset(seed=0)
     terminated, truncated = leaver.step(np.full(500, 4))[2:4]
@@ -179,7 +207,9 @@ def test_point_plays_the_nearest_song_and_actions_for_inverts():
     songs = np.arange(100, 106)[:, None]
     observation = env.step(env.actions_for(songs))[0]
     nearest = observation["history"][:, -1]
-    distances = ((env.catalogue.features[nearest] - env.catalogue.features[songs[:, 0]]) ** 2).sum(axis=1)
+    distances = (
+        (env.catalogue.features[nearest] - env.catalogue.features[songs[:, 0]]) ** 2
+    ).sum(axis=1)
     assert distances.max() < 1e-9  # the same song, or one with the very same features
     rng = np.random.default_rng(0)
     points = rng.random((6, 11))
@@ -206,10 +236,14 @@ def test_features_and_ids_show_the_same_session():
         env.step(np.array([1, 2, 3]))
         views[observe] = env.step(np.array([4, 5, 6]))[0]
     features, ids = views["features"], views["ids"]
-    np.testing.assert_array_equal(features[:, :11], env.catalogue.features[ids["history"][:, -1]])
+    np.testing.assert_array_equal(
+        features[:, :11], env.catalogue.features[ids["history"][:, -1]]
+    )
     np.testing.assert_array_equal(features[:, 11:14], ids["feedback"][:, -1])
     np.testing.assert_allclose(features[:, 14], 2 / 20)
-    np.testing.assert_array_equal(features[:, 15:].reshape(3, 10, 11), env.catalogue.features[ids["candidates"]])
+    np.testing.assert_array_equal(
+        features[:, 15:].reshape(3, 10, 11), env.catalogue.features[ids["candidates"]]
+    )
     assert (ids["history"][:, :-2] == -1).all()
 
 
@@ -223,10 +257,13 @@ def test_rewards_are_swappable_objects():
         return rewards, info
 
     rewards, info = first_reward(FractionReward(lam=7.0))
-    np.testing.assert_allclose(rewards, info["fraction"] + 7.0 * info["liked"], rtol=1e-6)
+    np.testing.assert_allclose(
+        rewards, info["fraction"] + 7.0 * info["liked"], rtol=1e-6
+    )
     np.testing.assert_array_equal(first_reward("binary")[0], ~info["skipped"])
     np.testing.assert_array_equal(
-        first_reward(lambda f, liked, skipped: -skipped.astype(float))[0], -1.0 * info["skipped"]
+        first_reward(lambda f, liked, skipped: -skipped.astype(float))[0],
+        -1.0 * info["skipped"],
     )
 
 

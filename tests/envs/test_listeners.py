@@ -15,7 +15,11 @@ def catalogue():
     sound[0, 0], sound[1, 1], sound[2, 0] = 2.0, 1.0, -1.0
     direction = sound / np.linalg.norm(sound, axis=1, keepdims=True)
     return Catalogue(
-        np.zeros((3, 11), np.float32), sound, direction, np.array([0.0, 1.0, 0.0]), np.array(["a", "b", "c"])
+        np.zeros((3, 11), np.float32),
+        sound,
+        direction,
+        np.array([0.0, 1.0, 0.0]),
+        np.array(["a", "b", "c"]),
     )
 
 
@@ -34,13 +38,19 @@ def test_skip_probability_by_hand(catalogue):
     one = listener(catalogue, taste_strength=0.0, appeal_strength=0.0)
     assert one.skip_probability(np.array([1]))[0] == pytest.approx(expit(SKIP_LOGIT[0]))
     one.mood[0], one.restless[0] = 1, 0.3
-    assert one.skip_probability(np.array([1]))[0] == pytest.approx(expit(SKIP_LOGIT[1] + 0.3))
+    assert one.skip_probability(np.array([1]))[0] == pytest.approx(
+        expit(SKIP_LOGIT[1] + 0.3)
+    )
 
 
 def test_strong_taste_keeps_each_moods_average_skip_rate():
     draws = np.random.default_rng(0).normal(size=400_000)
     for sd in (0.0, 1.5, 3.0):
-        np.testing.assert_allclose([expit(m + sd * draws).mean() for m in _widened(sd)], expit(SKIP_LOGIT), atol=0.002)
+        np.testing.assert_allclose(
+            [expit(m + sd * draws).mean() for m in _widened(sd)],
+            expit(SKIP_LOGIT),
+            atol=0.002,
+        )
 
 
 def test_memory_after_two_songs_by_hand(catalogue):
@@ -83,27 +93,40 @@ def test_sound_map_is_white_and_ignores_key_and_mode():
     from rlrec.datasets import load_tracks
 
     catalogue = default_catalogue()
-    np.testing.assert_allclose(np.cov(catalogue.sound.T, bias=True), np.eye(5), atol=1e-6)
+    np.testing.assert_allclose(
+        np.cov(catalogue.sound.T, bias=True), np.eye(5), atol=1e-6
+    )
     tracks = load_tracks("generated")
     features = tracks.features.copy()
     features[:, [2, 4]] = 0.5
-    np.testing.assert_allclose(make_catalogue(replace(tracks, features=features)).sound, catalogue.sound, atol=1e-6)
+    np.testing.assert_allclose(
+        make_catalogue(replace(tracks, features=features)).sound,
+        catalogue.sound,
+        atol=1e-6,
+    )
 
 
 def test_a_crowd_without_focus_is_bit_for_bit_the_one_before(catalogue):
     luck = np.random.default_rng(3).random((8, 50))
-    plain, turned = Listeners(50, catalogue, Dials()), Listeners(50, catalogue, Dials(taste_towards=90.0))
+    plain, turned = (
+        Listeners(50, catalogue, Dials()),
+        Listeners(50, catalogue, Dials(taste_towards=90.0)),
+    )
     for many in (plain, turned):
         many.begin(np.arange(50), luck)
     normal = ndtri(np.clip(luck[:5], 1e-12, 1.0 - 1e-12)).T
-    np.testing.assert_array_equal(plain.taste, normal / np.linalg.norm(normal, axis=1, keepdims=True))
+    np.testing.assert_array_equal(
+        plain.taste, normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    )
     np.testing.assert_array_equal(plain.taste, turned.taste)
 
 
 def test_focus_leans_the_crowd_by_hand(catalogue):
     one = Listeners(1, catalogue, Dials(taste_focus=3.0, taste_towards=90.0))
     luck = np.full((8, 1), 0.5)
-    luck[0] = ndtr(4.0)  # a draw of 4 along the first axis, 0 along the others; the lean adds 3 along the second
+    luck[0] = ndtr(
+        4.0
+    )  # a draw of 4 along the first axis, 0 along the others; the lean adds 3 along the second
     one.begin(np.array([0]), luck)
     np.testing.assert_allclose(one.taste[0], [0.8, 0.6, 0, 0, 0], atol=1e-9)
 
@@ -119,7 +142,9 @@ def test_opposite_crowds_have_opposite_mean_tastes(catalogue):
     np.testing.assert_allclose([mean[0.0][1:], mean[180.0][1:]], 0.0, atol=0.02)
 
 
-@pytest.mark.parametrize("dial", [{"taste_focus": -1.0}, {"taste_focus": 11.0}, {"taste_towards": 400.0}])
+@pytest.mark.parametrize(
+    "dial", [{"taste_focus": -1.0}, {"taste_focus": 11.0}, {"taste_towards": 400.0}]
+)
 def test_dials_of_the_crowd_have_ranges(dial):
     with pytest.raises(ConfigError, match=next(iter(dial))):
         Dials(**dial)

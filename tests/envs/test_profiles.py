@@ -16,7 +16,8 @@ def test_named_users_with_five_genres():
 def test_expected_reward_by_hand():
     model = PROFILES["pop_lover"].model()
     np.testing.assert_allclose(
-        model.reward[0], [0.9 * 10 - 0.1, 0.4 * 3 - 0.6 * 2, 0.2 * 2 - 0.8 * 2, -1.6, 0.3 * 3 - 1.4]
+        model.reward[0],
+        [0.9 * 10 - 0.1, 0.4 * 3 - 0.6 * 2, 0.2 * 2 - 0.8 * 2, -1.6, 0.3 * 3 - 1.4],
     )
     assert (model.continues == 1).all()
     assert (PROFILES["generic"].model().reward == 0).all()
@@ -49,11 +50,17 @@ def test_with_rewards_changes_a_copy():
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: GenreProfile("x", np.array([0.5])), "one number for each of the 5 genres"),
+        (
+            lambda: GenreProfile("x", np.array([0.5])),
+            "one number for each of the 5 genres",
+        ),
         (lambda: GenreProfile("x", np.full(5, 1.5)), "like_probability"),
         (lambda: GenreProfile("x", np.full(5, np.nan)), "like_probability"),
         (lambda: GenreProfile("x", np.full(5, 0.5), boredom=2.0), "boredom is 2"),
-        (lambda: PROFILES["generic"].with_rewards(like={"Polka": 1}), "no genre 'Polka'"),
+        (
+            lambda: PROFILES["generic"].with_rewards(like={"Polka": 1}),
+            "no genre 'Polka'",
+        ),
         (lambda: from_history([0, 0], ["a", "b"]), "not all 0"),
         (lambda: from_history([1, -1], ["a", "b"]), ">= 0"),
         (lambda: from_history([1, 1], ["a", "b"], prior=0), "above 0"),

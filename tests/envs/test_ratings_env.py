@@ -35,14 +35,28 @@ def test_an_episode_by_hand():
     assert np.flatnonzero(env.allowed()[0]).tolist() == [0, 1, 2, 3]
     story = [(*env.step(np.array([item]))[:4],) for item in (1, 0, 2, 3)]
     assert [float(step[1][0]) for step in story] == [-0.5, 1.0, 0.0, -1.0]
-    assert [step[0]["history"].tolist()[0] for step in story] == [[5, 4], [4, 0], [4, 0], [4, 0]]
-    assert [bool(step[3][0]) for step in story] == [False, False, False, True]  # the log has no more
+    assert [step[0]["history"].tolist()[0] for step in story] == [
+        [5, 4],
+        [4, 0],
+        [4, 0],
+        [4, 0],
+    ]
+    assert [bool(step[3][0]) for step in story] == [
+        False,
+        False,
+        False,
+        True,
+    ]  # the log has no more
     assert not any(step[2][0] for step in story)  # nobody left: never terminated
 
 
 def test_no_item_pays_twice_and_known_ones_pay_nothing():
     env, _ = one_user()
-    assert [float(env.step(np.array([item]))[1][0]) for item in (0, 0, 5)] == [1.0, 0.0, 0.0]
+    assert [float(env.step(np.array([item]))[1][0]) for item in (0, 0, 5)] == [
+        1.0,
+        0.0,
+        0.0,
+    ]
 
 
 def test_nothing_unknown_is_worth_more_than_something_disliked_or_less_than_a_three():
@@ -58,7 +72,10 @@ def test_nothing_unknown_is_worth_more_than_something_disliked_or_less_than_a_th
 def test_the_time_limit_is_truncation():
     env, _ = one_user(length=2)
     ends = [env.step(np.array([item]))[2:4] for item in (0, 1)]
-    assert [(bool(t[0]), bool(c[0])) for t, c in ends] == [(False, False), (False, True)]
+    assert [(bool(t[0]), bool(c[0])) for t, c in ends] == [
+        (False, False),
+        (False, True),
+    ]
 
 
 def test_few_likes_are_padded_on_the_left():
@@ -75,7 +92,9 @@ def test_users_without_anything_left_never_come():
 
 
 def test_unknown_users_have_no_id():
-    assert RatingsBatch(1, known_users=False).reset(seed=0)[0]["user"].tolist() == [[-1]]
+    assert RatingsBatch(1, known_users=False).reset(seed=0)[0]["user"].tolist() == [
+        [-1]
+    ]
 
 
 def test_check_env_and_one_story():

@@ -15,7 +15,9 @@ def numbers(seeds, steps=1, count=1):
     )  # [steps, count, seeds]
 
 
-@pytest.mark.parametrize(("seeds", "steps", "count"), [(40_000, 1, 1), (1, 2_000, 20), (200, 20, 10)])
+@pytest.mark.parametrize(
+    ("seeds", "steps", "count"), [(40_000, 1, 1), (1, 2_000, 20), (200, 20, 10)]
+)
 def test_uniform_by_chi_square(seeds, steps, count):
     drawn = numbers(np.arange(seeds), steps, count).ravel()
     observed, _ = np.histogram(drawn, 50, (0, 1))
@@ -24,7 +26,11 @@ def test_uniform_by_chi_square(seeds, steps, count):
 
 def test_neighbouring_seeds_steps_and_places_are_uncorrelated():
     drawn = numbers(np.arange(20_000), steps=2, count=2)
-    for a, b in ((drawn[0, 0, :-1], drawn[0, 0, 1:]), (drawn[0, 0], drawn[1, 0]), (drawn[0, 0], drawn[0, 1])):
+    for a, b in (
+        (drawn[0, 0, :-1], drawn[0, 0, 1:]),
+        (drawn[0, 0], drawn[1, 0]),
+        (drawn[0, 0], drawn[0, 1]),
+    ):
         assert abs(np.corrcoef(a, b)[0, 1]) < 4 / np.sqrt(20_000)
 
 

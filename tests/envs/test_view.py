@@ -29,7 +29,9 @@ def test_averages_by_hand():
     """Lately: (.8 song 0 + 1 song 1) / 1.8; heard: song 0; skipped: song 1; then the last feedback, shares, place."""
     found = ListeningView(SONGS, "averages", history=3)(SEEN)
     lately = [0.8 / 1.8, 2.0 / 1.8]
-    np.testing.assert_allclose(found[0], [*lately, 1, 0, 0, 2, 0.1, 0, 1, 1 / 1.8, 0.5, 0.1], rtol=1e-5)
+    np.testing.assert_allclose(
+        found[0], [*lately, 1, 0, 0, 2, 0.1, 0, 1, 1 / 1.8, 0.5, 0.1], rtol=1e-5
+    )
     assert not found[1].any()
 
 
@@ -39,7 +41,9 @@ def test_a_belief_by_hand():
     taste = [5 / 9, 5 / 9, 0, 5 / 9, 0, 0, 10 / 12, 10 / 12]
     rest = [8 / 9, 8 / 12, 0.2 * 0.8, 0.2, 0.1, 0, 1, 1 / 1.8, 0.5, 0.1]
     np.testing.assert_allclose(found[0], [*taste, *rest], rtol=1e-5)
-    assert found[1].tolist() == [0] * 8 + [1, 1] + [0] * 8  # nothing heard: wholly unsure
+    assert (
+        found[1].tolist() == [0] * 8 + [1, 1] + [0] * 8
+    )  # nothing heard: wholly unsure
 
 
 def test_a_belief_against_scikit_learn():
@@ -55,17 +59,26 @@ def test_a_belief_against_scikit_learn():
     found = view(observations)
     for row in range(5):
         played = observations["history"][row] >= 0
-        z, feedback = songs[observations["history"][row][played]], observations["feedback"][row][played]
+        z, feedback = (
+            songs[observations["history"][row][played]],
+            observations["feedback"][row][played],
+        )
         heard = 1 - feedback[:, 2]
         memory = np.zeros(5)
         for one in z:
             memory = 0.8 * memory + 0.2 * one / np.linalg.norm(one)
-        reactions = np.column_stack([heard, feedback[:, 1], [0, *heard[:-1]], np.ones(len(z))])
+        reactions = np.column_stack(
+            [heard, feedback[:, 1], [0, *heard[:-1]], np.ones(len(z))]
+        )
         taste = 5 * Ridge(8.0, fit_intercept=False).fit(z, reactions).coef_.T  # [5, 4]
         unsure = 8 * np.diag(np.linalg.inv(z.T @ z + 8 * np.eye(5)))
-        np.testing.assert_allclose(found[row, :30], [*taste.ravel(), *unsure, *memory], atol=1e-4)
+        np.testing.assert_allclose(
+            found[row, :30], [*taste.ravel(), *unsure, *memory], atol=1e-4
+        )
     np.testing.assert_allclose(found[:, 25:30], env.listeners.memory, atol=1e-5)
-    np.testing.assert_array_equal(found[:, 30:], ListeningView(songs, "averages")(observations)[:, 15:])
+    np.testing.assert_array_equal(
+        found[:, 30:], ListeningView(songs, "averages")(observations)[:, 15:]
+    )
 
 
 def test_averages_against_a_loop():
@@ -79,7 +92,11 @@ def test_averages_against_a_loop():
         for row in range(5):
             pairs = [
                 (song, *feedback)
-                for song, feedback in zip(observations["history"][row], observations["feedback"][row], strict=True)
+                for song, feedback in zip(
+                    observations["history"][row],
+                    observations["feedback"][row],
+                    strict=True,
+                )
                 if song >= 0
             ]
             fading = [0.8**age for age in range(len(pairs))][::-1]
@@ -87,9 +104,21 @@ def test_averages_against_a_loop():
             where = np.array([songs[pair[0]] for pair in pairs]).reshape(-1, 5)
             expected = []
             for weights in (np.array(fading), 1 - skips, skips):
-                expected += list(weights @ where / weights.sum()) if weights.sum() else [0.0] * 5
-            expected += [*pairs[-1][1:], fading @ skips / sum(fading), skips.mean()] if pairs else [0.0] * 5
-            np.testing.assert_allclose(found[row], [*expected, observations["position"][row, 0] / 20], atol=1e-5)
+                expected += (
+                    list(weights @ where / weights.sum())
+                    if weights.sum()
+                    else [0.0] * 5
+                )
+            expected += (
+                [*pairs[-1][1:], fading @ skips / sum(fading), skips.mean()]
+                if pairs
+                else [0.0] * 5
+            )
+            np.testing.assert_allclose(
+                found[row],
+                [*expected, observations["position"][row, 0] / 20],
+                atol=1e-5,
+            )
 
 
 def test_only_so_many_songs_count():

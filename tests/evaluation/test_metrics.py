@@ -35,12 +35,17 @@ def twin_ndcg(hits, n_relevant, k):
 def test_by_hand():
     hits, relevant = [[1, 0, 1]], [3]
     assert precision_at_k(hits)[0] == pytest.approx(0.667, abs=5e-4)
-    assert ndcg_at_k(hits, relevant)[0] == pytest.approx(1.5 / (1 + 1 / math.log2(3) + 0.5))
+    assert ndcg_at_k(hits, relevant)[0] == pytest.approx(
+        1.5 / (1 + 1 / math.log2(3) + 0.5)
+    )
     assert ndcg_at_k(hits, relevant)[0] == pytest.approx(0.704, abs=5e-4)
     assert ndcg_of_the_list(hits)[0] == pytest.approx(0.920, abs=5e-4)
     assert recall_at_k(hits, relevant)[0] == pytest.approx(2 / 3)
     assert recall_at_k(hits, relevant, 2)[0] == pytest.approx(1 / 3)
-    assert (hit_rate(hits)[0], reciprocal_rank([[0, 0, 1]])[0]) == (1.0, pytest.approx(1 / 3))
+    assert (hit_rate(hits)[0], reciprocal_rank([[0, 0, 1]])[0]) == (
+        1.0,
+        pytest.approx(1 / 3),
+    )
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,14 +53,31 @@ def test_by_hand():
 def test_twins(hits, data):
     users, places = hits.shape
     k = data.draw(st.integers(1, places))
-    relevant = hits.sum(axis=1) + data.draw(arrays(np.int64, users, elements=st.integers(0, 9)))
-    twins = [twin_ndcg(row, int(n), k) for row, n in zip(hits.tolist(), relevant, strict=True)]
+    relevant = hits.sum(axis=1) + data.draw(
+        arrays(np.int64, users, elements=st.integers(0, 9))
+    )
+    twins = [
+        twin_ndcg(row, int(n), k)
+        for row, n in zip(hits.tolist(), relevant, strict=True)
+    ]
     np.testing.assert_allclose(ndcg_at_k(hits, relevant, k), twins)
-    firsts = [row[:k].index(True) + 1 if True in row[:k] else math.inf for row in hits.tolist()]
-    np.testing.assert_allclose(reciprocal_rank(hits, k), [1 / first for first in firsts])
-    np.testing.assert_allclose(hit_rate(hits, k), [float(first <= k) for first in firsts])
-    np.testing.assert_allclose(precision_at_k(hits, k), [sum(row[:k]) / k for row in hits.tolist()])
-    recalls = [sum(row[:k]) / n if n else 0.0 for row, n in zip(hits.tolist(), relevant.tolist(), strict=True)]
+    firsts = [
+        row[:k].index(True) + 1 if True in row[:k] else math.inf
+        for row in hits.tolist()
+    ]
+    np.testing.assert_allclose(
+        reciprocal_rank(hits, k), [1 / first for first in firsts]
+    )
+    np.testing.assert_allclose(
+        hit_rate(hits, k), [float(first <= k) for first in firsts]
+    )
+    np.testing.assert_allclose(
+        precision_at_k(hits, k), [sum(row[:k]) / k for row in hits.tolist()]
+    )
+    recalls = [
+        sum(row[:k]) / n if n else 0.0
+        for row, n in zip(hits.tolist(), relevant.tolist(), strict=True)
+    ]
     np.testing.assert_allclose(recall_at_k(hits, relevant, k), recalls)
 
 
@@ -67,7 +89,9 @@ def test_ranges_and_order(hits, more):
     ndcg = ndcg_at_k(hits, relevant)
     assert ((ndcg >= 0) & (ndcg <= 1)).all()
     assert (ndcg_at_k(best_first, relevant) >= ndcg - 1e-12).all()
-    assert (np.nan_to_num(ndcg_of_the_list(hits), nan=1.0) >= ndcg - 1e-12).all()  # the forgiving variant
+    assert (
+        np.nan_to_num(ndcg_of_the_list(hits), nan=1.0) >= ndcg - 1e-12
+    ).all()  # the forgiving variant
 
 
 def test_mutation_worst_first_changes_ndcg():
@@ -109,7 +133,10 @@ def test_overlap_twin():
     lists = np.array([rng.choice(12, 5, replace=False) for _ in range(9)])
     lists[0, 3:] = -1
     pairs = [(a, b) for a in range(9) for b in range(a)]
-    shared = [len((set(lists[a].tolist()) & set(lists[b].tolist())) - {-1}) / 5 for a, b in pairs]
+    shared = [
+        len((set(lists[a].tolist()) & set(lists[b].tolist())) - {-1}) / 5
+        for a, b in pairs
+    ]
     assert between_user_overlap(lists) == pytest.approx(np.mean(shared))
 
 
@@ -138,9 +165,13 @@ def test_average_precision_is_scikit_learns_where_everything_is_ranked():
 
     rng = np.random.default_rng(0)
     relevant = rng.random((40, 12)) < 0.3
-    relevant[:, 5] = True  # scikit-learn has no figure for a user without a relevant item
+    relevant[:, 5] = (
+        True  # scikit-learn has no figure for a user without a relevant item
+    )
     expected = [average_precision_score(row, -np.arange(12)) for row in relevant]
-    np.testing.assert_allclose(metrics.average_precision(relevant, relevant.sum(axis=1)), expected)
+    np.testing.assert_allclose(
+        metrics.average_precision(relevant, relevant.sum(axis=1)), expected
+    )
 
 
 def test_average_precision_divides_by_what_k_places_could_hold():
@@ -153,7 +184,10 @@ def test_diversity_is_the_mean_over_pairs():
     from sklearn.metrics.pairwise import cosine_distances
 
     rng = np.random.default_rng(0)
-    vectors, lists = rng.normal(size=(30, 4)), np.array([rng.permutation(30)[:6] for _ in range(20)])
+    vectors, lists = (
+        rng.normal(size=(30, 4)),
+        np.array([rng.permutation(30)[:6] for _ in range(20)]),
+    )
     lists[0, 3:], lists[1, 1:] = -1, -1
     vectors[7] = 0.0
     lists[2, 0] = 7 if 7 not in lists[2] else lists[2, 0]
@@ -169,7 +203,9 @@ def test_diversity_is_the_mean_over_pairs():
 def test_novelty_is_the_mean_of_bits():
     counts = np.array([3, 0, 1])  # with the ones added: 4, 1, 2 of 7
     expected = [-(np.log2(4 / 7) + np.log2(1 / 7)) / 2, -np.log2(2 / 7), 0.0]
-    np.testing.assert_allclose(metrics.novelty([[0, 1], [2, -1], [-1, -1]], counts), expected)
+    np.testing.assert_allclose(
+        metrics.novelty([[0, 1], [2, -1], [-1, -1]], counts), expected
+    )
 
 
 @pytest.mark.parametrize("call", [

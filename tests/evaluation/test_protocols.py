@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rlrec.agents.collaborative import (
+from rlrec.collaborative.recommenders import (
     EASE,
     BiasedMF,
     BiasesPlusEASE,
@@ -40,7 +40,10 @@ from rlrec.evaluation.protocols import (
 
 SPLITS = {
     "rerank, time": (lambda r: split_rerank(r), rerank),
-    "rerank, random": (lambda r: split_rerank(r, "random", np.random.default_rng(0)), rerank),
+    "rerank, random": (
+        lambda r: split_rerank(r, "random", np.random.default_rng(0)),
+        rerank,
+    ),
     "session": (lambda r: split_session(r, np.random.default_rng(0)), session),
     "next_item, point": (lambda r: split_next_item(r), next_item),
     "next_item, user": (lambda r: split_next_item(r, "user"), next_item),
@@ -61,7 +64,9 @@ class Lookup:
     """A leak as published: a user's vector looked up, whatever it was trained on. No folding in, no fingerprint."""
 
     def fit(self, ratings: Ratings):
-        left, size, right = np.linalg.svd(rating_matrix(ratings).toarray() >= 4, full_matrices=False)
+        left, size, right = np.linalg.svd(
+            rating_matrix(ratings).toarray() >= 4, full_matrices=False
+        )
         self.table = (left[:, :60] * size[:60]) @ right[:60]
         return self
 
@@ -77,10 +82,14 @@ class LookupWithKeys(Lookup):
 
 def rows(part: Ratings, user: int) -> list[tuple[int, float]]:
     mine = part.users == user
-    return list(zip(part.items[mine].tolist(), part.ratings[mine].tolist(), strict=True))
+    return list(
+        zip(part.items[mine].tolist(), part.ratings[mine].tolist(), strict=True)
+    )
 
 
-def twin(split: Split, scorer, k: int, whole_catalogue: bool) -> tuple[list[list[int]], list[int]]:
+def twin(
+    split: Split, scorer, k: int, whole_catalogue: bool
+) -> tuple[list[list[int]], list[int]]:
     """One user at a time, with lists and sets: recommended ids, and hits."""
     lists, hits = [], []
     known = rating_matrix(split.known)
@@ -88,7 +97,9 @@ def twin(split: Split, scorer, k: int, whole_catalogue: bool) -> tuple[list[list
         scores = scorer(np.array([user]), known[user])[0]
         known_items = {item for item, _ in rows(split.known, user)}
         held_out = dict(rows(split.held_out, user))
-        pool = set(range(len(scores))) - known_items if whole_catalogue else set(held_out)
+        pool = (
+            set(range(len(scores))) - known_items if whole_catalogue else set(held_out)
+        )
         ranked = sorted(pool, key=lambda item: (-scores[item], item))[:k]
         lists.append(ranked + [-1] * (k - len(ranked)))
         hits.append(sum(held_out.get(item, 0.0) >= 4 for item in ranked))
@@ -102,19 +113,34 @@ def test_rerank_split_by_time(ratings):
     held = np.bincount(split.held_out.users)
     assert held.tolist() == [-(-int(n) // 5) for n in count]  # a fifth, rounded up
     more = np.bincount(split_rerank(ratings, share=0.55).held_out.users)
-    assert set(more[count == 20]) == {11}  # 0.55 x 20 is 11.000000000000002 in floating point
+    assert set(more[count == 20]) == {
+        11
+    }  # 0.55 x 20 is 11.000000000000002 in floating point
     assert len(split.train) + len(split.held_out) == len(ratings)
     for user in range(0, ratings.n_users, 37):
-        assert rows(split.train, user) + rows(split.held_out, user) == rows(ratings, user)
+        assert rows(split.train, user) + rows(split.held_out, user) == rows(
+            ratings, user
+        )
     assert split.known.items.tolist() == split.train.items.tolist()
 
 
 def test_rerank_split_at_random(ratings):
-    first, again = (split_rerank(ratings, "random", np.random.default_rng(4)) for _ in range(2))
+    first, again = (
+        split_rerank(ratings, "random", np.random.default_rng(4)) for _ in range(2)
+    )
     other = split_rerank(ratings, "random", np.random.default_rng(5))
-    assert first.held_out.items.tolist() == again.held_out.items.tolist() != other.held_out.items.tolist()
-    assert np.bincount(first.held_out.users).tolist() == np.bincount(split_rerank(ratings).held_out.users).tolist()
-    assert not np.isin(interaction_keys(first.held_out), interaction_keys(first.train)).any()
+    assert (
+        first.held_out.items.tolist()
+        == again.held_out.items.tolist()
+        != other.held_out.items.tolist()
+    )
+    assert (
+        np.bincount(first.held_out.users).tolist()
+        == np.bincount(split_rerank(ratings).held_out.users).tolist()
+    )
+    assert not np.isin(
+        interaction_keys(first.held_out), interaction_keys(first.train)
+    ).any()
     place = np.concatenate([np.isin(ratings.items[ratings.users == u], first.held_out.items[first.held_out.users == u])
                             .nonzero()[0] / (ratings.users == u).sum() for u in range(100)])  # fmt: skip
     assert abs(place.mean() - 0.5) < 0.03  # early and late alike
@@ -138,13 +164,19 @@ def test_next_item_split_at_a_point(ratings):
     assert np.bincount(split.held_out.users).max() == 1
     user, item = int(split.held_out.users[0]), int(split.held_out.items[0])
     moment = split.train.timestamps.max()
-    later = (ratings.users == user) & (ratings.timestamps > moment) & (ratings.ratings >= 4)
+    later = (
+        (ratings.users == user) & (ratings.timestamps > moment) & (ratings.ratings >= 4)
+    )
     assert ratings.items[later][0] == item
 
 
 def test_next_item_split_by_user(ratings):
     split = split_next_item(ratings, "user")
-    for user, item in zip(split.held_out.users[:20].tolist(), split.held_out.items[:20].tolist(), strict=True):
+    for user, item in zip(
+        split.held_out.users[:20].tolist(),
+        split.held_out.items[:20].tolist(),
+        strict=True,
+    ):
         everything = rows(ratings, user)
         last = max(i for i, (_, rating) in enumerate(everything) if rating >= 4)
         assert everything[last][0] == item
@@ -179,7 +211,9 @@ def test_protocol_against_its_twin(name, ratings):
     assert found.recommended.tolist() == lists
     assert found.hits.sum(axis=1).tolist() == hits
     liked = split.held_out.users[split.held_out.ratings >= 4]
-    assert found.n_relevant.tolist() == [int((liked == user).sum()) for user in split.users]
+    assert found.n_relevant.tolist() == [
+        int((liked == user).sum()) for user in split.users
+    ]
     assert not found.leak_checked
 
 
@@ -190,7 +224,9 @@ def test_rerank_by_hand(ratings):
     small = replace(ratings, users=ratings.users[first], items=np.arange(10, dtype=np.int32),
                     ratings=np.array([3] * 8 + [2, 5.0]), timestamps=np.arange(10))  # fmt: skip
     split = split_rerank(small)
-    by_number = rerank(split, lambda users, known: -np.arange(known.shape[1])[None, :] * 1.0, 5)
+    by_number = rerank(
+        split, lambda users, known: -np.arange(known.shape[1])[None, :] * 1.0, 5
+    )
     assert by_number.recommended.tolist() == [[8, 9, -1, -1, -1]]
     figures = {name: float(values[0]) for name, values in by_number.figures(5).items()}
     assert figures["P@5"] == 0.2
@@ -202,13 +238,19 @@ def test_equal_scores_are_ranked_by_item_number_not_by_time(ratings):
     split = split_rerank(ratings)
     level = rerank(split, lambda users, known: np.zeros(known.shape), 3)
     user = int(split.users[4])
-    assert level.recommended[4].tolist() == sorted(item for item, _ in rows(split.held_out, user))[:3]
+    assert (
+        level.recommended[4].tolist()
+        == sorted(item for item, _ in rows(split.held_out, user))[:3]
+    )
 
 
 def test_mutation_worst_first(ratings):
     split = split_rerank(ratings)
     model = BiasesPlusEASE().fit(split.train)
-    best, worst = rerank(split, model, 5), rerank(split, lambda users, known: -model(users, known), 5)
+    best, worst = (
+        rerank(split, model, 5),
+        rerank(split, lambda users, known: -model(users, known), 5),
+    )
     assert best.means([5])["P@5"] > worst.means([5])["P@5"] + 0.05
     turned = ndcg_at_k(best.hits[:, ::-1], best.n_relevant)
     assert turned.mean() < best.means([5])["NDCG@5"] - 0.005
@@ -219,7 +261,9 @@ def test_oracle_is_never_passed(ratings):
         split = make(ratings)
         top = protocol(split, oracle(split), 5)
         assert top.figures(5)["NDCG@5"][top.n_relevant > 0].min() == pytest.approx(1.0)
-        assert (top.hits.sum(axis=1) >= protocol(split, scatter, 5).hits.sum(axis=1)).all()
+        assert (
+            top.hits.sum(axis=1) >= protocol(split, scatter, 5).hits.sum(axis=1)
+        ).all()
 
 
 def test_feedback_reveals_one_rating_a_place(ratings):
@@ -235,8 +279,12 @@ def test_feedback_reveals_one_rating_a_place(ratings):
     assert found.recommended.tolist() == rerank(split, scatter, 3).recommended.tolist()
     truth = dict(rows(split.held_out, 0))
     assert [row.nnz for row in asked] == [asked[0].nnz + i for i in range(3)]
-    assert asked[2].indices[-2:].tolist() == found.recommended[0, :2].tolist()  # in the order they were shown
-    assert asked[2].data[-2:].tolist() == [truth[item] for item in found.recommended[0, :2].tolist()]
+    assert (
+        asked[2].indices[-2:].tolist() == found.recommended[0, :2].tolist()
+    )  # in the order they were shown
+    assert asked[2].data[-2:].tolist() == [
+        truth[item] for item in found.recommended[0, :2].tolist()
+    ]
 
 
 def test_feedback_can_change_the_list(ratings):
@@ -268,7 +316,15 @@ def test_means_name_coverage_and_the_collapse_alarm(ratings):
     everybody, personal = found["popularity"].means(), found["EASE"].means()
     assert everybody["overlap@10"] > 0.6 > personal["overlap@10"]
     assert everybody["coverage@10"] < personal["coverage@10"]
-    assert set(everybody) >= {"P@5", "R@5", "NDCG@5", "hit@5", "MRR@5", "list-NDCG@5", "P@10"}
+    assert set(everybody) >= {
+        "P@5",
+        "R@5",
+        "NDCG@5",
+        "hit@5",
+        "MRR@5",
+        "list-NDCG@5",
+        "P@10",
+    }
 
 
 # -- leaks -----------------------------------------------------------------------------------------------
@@ -297,10 +353,19 @@ def test_planted_leak_is_caught(name, ratings):
 def test_one_held_out_interaction_is_enough(ratings):
     split = split_rerank(ratings)
     pair = ratings.users.astype(np.int64) * ratings.n_items + ratings.items
-    mask = np.isin(pair, split.train.users.astype(np.int64) * ratings.n_items + split.train.items)
+    mask = np.isin(
+        pair, split.train.users.astype(np.int64) * ratings.n_items + split.train.items
+    )
     mask[np.flatnonzero(~mask)[17]] = True
-    nearly = replace(ratings, users=ratings.users[mask], items=ratings.items[mask], ratings=ratings.ratings[mask])
-    with pytest.raises(ConfigError, match="1 interactions outside of training, 1 of them held out"):
+    nearly = replace(
+        ratings,
+        users=ratings.users[mask],
+        items=ratings.items[mask],
+        ratings=ratings.ratings[mask],
+    )
+    with pytest.raises(
+        ConfigError, match="1 interactions outside of training, 1 of them held out"
+    ):
         check_no_leak(EASE().fit(nearly), split)
 
 
@@ -333,7 +398,9 @@ def real(name: str) -> Ratings:
 
 
 def precision(split, models, k=5):
-    found = {"oracle": rerank(split, oracle(split), k)} | compare(rerank, split, models, k)
+    found = {"oracle": rerank(split, oracle(split), k)} | compare(
+        rerank, split, models, k
+    )
     return {name: result.means([k])[f"P@{k}"] for name, result in found.items()}
 
 
@@ -343,37 +410,67 @@ def baselines(ease: float, blend: float):
         "count": PopularityByCount(),
         "mean": PopularityByMean(),
         "EASE": EASE(EASEConfig(ease)),
-        "biases + 2 x EASE": BiasesPlusEASE(BiasesPlusEASEConfig(ease=EASEConfig(blend))),
+        "biases + 2 x EASE": BiasesPlusEASE(
+            BiasesPlusEASEConfig(ease=EASEConfig(blend))
+        ),
     }
 
 
 def test_rerank_on_movielens_100k_by_time():
-    given = {"random": 0.537, "count": 0.638, "mean": 0.666, "EASE": 0.668, "biases + 2 x EASE": 0.681, "oracle": 0.833}
-    assert precision(split_rerank(real("ml-100k")), baselines(500.0, 100.0)) == pytest.approx(given, abs=0.004)
+    given = {
+        "random": 0.537,
+        "count": 0.638,
+        "mean": 0.666,
+        "EASE": 0.668,
+        "biases + 2 x EASE": 0.681,
+        "oracle": 0.833,
+    }
+    assert precision(
+        split_rerank(real("ml-100k")), baselines(500.0, 100.0)
+    ) == pytest.approx(given, abs=0.004)
 
 
 def test_rerank_on_movielens_100k_at_random():
     """Figures of one random split differ from another's by .004 to .01 (standard deviation over seeds)."""
-    given = {"random": 0.578, "count": 0.686, "mean": 0.718, "EASE": 0.724, "biases + 2 x EASE": 0.733, "oracle": 0.873}
+    given = {
+        "random": 0.578,
+        "count": 0.686,
+        "mean": 0.718,
+        "EASE": 0.724,
+        "biases + 2 x EASE": 0.733,
+        "oracle": 0.873,
+    }
     split = split_rerank(real("ml-100k"), "random", np.random.default_rng(0))
     assert precision(split, baselines(500.0, 100.0)) == pytest.approx(given, abs=0.015)
 
 
-slow = pytest.mark.skipif(not os.environ.get("RLREC_SLOW"), reason="about a minute: set RLREC_SLOW=1 to run this")
+slow = pytest.mark.skipif(
+    not os.environ.get("RLREC_SLOW"),
+    reason="about a minute: set RLREC_SLOW=1 to run this",
+)
 
 
 @slow
 def test_rerank_on_movielens_1m():
     ratings = real("ml-1m")
     split = split_rerank(ratings)
-    given = {"random": 0.591, "count": 0.693, "mean": 0.732, "EASE": 0.724, "biases + 2 x EASE": 0.746, "oracle": 0.914}
+    given = {
+        "random": 0.591,
+        "count": 0.693,
+        "mean": 0.732,
+        "EASE": 0.724,
+        "biases + 2 x EASE": 0.746,
+        "oracle": 0.914,
+    }
     assert precision(split, baselines(500.0, 500.0)) == pytest.approx(given, abs=0.004)
     assert precision(split, {"MF": BiasedMF()})["MF"] > 0.757
     assert precision(split, {"count": PopularityByCount()}, 10) == pytest.approx(
         {"count": 0.607, "oracle": 0.775}, abs=0.003
     )
     paper = rerank(split, PopularityByCount().fit(split.train)).means()
-    assert (paper["list-NDCG@5"], paper["list-NDCG@10"]) == pytest.approx((0.8875, 0.8745), abs=0.002)
+    assert (paper["list-NDCG@5"], paper["list-NDCG@10"]) == pytest.approx(
+        (0.8875, 0.8745), abs=0.002
+    )
 
 
 @slow
@@ -388,9 +485,29 @@ def test_session_on_movielens_1m():
         "PureSVD-10": PureSVD(),
         "item-kNN": ItemKNN(),
     }
-    found = {name: result.means() for name, result in compare(session, split, models).items()}
-    given = {"random": 0.021, "mean": 0.200, "count": 0.350, "EASE": 0.379, "PureSVD-10": 0.405, "item-kNN": 0.425}
-    assert {name: figures["P@5"] for name, figures in found.items()} == pytest.approx(given, abs=0.004)
-    given = {"random": 0.024, "mean": 0.191, "count": 0.324, "EASE": 0.348, "PureSVD-10": 0.367, "item-kNN": 0.396}
-    assert {name: figures["P@10"] for name, figures in found.items()} == pytest.approx(given, abs=0.004)
+    found = {
+        name: result.means() for name, result in compare(session, split, models).items()
+    }
+    given = {
+        "random": 0.021,
+        "mean": 0.200,
+        "count": 0.350,
+        "EASE": 0.379,
+        "PureSVD-10": 0.405,
+        "item-kNN": 0.425,
+    }
+    assert {name: figures["P@5"] for name, figures in found.items()} == pytest.approx(
+        given, abs=0.004
+    )
+    given = {
+        "random": 0.024,
+        "mean": 0.191,
+        "count": 0.324,
+        "EASE": 0.348,
+        "PureSVD-10": 0.367,
+        "item-kNN": 0.396,
+    }
+    assert {name: figures["P@10"] for name, figures in found.items()} == pytest.approx(
+        given, abs=0.004
+    )
     assert found["item-kNN"]["NDCG@5"] == pytest.approx(0.432, abs=0.002)

@@ -16,20 +16,35 @@ def test_return_by_hand():
     env = GenreBatch(2, user=CERTAIN, session_length=3)
     jazz = TablePolicy(np.tile([0, 0, 1.0, 0, 0], (5, 1)))
     assert simulate(env, jazz, seed=0).tolist() == [9.0, 9.0]
-    np.testing.assert_allclose(simulate(env, jazz, seed=0, discount=0.9), 3 * (1 + 0.9 + 0.81))
+    np.testing.assert_allclose(
+        simulate(env, jazz, seed=0, discount=0.9), 3 * (1 + 0.9 + 0.81)
+    )
 
 
 def test_one_session_each_and_no_more():
     """Sessions of unequal length: what comes after a row's end is not counted."""
-    leaver = GenreProfile("leaver", np.full(5, 0.5), dislike_reward=np.zeros(5), leave_probability=np.ones(5))
-    returns = simulate(GenreBatch(20_000, user=leaver, session_length=100), TablePolicy(np.eye(5)), seed=0)
-    assert returns.mean() == pytest.approx(1.0, abs=0.05)  # likes before the first dislike: geometric, mean 1
+    leaver = GenreProfile(
+        "leaver",
+        np.full(5, 0.5),
+        dislike_reward=np.zeros(5),
+        leave_probability=np.ones(5),
+    )
+    returns = simulate(
+        GenreBatch(20_000, user=leaver, session_length=100),
+        TablePolicy(np.eye(5)),
+        seed=0,
+    )
+    assert returns.mean() == pytest.approx(
+        1.0, abs=0.05
+    )  # likes before the first dislike: geometric, mean 1
 
 
 def test_interval_is_scipys_students_t():
     values = [3.1, 2.7, 4.4, 3.9]
     low, high = stats.t.interval(0.9, 3, loc=np.mean(values), scale=stats.sem(values))
-    assert mean_interval(values, confidence=0.9) == pytest.approx((np.mean(values), low, high), rel=1e-12)
+    assert mean_interval(values, confidence=0.9) == pytest.approx(
+        (np.mean(values), low, high), rel=1e-12
+    )
     assert mean_interval([5.0, 5.0]) == (5.0, 5.0, 5.0)
 
 
@@ -47,7 +62,10 @@ def test_interval_narrows_with_less_confidence():
     assert wide.low < narrow.low < narrow.mean < narrow.high < wide.high
 
 
-@pytest.mark.parametrize("values", [[], [1.0], [1.0, np.nan], [1.0, np.inf], [[1.0, 2.0]], [[1.0], [2.0]], 3.0])
+@pytest.mark.parametrize(
+    "values",
+    [[], [1.0], [1.0, np.nan], [1.0, np.inf], [[1.0, 2.0]], [[1.0], [2.0]], 3.0],
+)
 def test_too_little_for_an_interval(values):
     with pytest.raises(ConfigError, match="2 finite numbers"):
         mean_interval(values)
@@ -69,7 +87,9 @@ def played(skipped, liked, alive):
 
 def test_what_a_session_shows_by_hand():
     """One hears, skips, likes; the other skips, and its session is over after two songs, unliked."""
-    one = played([[0, 1], [1, 0], [0, 0]], [[0, 0], [0, 0], [1, 0]], [[1, 1], [1, 1], [1, 0]])
+    one = played(
+        [[0, 1], [1, 0], [0, 0]], [[0, 0], [0, 0], [1, 0]], [[1, 1], [1, 1], [1, 0]]
+    )
     assert one.heard().tolist() == [2, 1]
     assert one.lengths().tolist() == [3, 2]
     assert one.first_like().tolist() == [3, 3]  # the second: not in its two
@@ -93,7 +113,9 @@ def test_play_and_simulate_tell_one_story():
     env = ListeningBatch(50, action="song", observe="ids")
     policy = PopularityPolicy(env.catalogue.appeal)
     one = play(env, policy, seed=7)
-    np.testing.assert_allclose(one.returns(0.9), simulate(env, policy, seed=7, discount=0.9))
+    np.testing.assert_allclose(
+        one.returns(0.9), simulate(env, policy, seed=7, discount=0.9)
+    )
     assert np.array_equal(one.returns(), one.heard())  # reward "binary"
     assert set(one.lengths()) <= set(range(10, 21))
     assert not one.liked[one.skipped].any()

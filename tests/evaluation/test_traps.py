@@ -12,28 +12,35 @@ import numpy as np
 import pytest
 from ratings_samples import RATINGS, made
 
-from rlrec import retrieval
-from rlrec.agents import collaborative, ddpg, drr, ppo
-from rlrec.agents.collaborative import PopularityByCount
+from rlrec.agents import ddpg, ppo, retrieval
+from rlrec.agents import ddpg_networks as actor_critic
 from rlrec.agents.ddpg import DDPG, DDPGConfig
+from rlrec.agents.ddpg_networks import Learner, Networks
+from rlrec.agents.ddpg_states import STATES, State, make_state
 from rlrec.agents.dqn import DQN, DQNConfig
-from rlrec.agents.drr import DRR
-from rlrec.agents.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.agents.ppo import PPO, PPOConfig
+from rlrec.agents.ppo_networks import gae
 from rlrec.agents.qlearning import QLearning, QLearningConfig
-from rlrec.agents.vectors import make_vectors
+from rlrec.agents.replay import PrioritisedReplay, PriorityConfig
+from rlrec.collaborative import drr
+from rlrec.collaborative import recommenders as collaborative
+from rlrec.collaborative.drr import DRR
+from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
+from rlrec.collaborative.recommenders import PopularityByCount
+from rlrec.collaborative.vectors import make_vectors
 from rlrec.datasets import Ratings
-from rlrec.datasets.interactions import rating_matrix, subset
-from rlrec.envs import BinaryReward, GenreBatch, ListeningBatch, RatingsBatch, default_catalogue
+from rlrec.datasets.matrices import rating_matrix, subset
+from rlrec.envs import (
+    BinaryReward,
+    GenreBatch,
+    ListeningBatch,
+    RatingsBatch,
+    default_catalogue,
+)
 from rlrec.envs.batch import BatchEnv
 from rlrec.errors import ConfigError
 from rlrec.evaluation import check_no_leak, metrics, protocols, rerank, split_rerank
-from rlrec.nn import actor_critic
-from rlrec.nn.actor_critic import Learner, Networks
 from rlrec.nn.backend import tf
-from rlrec.nn.policy_gradient import gae
-from rlrec.nn.states import STATES, State, make_state
-from rlrec.replay import PrioritisedReplay, PriorityConfig
 
 Patch = pytest.MonkeyPatch
 SMALL = DDPGConfig(
@@ -54,15 +61,29 @@ def eagerly():
 # -- lists: order, divisor, ideal ------------------------------------------------------------------------
 def judged(k: int, *stars: list[int]) -> protocols.Result:
     """Users to whom items 0, 1, .. are recommended, which they rate with ``stars``; four users know item 9."""
-    rows = [(user, item, star) for user, row in enumerate(stars) for item, star in enumerate(row)]
+    rows = [
+        (user, item, star)
+        for user, row in enumerate(stars)
+        for item, star in enumerate(row)
+    ]
     train = made(range(4), [9] * 4, [3] * 4, n_users=4, n_items=10)
-    split = protocols.Split("hand", train, train, made(*zip(*rows, strict=True), 4, 10), np.arange(len(stars)))
-    return rerank(split, lambda users, known: -np.ones((len(users), 1)) * np.arange(10), k)
+    split = protocols.Split(
+        "hand",
+        train,
+        train,
+        made(*zip(*rows, strict=True), 4, 10),
+        np.arange(len(stars)),
+    )
+    return rerank(
+        split, lambda users, known: -np.ones((len(users), 1)) * np.arange(10), k
+    )
 
 
 def listed_by_popularity() -> Any:
     """Items 0, 1, 2 are liked by three, two users and one."""
-    model = PopularityByCount().fit(made([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0], [5] * 6, n_items=4))
+    model = PopularityByCount().fit(
+        made([0, 0, 0, 1, 1, 2], [0, 1, 2, 0, 1, 0], [5] * 6, n_items=4)
+    )
     return model.recommend(rating_matrix(made([0], [3], [1], n_items=4)), 3)[0]
 
 
@@ -74,13 +95,20 @@ def listed_by_the_actor() -> Any:
 def worst_first(module: Any, name: str) -> Callable[[Patch], None]:
     """The right items in the wrong order, as the public code lists them."""
     right = getattr(module, name)
-    return lambda patch: patch.setattr(module, name, lambda *arguments: right(*arguments)[:, ::-1])
+    return lambda patch: patch.setattr(
+        module, name, lambda *arguments: right(*arguments)[:, ::-1]
+    )
 
 
 def over_the_places_filled(patch: Patch) -> None:
     def means(self: Any, ks: Any) -> dict[str, float]:
         filled = (self.recommended >= 0).sum(axis=1)
-        return {f"P@{k}": float((self.hits[:, :k].sum(axis=1) / np.minimum(filled, k)).mean()) for k in ks}
+        return {
+            f"P@{k}": float(
+                (self.hits[:, :k].sum(axis=1) / np.minimum(filled, k)).mean()
+            )
+            for k in ks
+        }
 
     patch.setattr(protocols.Result, "means", means)
 
@@ -88,12 +116,18 @@ def over_the_places_filled(patch: Patch) -> None:
 def over_all_users(patch: Patch) -> None:
     """The sum over the users evaluated, divided by the users there are."""
     right = metrics.precision_at_k
-    patch.setattr(metrics, "precision_at_k", lambda hits, k: right(hits, k) * len(hits) / 4)
+    patch.setattr(
+        metrics, "precision_at_k", lambda hits, k: right(hits, k) * len(hits) / 4
+    )
 
 
 def ideal_of_the_hits(patch: Patch) -> None:
     right = metrics.ndcg_at_k
-    patch.setattr(metrics, "ndcg_at_k", lambda hits, relevant, k=None: right(hits, hits.sum(axis=1), k))
+    patch.setattr(
+        metrics,
+        "ndcg_at_k",
+        lambda hits, relevant, k=None: right(hits, hits.sum(axis=1), k),
+    )
 
 
 # -- state module ----------------------------------------------------------------------------------------
@@ -113,7 +147,9 @@ def over_the_width(patch: Patch) -> None:
 
 def state_weights(name: str) -> Any:
     """How far one update moves the position weights: Adam's first step is its rate, .01, for each."""
-    agent = DDPG(random_vectors(20), random_vectors(8), replace(SMALL, state=name), history=2)
+    agent = DDPG(
+        random_vectors(20), random_vectors(8), replace(SMALL, state=name), history=2
+    )
     agent.learner.update_critics(transitions())
     return np.abs(agent.learner.online.state.position_weights.numpy() - 1.0)
 
@@ -131,7 +167,9 @@ def never_trained(patch: Patch) -> None:
 
 
 # -- actor and critics -----------------------------------------------------------------------------------
-TABLE = np.array([[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.8, -0.6]])  # item vectors of length 1
+TABLE = np.array(
+    [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.8, -0.6]]
+)  # item vectors of length 1
 OWN, GOAL = np.array([0.6, 0.8]), np.array([1.0, 0.0])
 
 
@@ -142,21 +180,39 @@ def random_vectors(n: int) -> Any:
 def transitions(**parts: Any) -> dict[str, Any]:
     """Eight users, each with two items heard, one played, a reward of 1, and the episode terminated."""
     history = tf.reshape(tf.range(16), (8, 2))
-    ids = {"user": tf.range(8), "history": history, "item": tf.range(8), "next_history": history + 1}
-    return ids | {name: tf.ones(8) for name in ("reward", "terminated", "weight")} | parts
+    ids = {
+        "user": tf.range(8),
+        "history": history,
+        "item": tf.range(8),
+        "next_history": history + 1,
+    }
+    return (
+        ids | {name: tf.ones(8) for name in ("reward", "terminated", "weight")} | parts
+    )
 
 
 def strangers(**parts: Any) -> dict[str, Any]:
     """Eight transitions of nobody in particular, who has heard nothing."""
     nothing = tf.fill((8, 2), -1)
-    return transitions(user=tf.fill((8,), -1), history=nothing, next_history=nothing, **parts)
+    return transitions(
+        user=tf.fill((8,), -1), history=nothing, next_history=nothing, **parts
+    )
 
 
 def hand_agent(value: float = 0.0, seed: int = 0, **changes: Any) -> DDPG:
     """An actor that always says (.6, .8), and one critic that always says ``value``."""
-    agent = DDPG(TABLE, None, replace(SMALL, **{"twin": False, "saturation": 0.0} | changes), seed, history=2)
+    agent = DDPG(
+        TABLE,
+        None,
+        replace(SMALL, **{"twin": False, "saturation": 0.0} | changes),
+        seed,
+        history=2,
+    )
     for net in (agent.learner.online, agent.learner.target):
-        for network, last in ((net.actor, np.arctanh(OWN)), (net.critics[0], np.array([value, 0.0, 0.0]))):
+        for network, last in (
+            (net.actor, np.arctanh(OWN)),
+            (net.critics[0], np.array([value, 0.0, 0.0])),
+        ):
             network.layers[-1].kernel.assign(tf.zeros_like(network.layers[-1].kernel))
             network.layers[-1].bias.assign(last)
     return agent
@@ -164,9 +220,13 @@ def hand_agent(value: float = 0.0, seed: int = 0, **changes: Any) -> DDPG:
 
 def priorities() -> Any:
     """Reward 1, terminated, Q = 3: the error is -2, the priority 2 + .001; from the target it would be 1 + .001."""
-    agent = hand_agent(3.0, reward_high=5.0, priority=PriorityConfig(alpha=1.0, smallest=0.001))
+    agent = hand_agent(
+        3.0, reward_high=5.0, priority=PriorityConfig(alpha=1.0, smallest=0.001)
+    )
     parts = {name: np.zeros((8, 2)) for name in ("history", "next_history")}
-    parts |= {name: np.zeros(8) for name in ("user", "item")} | {name: np.ones(8) for name in ("reward", "terminated")}
+    parts |= {name: np.zeros(8) for name in ("user", "item")} | {
+        name: np.ones(8) for name in ("reward", "terminated")
+    }
     agent.memory.add(**parts)
     agent._learn()
     assert isinstance(agent.memory, PrioritisedReplay)
@@ -191,8 +251,12 @@ def actors_slope() -> Any:
     """
     agent, taken = hand_agent(), []
     net, optimiser = agent.learner.online, agent.learner.actor_optimiser
-    net.value = lambda which, states, base, actions: -0.5 * tf.reduce_sum((actions - GOAL) ** 2, axis=1)  # type: ignore
-    optimiser.descend = lambda tape, loss: taken.append(tape.gradient(loss, net.actor.layers[-1].bias))  # type: ignore
+    net.value = lambda which, states, base, actions: (
+        -0.5 * tf.reduce_sum((actions - GOAL) ** 2, axis=1)
+    )  # type: ignore
+    optimiser.descend = lambda tape, loss: taken.append(
+        tape.gradient(loss, net.actor.layers[-1].bias)
+    )  # type: ignore
     agent.learner.update_actor(strangers(item=tf.fill((8,), 3)))
     return -taken[0].numpy()
 
@@ -249,7 +313,9 @@ class Interrupted(ListeningBatch):
 
 def advantages(kind: type[ListeningBatch], value: float, gae_lambda: float) -> Any:
     """Of four songs worth 1 each, discount .5, under a value network that always says ``value``: [4, 2]."""
-    settings = PPOConfig(rollout=4, minibatch=8, hidden=(4,), keys=2, discount=0.5, gae_lambda=gae_lambda)
+    settings = PPOConfig(
+        rollout=4, minibatch=8, hidden=(4,), keys=2, discount=0.5, gae_lambda=gae_lambda
+    )
     agent = PPO(default_catalogue().sound, settings)
     for variable in agent.learner.value.trainable_variables:
         variable.assign(tf.zeros_like(variable))
@@ -261,7 +327,13 @@ def advantages(kind: type[ListeningBatch], value: float, gae_lambda: float) -> A
 
 
 def ended_is_terminal(patch: Patch) -> None:
-    patch.setattr(ppo, "gae", lambda r, v, v2, terminated, ended, *settings: gae(r, v, v2, ended, ended, *settings))
+    patch.setattr(
+        ppo,
+        "gae",
+        lambda r, v, v2, terminated, ended, *settings: gae(
+            r, v, v2, ended, ended, *settings
+        ),
+    )
 
 
 def limits_are_terminal(patch: Patch) -> None:
@@ -296,7 +368,9 @@ def dqn_error() -> Any:
 def as_column(owner: type, name: str) -> Callable[[Patch], None]:
     """``[B]`` as ``[B, 1]``, which broadcasts against ``[B]`` to ``[B, B]`` where nobody looks."""
     right = getattr(owner, name)
-    return lambda patch: patch.setattr(owner, name, lambda *given: right(*given)[..., None])
+    return lambda patch: patch.setattr(
+        owner, name, lambda *given: right(*given)[..., None]
+    )
 
 
 def reward_as_column(patch: Patch) -> None:
@@ -311,8 +385,17 @@ def reward_as_column(patch: Patch) -> None:
 
 # -- embeddings ------------------------------------------------------------------------------------------
 def made_drr(data: Ratings) -> DRR:
-    settings = replace(DRR_SETTINGS, hidden=(8,), updates=2, batch_size=8, learning_starts=20, compiled=False)
-    return DRR.make(data, DRRConfig(dimensions=30, warm_updates=3, vectors="cocount"), settings, 0)
+    settings = replace(
+        DRR_SETTINGS,
+        hidden=(8,),
+        updates=2,
+        batch_size=8,
+        learning_starts=20,
+        compiled=False,
+    )
+    return DRR.make(
+        data, DRRConfig(dimensions=30, warm_updates=3, vectors="cocount"), settings, 0
+    )
 
 
 def vouched_for() -> Any:
@@ -321,7 +404,11 @@ def vouched_for() -> Any:
 
 
 def from_the_future(patch: Patch) -> None:
-    patch.setattr(drr, "make_vectors", lambda kind, train, size, seed: make_vectors(kind, RATINGS, size, seed))
+    patch.setattr(
+        drr,
+        "make_vectors",
+        lambda kind, train, size, seed: make_vectors(kind, RATINGS, size, seed),
+    )
 
 
 class Trap(NamedTuple):
@@ -333,7 +420,10 @@ class Trap(NamedTuple):
     wrong: Any
 
 
-LAMBDA = ([1.328125, 1.3125, 1.25, 1.0], [1.875, 1.75, 1.5, 1.0])  # sums of .25^i, and of .5^i
+LAMBDA = (
+    [1.328125, 1.3125, 1.25, 1.0],
+    [1.875, 1.75, 1.5, 1.0],
+)  # sums of .25^i, and of .5^i
 TRAPS = {
     "worst first: protocols": Trap(
         worst_first(protocols, "_pick"), lambda: judged(3, [5, 1, 1]).means([3])["NDCG@3"], 1.0, 0.5
@@ -382,7 +472,9 @@ TRAPS = {
 
 @pytest.mark.parametrize("name", TRAPS)
 def test_our_code_gives_the_number_by_hand(name):
-    np.testing.assert_allclose(TRAPS[name].figure(), TRAPS[name].right, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(
+        TRAPS[name].figure(), TRAPS[name].right, rtol=1e-3, atol=1e-4
+    )
 
 
 @pytest.mark.parametrize("name", TRAPS)
@@ -430,7 +522,9 @@ LEAKS: dict[str, Callable[[Ratings], Any]] = {
 
 def one_too_many() -> Ratings:
     """The training ratings and one that is held out, a liked one."""
-    mask = np.isin(RATINGS.timestamps, SPLIT.train.timestamps)  # in this world no two ratings have the same time
+    mask = np.isin(
+        RATINGS.timestamps, SPLIT.train.timestamps
+    )  # in this world no two ratings have the same time
     mask[np.flatnonzero(~mask & (RATINGS.ratings >= 4))[0]] = True
     return subset(RATINGS, mask)
 
@@ -439,7 +533,9 @@ def one_too_many() -> Ratings:
 def test_one_rating_that_is_held_out_is_a_leak(name, tmp_path):
     assert check_no_leak(LEAKS[name](SPLIT.train), SPLIT)
     leaking = LEAKS[name](one_too_many())
-    with pytest.raises(ConfigError, match="1 interactions outside of training, 1 of them held out"):
+    with pytest.raises(
+        ConfigError, match="1 interactions outside of training, 1 of them held out"
+    ):
         rerank(SPLIT, leaking, 3)
     if isinstance(leaking, DRR):  # and is not forgotten on the way through a file
         leaking.save(tmp_path)
@@ -450,7 +546,8 @@ def test_one_rating_that_is_held_out_is_a_leak(name, tmp_path):
 @pytest.mark.parametrize("learn", [started_on, played_on])
 def test_what_leaks_into_a_state_module_is_in_its_weights(learn):
     honest, leaking = (
-        learn(data).agent.learner.online.state.position_weights.numpy() for data in (SPLIT.train, RATINGS)
+        learn(data).agent.learner.online.state.position_weights.numpy()
+        for data in (SPLIT.train, RATINGS)
     )
     assert (honest != 1.0).all()
     assert (honest != leaking).all()

@@ -5,7 +5,9 @@ import sys
 
 
 def run(code):
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
 
 
 def test_the_import_and_a_compiled_call_write_nothing():
@@ -20,5 +22,5 @@ def test_errors_after_the_import_are_still_seen():
 
 
 def test_agents_and_embeddings_settings_do_without_tensorflow():
-    code = "import sys, rlrec, rlrec.agents, rlrec.nn.embeddings, rlrec.retrieval; print('tensorflow' in sys.modules)"
+    code = "import sys, rlrec, rlrec.agents, rlrec.collaborative.embeddings, rlrec.agents.retrieval; print('tensorflow' in sys.modules)"
     assert run(code).stdout == "False\n"

@@ -18,7 +18,9 @@ HERE = Path(__file__).resolve().parent
 @pytest.fixture(scope="session")
 def strict() -> ModuleType:
     """lessons/conftest.py, for its functions."""
-    spec = importlib.util.spec_from_file_location("lessons_conftest", ROOT / "lessons" / "conftest.py")
+    spec = importlib.util.spec_from_file_location(
+        "lessons_conftest", ROOT / "lessons" / "conftest.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -29,23 +31,44 @@ def build(folder: Path) -> Path:
     lessons = folder / "lessons"
     (lessons / "text").mkdir(parents=True)
     (lessons / "solutions" / "text").mkdir(parents=True)
-    (folder / "tests").mkdir()
     (folder / "home").mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n")
     shutil.copy(ROOT / "lessons" / "conftest.py", lessons)
-    shutil.copy(ROOT / "tests" / "nbval_sanitize.cfg", folder / "tests")
+    shutil.copy(ROOT / "lessons" / "nbval_sanitize.cfg", lessons)
     shutil.copy(HERE / "demo.md", lessons / "text" / "99_demo.md")
-    shutil.copy(HERE / "demo_solutions.md", lessons / "solutions" / "text" / "99_demo.md")
+    shutil.copy(
+        HERE / "demo_solutions.md", lessons / "solutions" / "text" / "99_demo.md"
+    )
     return lessons
 
 
-def run_nbval(lessons: Path, *arguments: str, target: str = "lessons") -> subprocess.CompletedProcess[str]:
+def run_nbval(
+    lessons: Path, *arguments: str, target: str = "lessons"
+) -> subprocess.CompletedProcess[str]:
     """Run `pytest --nbval lessons` there, as a newcomer with an empty home folder."""
     ours = ("PYTEST_", "RLREC_", "MPL", "IPYTHON")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    clean = {
+        name: value for name, value in os.environ.items() if not name.startswith(ours)
+    }
     environment = clean | {"HOME": str(lessons.parent / "home")}
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "--color=no", *arguments, target]
-    return subprocess.run(command, cwd=lessons.parent, env=environment, capture_output=True, text=True, timeout=300)
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "-q",
+        "--color=no",
+        *arguments,
+        target,
+    ]
+    return subprocess.run(
+        command,
+        cwd=lessons.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
 
 
 @pytest.fixture(scope="session")

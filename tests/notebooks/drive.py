@@ -34,8 +34,16 @@ class NoTensorFlow:
 
 def exercises(notebook):
     """First line -> source, of the exercise cells of a notebook file (JSON)."""
-    cells = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "code"]
-    return {source.splitlines()[0]: source for source in cells if source.startswith(EXERCISE)}
+    cells = [
+        "".join(cell["source"])
+        for cell in notebook["cells"]
+        if cell["cell_type"] == "code"
+    ]
+    return {
+        source.splitlines()[0]: source
+        for source in cells
+        if source.startswith(EXERCISE)
+    }
 
 
 def moves(control):
@@ -57,7 +65,9 @@ def drive(lab):
     still = []
     for name, control in lab.controls.items():
         start = control.get_state("index" if hasattr(control, "index") else "value")
-        before = {key: value for key, value in start.items() if key in ("index", "value")}
+        before = {
+            key: value for key, value in start.items() if key in ("index", "value")
+        }
         seen = {(lab.line.value, lab.picture.value)}
         for state in [*moves(control), before]:
             control.set_state(state)
@@ -88,16 +98,33 @@ def main(lesson, solutions, report, refuse):
 
     widgets.Lab.__init__ = constructed
     notebook = json.loads(Path(lesson).read_text("utf-8"))
-    solved = exercises(json.loads(Path(solutions).read_text("utf-8"))) if Path(solutions).exists() else {}
-    namespace = {"__name__": "__main__", "display": lambda *shown, **_: [repr(thing) for thing in shown]}
+    solved = (
+        exercises(json.loads(Path(solutions).read_text("utf-8")))
+        if Path(solutions).exists()
+        else {}
+    )
+    namespace = {
+        "__name__": "__main__",
+        "display": lambda *shown, **_: [repr(thing) for thing in shown],
+    }
     result = {"labs": [], "checks": {}}
     os.chdir(Path(lesson).parent)
-    for number, cell in enumerate(cell for cell in notebook["cells"] if cell["cell_type"] == "code"):
+    sys.path.insert(0, os.getcwd())  # as a kernel does, for the lesson's own module
+    for number, cell in enumerate(
+        cell for cell in notebook["cells"] if cell["cell_type"] == "code"
+    ):
         source = "".join(cell["source"])
         first = source.partition("\n")[0]
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):
-            exec(compile(solved.get(first, source), f"cell {number} of {Path(lesson).name}", "exec"), namespace)
+            exec(
+                compile(
+                    solved.get(first, source),
+                    f"cell {number} of {Path(lesson).name}",
+                    "exec",
+                ),
+                namespace,
+            )
         if first.startswith(EXERCISE):
             result["checks"][first] = printed.getvalue()
         result["labs"] += [drive(lab) for lab in labs]
@@ -108,4 +135,7 @@ def main(lesson, solutions, report, refuse):
 
 
 if __name__ == "__main__":
-    main(*(os.path.abspath(path) for path in sys.argv[1:4]), refuse="--without-tensorflow" in sys.argv)
+    main(
+        *(os.path.abspath(path) for path in sys.argv[1:4]),
+        refuse="--without-tensorflow" in sys.argv,
+    )

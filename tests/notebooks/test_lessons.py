@@ -70,7 +70,9 @@ def lesson(request: pytest.FixtureRequest) -> Path:
     return resolve(request)
 
 
-@pytest.fixture(params=[*LESSONS, *SOLUTIONS, "99_demo.ipynb", "solutions/99_demo.ipynb"], ids=named)
+@pytest.fixture(
+    params=[*LESSONS, *SOLUTIONS, "99_demo.ipynb", "solutions/99_demo.ipynb"], ids=named
+)
 def notebook(request: pytest.FixtureRequest) -> Path:
     return resolve(request)
 
@@ -94,7 +96,11 @@ def printed(cell: dict[str, Any]) -> str:
 def exercises(path: Path) -> dict[str, str]:
     """First line -> source."""
     cells = [source(cell) for cell in code(path)]
-    return {text.partition("\n")[0]: text for text in cells if text.startswith("# Exercise ")}
+    return {
+        text.partition("\n")[0]: text
+        for text in cells
+        if text.startswith("# Exercise ")
+    }
 
 
 def solutions_of(lesson: Path) -> Path:
@@ -109,13 +115,20 @@ def test_expected_lessons_are_there() -> None:
 def test_every_twin_has_a_notebook_and_every_notebook_a_twin() -> None:
     for folder in (FOLDER, FOLDER / "solutions"):
         twins = {path.stem for path in (folder / "text").glob("[0-9][0-9]_*.md")}
-        assert twins == {path.stem for path in folder.glob("*.ipynb")}, "run: make refresh"
+        assert twins == {path.stem for path in folder.glob("*.ipynb")}, (
+            "run: make refresh"
+        )
 
 
 def test_notebook_and_twin_are_in_step(notebook: Path, strict: Any) -> None:
     twin = strict.from_twin(strict.twin_of(notebook).read_text("utf-8"))
-    stored = [(cell["cell_type"], source(cell), cell["id"]) for cell in read(notebook)["cells"]]
-    assert stored == [(cell.cell_type, cell.source, cell.id) for cell in twin.cells], "run: make refresh"
+    stored = [
+        (cell["cell_type"], source(cell), cell["id"])
+        for cell in read(notebook)["cells"]
+    ]
+    assert stored == [(cell.cell_type, cell.source, cell.id) for cell in twin.cells], (
+        "run: make refresh"
+    )
 
 
 def test_every_cell_was_run_in_order(notebook: Path) -> None:
@@ -129,7 +142,13 @@ def test_outputs_hold_only_what_is_compared(notebook: Path) -> None:
             assert output.get("name") != "stderr", printed(cell)
             assert output["output_type"] != "error"
             kinds = set(output.get("data", {}))
-            assert kinds <= {"text/plain", "text/html", "text/markdown", "text/latex", "image/png"}, kinds
+            assert kinds <= {
+                "text/plain",
+                "text/html",
+                "text/markdown",
+                "text/latex",
+                "image/png",
+            }, kinds
 
 
 def test_metadata_is_generic(notebook: Path) -> None:
@@ -142,7 +161,9 @@ def test_metadata_is_generic(notebook: Path) -> None:
 
 def test_nothing_escapes_the_comparison(notebook: Path) -> None:
     for cell in read(notebook)["cells"]:
-        assert not [tag for tag in cell["metadata"].get("tags", []) if tag.startswith("nbval")]
+        assert not [
+            tag for tag in cell["metadata"].get("tags", []) if tag.startswith("nbval")
+        ]
         if cell["cell_type"] == "code":
             assert not re.search(FORBIDDEN, source(cell), re.MULTILINE), source(cell)
 
@@ -157,7 +178,11 @@ def test_no_path_of_one_machine_and_small(notebook: Path) -> None:
 
 
 def test_links_lead_somewhere(notebook: Path) -> None:
-    text = "\n".join(source(cell) for cell in read(notebook)["cells"] if cell["cell_type"] == "markdown")
+    text = "\n".join(
+        source(cell)
+        for cell in read(notebook)["cells"]
+        if cell["cell_type"] == "markdown"
+    )
     links = re.findall(r"\]\(([^)\s]+)\)|(?:src|href)=\"([^\"]+)\"", text)
     for link in (first or second for first, second in links):
         if not link.startswith(("http://", "https://", "#", "mailto:")):
@@ -165,11 +190,17 @@ def test_links_lead_somewhere(notebook: Path) -> None:
 
 
 def test_skeleton(lesson: Path) -> None:
-    cells = [source(cell) for cell in read(lesson)["cells"] if cell["cell_type"] == "markdown"]
+    cells = [
+        source(cell)
+        for cell in read(lesson)["cells"]
+        if cell["cell_type"] == "markdown"
+    ]
     assert cells[0].startswith(f"# {lesson.stem[:2]} ")
     assert "minutes" in cells[0], "say how long the lesson takes"
     headings = re.findall(r"^## +(.+)$", "\n".join(cells), re.MULTILINE)
-    parts = [part for heading in headings for part in SKELETON if heading.startswith(part)]
+    parts = [
+        part for heading in headings for part in SKELETON if heading.startswith(part)
+    ]
     assert parts == list(SKELETON)
 
 
@@ -178,10 +209,15 @@ def test_exercises_have_solutions_with_the_same_check(lesson: Path) -> None:
     assert 2 <= len(stubs) <= 4
     assert list(stubs) == list(solved)
     for first in stubs:
-        asked, answered = (re.search(r"^check\(.*", cells[first], re.M | re.S) for cells in (stubs, solved))
+        asked, answered = (
+            re.search(r"^check\(.*", cells[first], re.M | re.S)
+            for cells in (stubs, solved)
+        )
         assert asked, f"{first}: no check(...)"
         assert answered, f"{first}: no check(...) in the solution"
-        assert asked.group() == answered.group(), f"{first}: another check in the solution"
+        assert asked.group() == answered.group(), (
+            f"{first}: another check in the solution"
+        )
 
 
 def test_unsolved_exercises_say_so(lesson: Path) -> None:
@@ -200,17 +236,33 @@ def driven(
 
     def run(path: Path) -> dict[str, Any]:
         report = folder / f"{path.stem}.json"
-        command = [sys.executable, str(Path(__file__).parent / "drive.py"), path, solutions_of(path), report]
+        command = [
+            sys.executable,
+            str(Path(__file__).parent / "drive.py"),
+            path,
+            solutions_of(path),
+            report,
+        ]
         command += ["--without-tensorflow"] if is_without_tensorflow(path) else []
         done = subprocess.run(command, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, f"{path.name}\n{done.stderr}"
         return read(report)
 
-    cases = [item.callspec.params.get("lesson") for item in request.session.items if hasattr(item, "callspec")]
+    cases = [
+        item.callspec.params.get("lesson")
+        for item in request.session.items
+        if hasattr(item, "callspec")
+    ]
     chosen = [path for path in LESSONS if path in cases]
     with ThreadPoolExecutor(2) as pool:
-        runs: dict[Path, Future[dict[str, Any]]] = {path: pool.submit(run, path) for path in chosen}
-        yield lambda path: (runs[path] if path in runs else runs.setdefault(path, pool.submit(run, path))).result()
+        runs: dict[Path, Future[dict[str, Any]]] = {
+            path: pool.submit(run, path) for path in chosen
+        }
+        yield lambda path: (
+            runs[path]
+            if path in runs
+            else runs.setdefault(path, pool.submit(run, path))
+        ).result()
 
 
 def is_without_tensorflow(lesson: Path) -> bool:
@@ -224,7 +276,9 @@ def test_solutions_are_correct(lesson: Path, driven: Any) -> None:
         assert said.startswith("correct: "), f"{first}: {said}"
 
 
-def test_every_control_of_every_widget_does_something(lesson: Path, driven: Any) -> None:
+def test_every_control_of_every_widget_does_something(
+    lesson: Path, driven: Any
+) -> None:
     labs = driven(lesson)["labs"]
     assert labs, "a lesson has a widget"
     for lab in labs:
@@ -239,10 +293,20 @@ def test_no_tensorflow_before_deep_networks(lesson: Path, driven: Any) -> None:
 def test_import_rlrec_loads_nothing_heavy() -> None:
     heavy = "{'tensorflow', 'keras', 'matplotlib', 'ipywidgets', 'pandas', 'scipy'}"
     program = f"import sys, rlrec; print(sorted({heavy} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "[]\n"
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True
+        ).stdout
+        == "[]\n"
+    )
 
 
 @pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=" ".join)
 def test_ruff(command: list[str]) -> None:
-    run = subprocess.run([sys.executable, "-m", "ruff", *command, "lessons"], cwd=ROOT, capture_output=True, text=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "ruff", *command, "lessons"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert run.returncode == 0, run.stdout

@@ -14,7 +14,7 @@ from nbval.plugin import get_sanitize_patterns
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-SANITIZE = (ROOT / "tests" / "nbval_sanitize.cfg").read_text("utf-8")
+SANITIZE = (ROOT / "lessons" / "nbval_sanitize.cfg").read_text("utf-8")
 SAMPLES = {
     "<Thing at 0x7f3a9c0b2d10>": "<Thing at ADDRESS>",
     "training took 1.25 s on two cores": "training took TIME on two cores",
@@ -60,22 +60,42 @@ def lose_picture(notebook: dict[str, Any]) -> None:
 
 
 def break_widget(notebook: dict[str, Any]) -> None:
-    reword(find(notebook, "def compute"), "    return", "    raise RuntimeError\n    return")
+    reword(
+        find(notebook, "def compute"),
+        "    return",
+        "    raise RuntimeError\n    return",
+    )
 
 
 def break_callback(notebook: dict[str, Any]) -> None:
-    reword(find(notebook, "def compute"), "    return", "    assert discount > 0.5\n    return")
+    reword(
+        find(notebook, "def compute"),
+        "    return",
+        "    assert discount > 0.5\n    return",
+    )
     move = "lab.controls['discount'].set_state({'value': 0.5}) or 6.75"
     reword(find(notebook, "lab.set"), "lab.set(discount=0.5)", move)
 
 
-LIES = [change_number, forget_run, flip_picture, lose_picture, break_widget, break_callback]
+LIES = [
+    change_number,
+    forget_run,
+    flip_picture,
+    lose_picture,
+    break_widget,
+    break_callback,
+]
 
 
 @pytest.fixture(scope="module")
-def verdicts(demo: Path, nbval: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bool]:
+def verdicts(
+    demo: Path, nbval: Any, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, bool]:
     """Name of a lie -> whether `pytest --nbval -n 2 lessons` passed the notebook with it; and the truth."""
-    lessons = shutil.copytree(demo.parent, tmp_path_factory.mktemp("lies") / "house") / "lessons"
+    lessons = (
+        shutil.copytree(demo.parent, tmp_path_factory.mktemp("lies") / "house")
+        / "lessons"
+    )
     shutil.rmtree(lessons / "solutions")
     stored = (lessons / "99_demo.ipynb").read_text("utf-8")
     (lessons / "99_demo.ipynb").rename(lessons / "99_truth.ipynb")
@@ -85,8 +105,13 @@ def verdicts(demo: Path, nbval: Any, tmp_path_factory: pytest.TempPathFactory) -
         (lessons / f"99_{lie.__name__}.ipynb").write_text(json.dumps(notebook), "utf-8")
     run = nbval(lessons, "-n", "2", "-rA")
     names = ["truth", *(lie.__name__ for lie in LIES)]
-    assert all(f"99_{name}.ipynb" in run.stdout for name in names), run.stdout + run.stderr
-    return {name: not re.search(rf"^(FAILED|ERROR).*99_{name}\.ipynb", run.stdout, re.M) for name in names}
+    assert all(f"99_{name}.ipynb" in run.stdout for name in names), (
+        run.stdout + run.stderr
+    )
+    return {
+        name: not re.search(rf"^(FAILED|ERROR).*99_{name}\.ipynb", run.stdout, re.M)
+        for name in names
+    }
 
 
 def test_strict_run_passes_what_was_stored(verdicts: dict[str, bool]) -> None:
@@ -105,16 +130,22 @@ def test_second_refresh_is_an_empty_diff(demo: Path, nbval: Any) -> None:
     assert {path: path.read_bytes() for path in files} == before
 
 
-@pytest.mark.parametrize("cell", ["1 / 0", "import sys\n\nprint('oh', file=sys.stderr)", "print('half"])
+@pytest.mark.parametrize(
+    "cell", ["1 / 0", "import sys\n\nprint('oh', file=sys.stderr)", "print('half"]
+)
 def test_refresh_refuses(tmp_path: Path, house: Any, nbval: Any, cell: str) -> None:
     lessons = house(tmp_path)
     shutil.rmtree(lessons / "solutions")
-    (lessons / "text" / "99_demo.md").write_text(f"# 99 Demo\n\n```python\n1 + 1\n```\n\n```python\n{cell}\n```\n")
+    (lessons / "text" / "99_demo.md").write_text(
+        f"# 99 Demo\n\n```python\n1 + 1\n```\n\n```python\n{cell}\n```\n"
+    )
     (lessons / "99_demo.ipynb").write_text("as it was")
     run = nbval(lessons, "--refresh", target="lessons/99_demo.ipynb")
     assert run.returncode != 0
     assert (lessons / "99_demo.ipynb").read_text() == "as it was"
-    assert "99_demo.ipynb::Cell 1" in run.stdout or "99_demo.md: error" in run.stdout, run.stdout
+    assert "99_demo.ipynb::Cell 1" in run.stdout or "99_demo.md: error" in run.stdout, (
+        run.stdout
+    )
 
 
 @pytest.mark.parametrize("sample", SAMPLES)
@@ -128,12 +159,19 @@ def test_sanitize_rules_fire(sample: str) -> None:
 def test_every_sanitize_rule_is_read_and_fires_on_a_sample() -> None:
     rules = get_sanitize_patterns(SANITIZE)
     assert len(rules) == SANITIZE.count("\nregex:") == SANITIZE.count("\nreplace:")
-    assert all(any(re.search(pattern, sample) for sample in SAMPLES) for pattern, _ in rules)
+    assert all(
+        any(re.search(pattern, sample) for sample in SAMPLES) for pattern, _ in rules
+    )
 
 
 def test_no_sanitize_rule_matches_a_plain_number() -> None:
     samples = [NUMBERS, *NUMBERS.split(" ")]
-    assert not [s for s in samples for pattern, _ in get_sanitize_patterns(SANITIZE) if re.search(pattern, s)]
+    assert not [
+        s
+        for s in samples
+        for pattern, _ in get_sanitize_patterns(SANITIZE)
+        if re.search(pattern, s)
+    ]
 
 
 def test_pictures_are_compared_within_the_tolerance(strict: Any) -> None:

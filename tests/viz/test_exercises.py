@@ -39,7 +39,10 @@ def test_open_value(capsys, answer) -> None:
 
 @pytest.mark.parametrize("function", [stub, refuse, ...])
 def test_open_function(capsys, function) -> None:
-    assert said(capsys, "02.2 target", function, cases=CASES) == "not solved yet: 02.2 target\n"
+    assert (
+        said(capsys, "02.2 target", function, cases=CASES)
+        == "not solved yet: 02.2 target\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +91,11 @@ def test_right_function(capsys) -> None:
         ("1.918", 1.918, "yours holds text"),
         (1.0, True, "expected true or false"),
         ("Rock", "Pop", "yours 'Rock', expected 'Pop'"),
-        (["Pop", "Jazz"], ["Pop", "Rock"], "the first at [1]: yours 'Jazz', expected 'Rock'"),
+        (
+            ["Pop", "Jazz"],
+            ["Pop", "Rock"],
+            "the first at [1]: yours 'Jazz', expected 'Rock'",
+        ),
     ],
 )
 def test_wrong_value_is_told_what_is_wrong(capsys, answer, expected, words) -> None:
@@ -100,8 +107,14 @@ def test_wrong_value_is_told_what_is_wrong(capsys, answer, expected, words) -> N
 @pytest.mark.parametrize(
     ("function", "words"),
     [
-        (lambda r, d, q: r - d * q, "for input (10, 0.9, 0.2): yours 9.82, expected 10.18"),
-        (crash, "your function raised ZeroDivisionError on input (10, 0.9, 0.0), in line"),
+        (
+            lambda r, d, q: r - d * q,
+            "for input (10, 0.9, 0.2): yours 9.82, expected 10.18",
+        ),
+        (
+            crash,
+            "your function raised ZeroDivisionError on input (10, 0.9, 0.0), in line",
+        ),
         (lambda r, d, q: r / 0, "ZeroDivisionError: division by zero"),
         (lambda r: r, "TypeError"),
         (silent_later, "for input (10, 0.9, 0.0) yours gives None"),
@@ -115,7 +128,9 @@ def test_wrong_function_is_told_where(capsys, function, words) -> None:
 
 def test_known_mistakes_are_explained(capsys) -> None:
     mistakes = [(1.9, "You left out the next state.")]
-    assert "left out the next state" in said(capsys, "02.1", 1.9, 1.918, mistakes=mistakes)
+    assert "left out the next state" in said(
+        capsys, "02.1", 1.9, 1.918, mistakes=mistakes
+    )
     assert "left out" not in said(capsys, "02.1", 1.8, 1.918, mistakes=mistakes)
 
 
@@ -140,5 +155,8 @@ def test_tolerance() -> None:
 
 def test_hint_is_folded() -> None:
     folded = hint("Look at r < 0.")
-    assert folded._repr_html_() == "<details><summary>Hint</summary>Look at r &lt; 0.</details>"
+    assert (
+        folded._repr_html_()
+        == "<details><summary>Hint</summary>Look at r &lt; 0.</details>"
+    )
     assert "Look" not in repr(folded)

@@ -7,7 +7,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from rlrec.viz import figures, plots
+import figures
+from rlrec.viz import plots
 
 FOLDER = Path(__file__).resolve().parents[2] / "figures"
 
@@ -34,7 +35,9 @@ def test_curves_show_mean_and_interval(ax):
     plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
     band = ax.collections[0].get_paths()[0].vertices
-    half = 4.302653 / 3**0.5  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
+    half = (
+        4.302653 / 3**0.5
+    )  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
     for x, ends in ((0, (2 - half, 2 + half)), (1, (4 - 2 * half, 4 + 2 * half))):
         at = band[band[:, 0] == x, 1]
         np.testing.assert_allclose((at.min(), at.max()), ends, rtol=1e-6)
@@ -42,7 +45,10 @@ def test_curves_show_mean_and_interval(ax):
 
 def test_bars_show_mean_and_interval(ax):
     plots.interval_bars(ax, {"random": [1.0, 2.0, 3.0], "oracle": [5.0, 5.0, 5.0]})
-    assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == [2.0, 5.0]
+    assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == [
+        2.0,
+        5.0,
+    ]
     half = 4.302653 / 3**0.5
     np.testing.assert_allclose(ax.lines[0].get_xdata(), [2 - half, 2 + half], rtol=1e-6)
     assert list(ax.lines[2].get_xdata()) == [5.0, 5.0]  # no spread
@@ -58,10 +64,15 @@ def test_running_mean_by_hand():
 def test_stored_figures_are_those_the_code_draws(name, tmp_path):
     draw, size = figures.all_figures()[name]
     figures.render(draw, size, tmp_path / name)
-    stored, drawn = (np.asarray(Image.open(folder / name).convert("RGB"), int) for folder in (FOLDER, tmp_path))
+    stored, drawn = (
+        np.asarray(Image.open(folder / name).convert("RGB"), int)
+        for folder in (FOLDER, tmp_path)
+    )
     assert stored.shape == drawn.shape, "run: make figures"
     assert (np.abs(stored - drawn).max(axis=-1) > 64).mean() < 0.02, "run: make figures"
 
 
 def test_no_picture_without_a_command():
-    assert {path.name for path in FOLDER.glob("*.png")} == set(figures.all_figures()), "run: make figures"
+    assert {path.name for path in FOLDER.glob("*.png")} == set(figures.all_figures()), (
+        "run: make figures"
+    )

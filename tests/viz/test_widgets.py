@@ -26,12 +26,22 @@ def lab() -> Lab[float]:
         "genre": choice("genre", ["Pop", "Rock", "Jazz"]),
         "loud": tick("loud"),
     }
-    return Lab("Division", controls, divide, draw, lambda result: f"result&nbsp;= <b>{result:.2f}</b>")
+    return Lab(
+        "Division",
+        controls,
+        divide,
+        draw,
+        lambda result: f"result&nbsp;= <b>{result:.2f}</b>",
+    )
 
 
 @pytest.mark.parametrize(
     ("name", "state", "result"),
-    [("number", {"value": 10}, 8), ("genre", {"index": 1}, 6), ("loud", {"value": True}, 7)],
+    [
+        ("number", {"value": 10}, 8),
+        ("genre", {"index": 1}, 6),
+        ("loud", {"value": True}, 7),
+    ],
 )
 def test_a_control_changes_result_text_and_picture(lab, name, state, result) -> None:
     before = (lab.line.value, lab.picture.value)
@@ -44,7 +54,10 @@ def test_a_control_changes_result_text_and_picture(lab, name, state, result) -> 
 
 def test_bundle_has_text_picture_and_live_view(lab) -> None:
     bundle = lab._repr_mimebundle_()
-    assert bundle["text/plain"] == "Division (number 4, by 2, genre Pop, loud False): result = 5.00"
+    assert (
+        bundle["text/plain"]
+        == "Division (number 4, by 2, genre Pop, loud False): result = 5.00"
+    )
     assert base64.b64decode(bundle["image/png"]) == lab.picture.value
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
@@ -56,7 +69,10 @@ def test_set_returns_the_result_and_computes_once(lab, monkeypatch) -> None:
     assert calls == [7]
 
 
-@pytest.mark.parametrize("values", [{"numbre": 1}, {"number": 11}, {"number": 3, "by": 99}, {"number": 3, "by": 0}])
+@pytest.mark.parametrize(
+    "values",
+    [{"numbre": 1}, {"number": 11}, {"number": 3, "by": 99}, {"number": 3, "by": 0}],
+)
 def test_set_refuses_and_changes_nothing(lab, values) -> None:
     before, picture = lab.values, lab.picture.value
     with pytest.raises((ValueError, ZeroDivisionError)):

@@ -1,0 +1,1 @@
+"""How files are read: tables, columns, layouts, times, reports."""

@@ -1,0 +1,1 @@
+"""A map of sound: the VAE, and rewards spread over its map."""

@@ -1,0 +1,1 @@
+"""Agents x worlds x seeds on simulated listeners: run, resumed, reported."""

@@ -1,1 +1,0 @@
-"""Puts this folder on the path of imports, for samples that several tests share."""

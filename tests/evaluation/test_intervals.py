@@ -1,0 +1,161 @@
+"""Statistics of few seeds: numbers by hand, SciPy's twins, what an interval promises; and the verdict's words."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from rlrec.errors import ConfigError
+from rlrec.evaluation.intervals import (
+    Interval,
+    interquartile_mean,
+    normalise,
+    paired_p_value,
+    performance_profile,
+    probability_of_improvement,
+    profile_band,
+    stratified_interval,
+)
+from rlrec.evaluation.verdict import Rival, collapse_alarm, verdict
+
+
+def draw(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+# -- interquartile mean --------------------------------------------------------------------------------------
+@pytest.mark.parametrize("n", [4, 5, 10, 23])
+def test_the_middle_half_is_scipys(n):
+    values = draw(n)
+    assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25))
+
+
+def test_the_middle_half_over_chosen_axes():
+    values = draw(7, 5, 3)
+    found = interquartile_mean(values, axis=(1, 2))
+    np.testing.assert_allclose(
+        found, [stats.trim_mean(one.ravel(), 0.25) for one in values]
+    )
+    np.testing.assert_allclose(
+        interquartile_mean(values, axis=0), stats.trim_mean(values, 0.25, axis=0)
+    )
+
+
+# -- intervals -----------------------------------------------------------------------------------------------
+def test_one_world_is_scipys_percentile_bootstrap():
+    values = draw(10, 1)
+    ours = stratified_interval(values, np.mean, rng=rng(), resamples=20_000)
+    theirs = stats.bootstrap(
+        (values[:, 0],), np.mean, method="percentile", n_resamples=20_000, rng=rng(1)
+    )
+    assert ours.mean == pytest.approx(values.mean())
+    assert ours[1:] == pytest.approx(tuple(theirs.confidence_interval), abs=0.02)
+
+
+def test_seeds_are_redrawn_within_their_world():
+    """Worlds of 0, 10 and 20, all seeds alike: nothing varies. Drawn across worlds it would."""
+    values = np.tile([0.0, 10.0, 20.0], (5, 1))
+    assert stratified_interval(values, np.mean, rng=rng()) == (10.0, 10.0, 10.0)
+
+
+def test_an_interval_holds_the_truth_as_often_as_it_says():
+    """Of 20 seeds; the percentile bootstrap promises a little too much, the more so the fewer the seeds."""
+    held = [
+        stratified_interval(draw(20, 2, seed=i), np.mean, rng=rng(i), resamples=500)
+        for i in range(300)
+    ]
+    assert 0.90 <= np.mean([one.low < 0 < one.high for one in held]) <= 0.97
+
+
+# -- profiles, improvement -----------------------------------------------------------------------------------
+def test_a_profile_is_one_less_the_distribution_and_lies_in_its_band():
+    values, bars = draw(10, 4), np.linspace(-2, 2, 9)
+    found = performance_profile(values, bars)
+    np.testing.assert_allclose(found, 1 - stats.ecdf(values.ravel()).cdf.evaluate(bars))
+    low, high = profile_band(values, bars, rng=rng())
+    assert ((low <= found) & (found <= high)).all()
+    assert (high - low).max() > 0.1
+
+
+def test_improvement_is_mann_and_whitneys_u():
+    one, other = np.round(draw(8, 3), 1), np.round(draw(6, 3, seed=1), 1)
+    every = [
+        stats.mannwhitneyu(one[:, w], other[:, w]).statistic / 48 for w in range(3)
+    ]
+    assert probability_of_improvement(one, other) == pytest.approx(np.mean(every))
+    assert probability_of_improvement(other, one) == pytest.approx(1 - np.mean(every))
+
+
+@pytest.mark.parametrize("n", [5, 12, 30])
+def test_sign_flips_are_scipys(n):
+    values = draw(n) + 0.4
+
+    def mean(x, axis):
+        return x.mean(axis=axis)
+
+    theirs = stats.permutation_test(
+        (values,), mean, permutation_type="samples", n_resamples=20_000, rng=rng()
+    )
+    assert paired_p_value(values, rng=rng(1), resamples=20_000) == pytest.approx(
+        theirs.pvalue, abs=0.01
+    )
+
+
+def test_five_seeds_cannot_be_significant_and_ten_can():
+    assert paired_p_value(np.arange(1.0, 6.0), rng=rng()) == 2 / 32
+    assert paired_p_value(np.arange(1.0, 11.0), rng=rng()) == 2 / 1024
+
+
+@pytest.mark.parametrize("call", [
+    lambda: stratified_interval([[1.0, 2.0]], rng=rng()),
+    lambda: stratified_interval([[1.0], [np.nan]], rng=rng()),
+    lambda: probability_of_improvement([[1.0]], [[1.0, 2.0]]),
+    lambda: paired_p_value([1.0], rng=rng()),
+    lambda: normalise([[1.0]], [2.0], [2.0]),
+])  # fmt: skip
+def test_what_does_not_fit_is_refused(call):
+    with pytest.raises(ConfigError):
+        call()
+
+
+# -- the verdict ---------------------------------------------------------------------------------------------
+def rival(low, high, *others):
+    return Rival("popularity", Interval((low + high) / 2, low, high), 8.0, others)
+
+
+@pytest.mark.parametrize(
+    ("rivals", "words"),
+    [
+        ([rival(0.1, 1.0)], "RL pays here: +0.55 [+0.10, +1.00]"),
+        ([rival(-1.0, -0.1)], "RL does not pay here: -0.55"),
+        ([rival(-1.0, 1.0)], "cannot be told yet"),
+        ([rival(0.1, 1.0), rival(-1.0, -0.1)], "RL does not pay here"),
+        ([rival(0.1, 1.0), rival(-1.0, 1.0)], "cannot be told yet"),
+        (
+            [rival(0.1, 1.0, Interval(0.5, -0.1, 1.1))],
+            "cannot be told yet",
+        ),  # another interval holds 0
+    ],
+)
+def test_verdicts(rivals, words):
+    assert verdict(rivals).startswith(words)
+
+
+def test_a_verdict_names_share_and_chance():
+    told = verdict([rival(0.1, 1.5)], unit=" songs", chance=0.0019)
+    assert told.endswith("songs over popularity (+10.0%), paired test p = 0.002")
+
+
+def test_the_alarm_rings_half_way_to_popularity():
+    assert collapse_alarm(0.07, of_popularity=0.10, of_random=0.02).startswith(
+        "COLLAPSED"
+    )
+    assert collapse_alarm(0.05, of_popularity=0.10, of_random=0.02).startswith(
+        "no collapse"
+    )
+    assert collapse_alarm(0.02, of_popularity=0.02, of_random=0.02).startswith(
+        "no collapse"
+    )

@@ -1,0 +1,198 @@
+"""Lesson 01's computations against numbers by hand, its widget, its sessions and its exercise."""
+
+import lab01_deciding as deciding
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from rlrec.agents import GreedyListening, ListeningOracle, RandomPolicy
+from rlrec.envs import ListeningBatch
+from rlrec.errors import ConfigError
+from rlrec.evaluation import simulate
+
+
+def test_returns_by_hand() -> None:
+    assert deciding.returns_to_go([3, -1, 5], 0.9) == pytest.approx([6.15, 3.5, 5.0])
+    assert deciding.returns_to_go([3, -1, 5], 0.0) == pytest.approx([3, -1, 5])
+    assert deciding.returns_to_go([3, -1, 5], 1.0) == pytest.approx([7, 4, 5])
+
+
+def test_the_past_does_not_change_a_return() -> None:
+    assert deciding.returns_to_go([100, -1, 5], 0.9)[1:] == pytest.approx([3.5, 5.0])
+
+
+@pytest.mark.parametrize(
+    ("likelihood", "loves"),
+    [([0.9, 0.3], 0.75), ([0.1, 0.7], 0.125), ([0.6, 0.6], 0.5)],
+)
+def test_belief_by_hand(likelihood, loves) -> None:
+    assert deciding.update_belief([0.5, 0.5], likelihood) == pytest.approx(
+        [loves, 1 - loves]
+    )
+
+
+def test_evening_by_hand() -> None:
+    # odds 1, x3, x3, /7: beliefs 1/2, 3/4, 9/10, 9/16; returns 1 + .5 (1 + .5 (-1)) = 1.25
+    result = deciding.evening(0.5, 0.5, 0.9, 0.3, a=True, b=True, c=False)
+    assert result.belief == pytest.approx([0.5, 0.75, 0.9, 0.5625])
+    assert result.rewards.tolist() == [1, 1, -1]
+    assert result.returns == pytest.approx([1.25, 0.5, -1])
+
+
+def test_lab_follows_its_controls() -> None:
+    lab = deciding.evening_lab()
+    # odds 3 * 3 / 7 * 3 * 3 = 81/7; return 1 + .9 - .81 + .729 + .6561
+    assert "<b>0.920</b>" in lab.line.value
+    assert "<b>2.48</b>" in lab.line.value
+    before = lab.picture.value
+    assert lab.set(song_1=False, song_3=True).belief[-1] == pytest.approx(
+        81 / 88
+    )  # the order does not matter
+    assert "<b>2.10</b>" in lab.line.value  # of the return it does
+    assert lab.picture.value != before
+    assert lab.set(discount=0.0).returns == pytest.approx([-1, 1, 1, 1, 1])
+    assert lab.set(finish_if_loves=0.3, prior=0.2).belief == pytest.approx([0.2] * 6)
+
+
+@pytest.fixture(scope="module")
+def env() -> ListeningBatch:
+    return ListeningBatch(30, observe="ids")
+
+
+def test_record_agrees_with_simulate(env) -> None:
+    seen = deciding.record(env, GreedyListening(env.catalogue), seed=5)
+    heard = (~seen.skipped & seen.alive).sum(axis=0)
+    assert heard == pytest.approx(simulate(env, GreedyListening(env.catalogue), seed=5))
+    assert (seen.alive.sum(axis=0) >= 10).all()
+    assert (seen.fraction[seen.skipped & seen.alive] <= 0.5).all()
+
+
+def test_record_notes_the_mood_in_which_a_song_was_met(env) -> None:
+    seen = deciding.record(
+        env, RandomPolicy(len(env.catalogue), np.random.default_rng(0)), seed=5
+    )
+    env.reset(seed=5)
+    assert (seen.skipping_mood[0] == (env.listeners.mood == 1)).all()
+    skipped = [
+        seen.skipped[seen.alive & (seen.skipping_mood == mood)].mean()
+        for mood in (False, True)
+    ]
+    assert skipped[0] < 0.25 < 0.75 < skipped[1]
+    assert (seen.fatigue[0] == 0).all()  # nothing was played yet
+
+
+def hand_made(turns: list[int], fatigue: list[float]) -> deciding.Record:
+    """15 songs; listener i turns to the skipping mood before song ``turns[i]`` for 3 songs, all skipped."""
+    mood = np.zeros((15, len(turns)), bool)
+    for row, turn in enumerate(turns):
+        mood[turn : turn + 3, row] = True
+    tired = np.tile(fatigue, (15, 1))
+    return deciding.Record(
+        np.zeros(mood.shape, int),
+        np.ones(mood.shape),
+        mood,
+        mood,
+        tired,
+        np.ones(mood.shape, bool),
+    )
+
+
+def test_telling_row_wants_calm_then_fatigue() -> None:
+    # too early a turn, no fatigue, too late a turn, all as it should be
+    assert deciding.telling_row(hand_made([2, 6, 12, 6], [0.5, 0.0, 0.5, 0.5])) == 3
+
+
+def test_score_of_pull_alone_is_greedy(env) -> None:
+    scored = deciding.Scored(env.catalogue, lambda pull, directions, played: pull)
+    greedy = GreedyListening(env.catalogue)
+    observation, _ = env.reset(seed=1)
+    for _ in range(3):
+        songs = scored.recommend(observation, k=3)
+        assert (songs == greedy.recommend(observation, k=3)).all()
+        observation, *_ = env.step(env.actions_for(songs))
+
+
+def test_score_gets_what_was_played_oldest_first(env) -> None:
+    calls = []
+
+    def score(pull, directions, played):
+        calls.append(played)
+        return pull
+
+    scored = deciding.Scored(env.catalogue, score)
+    observation, _ = env.reset(seed=1)
+    listened = []
+    for _ in range(2):
+        songs = scored.recommend(observation)
+        listened.append(songs[0, 0])
+        observation, *_ = env.step(env.actions_for(songs))
+    scored.recommend(observation)
+    assert calls[0].shape == (0, 5)
+    assert calls[60] == pytest.approx(env.catalogue.direction[listened])
+
+
+def test_score_of_a_wrong_shape_is_refused(env) -> None:
+    observation, _ = env.reset(seed=1)
+    with pytest.raises(
+        ConfigError, match=r"shape \(10, 5\); one number a candidate is \(10,\)"
+    ):
+        deciding.Scored(
+            env.catalogue, lambda pull, directions, played: directions
+        ).recommend(observation)
+
+
+def test_gain_is_open_zero_positive_or_negative() -> None:
+    def away(pull, directions, played):
+        return (
+            pull - 2 * np.maximum(directions @ played[-1], 0) if len(played) else pull
+        )
+
+    def toward(pull, directions, played):
+        return (
+            pull + 2 * np.maximum(directions @ played[-1], 0) if len(played) else pull
+        )
+
+    assert deciding.gain_over_greedy(lambda pull, directions, played: None) is None
+    assert (
+        deciding.gain_over_greedy(lambda pull, directions, played: pull, seeds=(1,))
+        == 0
+    ).all()
+    assert deciding.gain_over_greedy(away, seeds=(1, 1001)).mean() > 0.3
+    assert deciding.gain_over_greedy(toward, seeds=(1, 1001)).mean() < -1.0
+
+
+def test_satiation_needs_the_dial() -> None:
+    late = {}
+    for effect in (0.0, 1.0):
+        env = ListeningBatch(200, observe="ids", long_term_effect=effect)
+        policy = ListeningOracle(env, np.random.default_rng(0), lookahead=0)
+        late[effect] = deciding.record(env, policy, seed=0).skipping_mood[9].mean()
+    assert late[1.0] > late[0.0] + 0.15
+
+
+def test_dials_draw_a_panel_for_each_effect_in_the_agents_colours() -> None:
+    figure = Figure(figsize=(9, 3.4))
+    heard = {"random": np.array([8.0, 9.0]), "taste known": np.array([9.0, 10.0])}
+    deciding.draw_dials(figure, {0.0: heard, 1.0: heard})
+    assert [ax.get_title() for ax in figure.axes] == [
+        "long-term effect 0",
+        "long-term effect 1",
+    ]
+    assert [line.get_color() for line in figure.axes[0].lines[::2]] == [
+        "#8C8C8C",
+        deciding.OTHER,
+    ]
+
+
+@pytest.mark.parametrize("name", list(deciding.FIGURES))
+def test_figures_keep_inside_their_paper(name) -> None:
+    draw, size = deciding.FIGURES[name]
+    figure = Figure(figsize=size, layout="constrained")
+    FigureCanvasAgg(figure)
+    draw(figure)
+    figure.canvas.draw()
+    for text in (text for ax in figure.axes for text in ax.texts):
+        box = text.get_window_extent()
+        assert 0 <= box.x0 < box.x1 <= figure.bbox.x1, text.get_text()
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.y1, text.get_text()

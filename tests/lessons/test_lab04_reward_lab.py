@@ -1,0 +1,316 @@
+"""Lesson 04: rewards edited by hand, in the widget, and in whole sessions; a real history where there is one."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import lab04_reward_lab as lab04
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rlrec.agents import RandomPolicy
+from rlrec.agents.baselines import PopularityPolicy, TablePolicy
+from rlrec.agents.planning import value_iteration
+from rlrec.envs import GENRES, PROFILES, GenreProfile, ListeningBatch
+from rlrec.envs.rewards import BinaryReward, FractionReward
+from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import simulate
+
+ROOT = Path(__file__).resolve().parents[2]
+CATALOGUE = ("pop", "rock", "rap", "r&b", "latin", "edm")
+
+
+# -- rewards ---------------------------------------------------------------------------------------------
+
+
+def test_expected_reward_is_that_of_the_model() -> None:
+    user = PROFILES["headliner"]
+    by_hand = [
+        lab04.expected_reward(*row)
+        for row in zip(
+            user.like_probability, user.like_reward, user.dislike_reward, strict=True
+        )
+    ]
+    assert by_hand[0] == pytest.approx(0.8)
+    assert by_hand[4] == pytest.approx(2.25)
+    assert np.allclose(user.model().reward[0], by_hand)
+
+
+def test_bonus_is_paid_for_likes_and_dislikes_of_one_genre_only() -> None:
+    paid = lab04.with_bonus(lab04.INES, "HipHop", 6.0)
+    assert paid.like_reward.tolist() == [1, 1, 1, 1, 7]
+    assert paid.dislike_reward.tolist() == [-1, -1, -1, -1, 5]
+    assert lab04.INES.like_reward.tolist() == [1] * 5
+
+
+def test_scale_keeps_the_policy_and_shift_turns_it_if_the_listener_may_leave() -> None:
+    honest = value_iteration(lab04.INES.model())
+    scaled = value_iteration(lab04.scaled_and_shifted(lab04.INES, scale=10.0).model())
+    assert np.allclose(scaled, 10 * honest, atol=1e-6)
+    complaints = lab04.scaled_and_shifted(lab04.INES, 0.5, -0.5)
+    assert complaints.like_reward.tolist() == [0.0] * 5
+    assert complaints.dislike_reward.tolist() == [-1.0] * 5
+    turned = value_iteration(complaints.model())
+    assert (honest.argmax(axis=1) == GENRES.index("Rock")).all()
+    assert (turned.argmax(axis=1) == GENRES.index("HipHop")).all()
+    pop = PROFILES["pop_lover"]
+    lifted = value_iteration(lab04.scaled_and_shifted(pop, shift=1.0).model())
+    assert np.allclose(lifted, value_iteration(pop.model()) + 10.0, atol=1e-6)
+
+
+# -- training and evenings -------------------------------------------------------------------------------
+
+
+def test_first_sweep_is_the_reward_itself_and_the_second_an_average_with_the_target() -> (
+    None
+):
+    sure = GenreProfile("sure", np.ones(5), like_reward=np.array([1.0, 2, 3, 4, 5]))
+    first = lab04.sweep_train(sure, sweeps=1, runs=2)
+    assert np.allclose(first, [1, 2, 3, 4, 5])
+    second = lab04.sweep_train(sure, sweeps=2, runs=1, discount=0.9)
+    # alpha = 1 / 1.1; target 1 + .9 * 5 = 5.5 in column 0
+    assert second[0, 3, 0] == pytest.approx(1 + (5.5 - 1) / 1.1)
+
+
+@pytest.mark.parametrize(
+    "name", ["pop_lover", "rock_fan", "variety_seeker", "calm_worker", "headliner"]
+)
+def test_sweeps_come_near_the_optimum(name: str) -> None:
+    user = PROFILES[name]
+    optimum = value_iteration(user.model())
+    table = lab04.sweep_train(user, runs=10).mean(axis=0)
+    assert np.abs(table - optimum).max() < 0.02 * np.abs(optimum).max() + 1.0
+    chosen = np.take_along_axis(optimum, table.argmax(axis=1)[:, None], 1)[:, 0]
+    assert np.allclose(chosen, optimum.max(axis=1))
+
+
+def test_who_has_left_earns_nothing_more() -> None:
+    gone = GenreProfile("gone", np.zeros(5), leave_probability=np.ones(5))
+    assert np.allclose(lab04.sweep_train(gone, sweeps=50, runs=2), -1.0)
+
+
+def test_evening_by_hand() -> None:
+    for_ever_hiphop = np.full(5, 4)
+    heard = lab04.evening(lab04.INES, for_ever_hiphop)
+    length = (1 - 0.65**20) / (1 - 0.65)
+    assert heard.songs.tolist() == pytest.approx([0, 0, 0, 0, length])
+    assert heard.reward == pytest.approx(0.0)
+    paid = lab04.evening(lab04.with_bonus(lab04.INES, "HipHop", 6.0), for_ever_hiphop)
+    assert paid.reward == pytest.approx(6 * length)
+    rows = lab04.evening(lab04.INES, [[4] * 5, [1] * 5])
+    rock = (1 - 0.994**20) / (1 - 0.994)
+    assert rows.songs.tolist() == pytest.approx([0, rock / 2, 0, 0, length / 2])
+
+
+def test_evening_follows_the_state() -> None:
+    swap = np.array(
+        [1, 0, 0, 0, 0]
+    )  # Pop, Rock, Pop, ... but every start goes to Pop or Rock
+    songs = lab04.evening(PROFILES["generic"], swap, length=2).songs
+    assert songs.tolist() == pytest.approx([1.0, 1.0, 0, 0, 0])
+
+
+def test_play_sessions_agrees_with_simulate_and_with_the_exact_evening() -> None:
+    policy = TablePolicy.oracle(lab04.INES.model())
+    played = lab04.play_sessions(lab04.INES, policy, groups=20, sessions=100, seed=3)
+    from rlrec.envs import GenreBatch
+
+    returns = simulate(GenreBatch(2000, lab04.INES), policy, seed=3)
+    assert np.allclose(played.reward, returns.reshape(20, 100).mean(axis=1))
+    exact = lab04.evening(lab04.INES, [1] * 5)
+    assert played.songs.mean() == pytest.approx(exact.songs.sum(), abs=0.3)
+    assert played.left.mean() == pytest.approx(1 - 0.994**20, abs=0.03)
+    assert np.allclose(played.per_song, played.reward / played.songs)
+
+
+def test_each_group_follows_its_own_table() -> None:
+    tables = np.zeros((2, 5, 5))
+    tables[0, :, 4], tables[1, :, 1] = 1.0, 1.0
+    policy = lab04.OwnTables(tables, np.random.default_rng(0))
+    assert policy.recommend(np.array([0, 3, 0, 3]))[:, 0].tolist() == [4, 4, 1, 1]
+    assert sorted(policy.recommend(np.array([0, 3]), 5)[0].tolist()) == [0, 1, 2, 3, 4]
+
+
+def test_a_log_can_be_paid_by_any_reward() -> None:
+    env = ListeningBatch(20, observe="ids", reward="fraction")
+    policy = PopularityPolicy(env.catalogue.appeal)
+    log = lab04.listen(env, policy, seed=1)
+    paid = (FractionReward()(log.fraction, log.liked, log.skipped) * log.alive).sum(
+        axis=0
+    )
+    assert np.allclose(paid, simulate(env, policy, seed=1), atol=1e-5)
+    heard = (BinaryReward()(log.fraction, log.liked, log.skipped) * log.alive).sum(
+        axis=0
+    )
+    assert (heard == (~log.skipped & log.alive).sum(axis=0)).all()
+    assert 10 <= log.alive.sum(axis=0).min() <= log.alive.sum(axis=0).max() <= 20
+
+
+# -- the widget ------------------------------------------------------------------------------------------
+
+
+def test_the_lab_starts_with_the_pop_lover_as_it_is() -> None:
+    lab = lab04.reward_lab()
+    assert lab.result.favourite == "Pop"
+    assert lab.result.learned_songs.tolist() == pytest.approx([20, 0, 0, 0, 0])
+    assert lab.result.own == pytest.approx(20 * 8.9)
+    assert lab.result.edited == pytest.approx(lab.result.own)
+    assert lab.result.optimum[1].round(1).tolist() == [89.0, 80.1, 78.9, 78.5, 79.6]
+
+
+def test_the_tipping_point_of_pop_against_rock() -> None:
+    lab = lab04.reward_lab()
+    assert lab.set(rock=15.0, pop=6.0).favourite == "Pop"
+    view = lab.set(pop=5.0)  # .9 * 5 - .1 = 4.4 < 4.8
+    assert view.favourite == "Rock"
+    assert view.edited == pytest.approx(20 * 4.8)
+    assert view.own == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_bonus_drives_ines_away_and_the_text_says_so() -> None:
+    lab = lab04.reward_lab("ines")
+    before = lab.picture.value
+    assert lab.result.favourite == "Rock"
+    view = lab.set(bonus=6.0)
+    assert view.favourite == "HipHop"
+    assert view.learned_songs.sum() == pytest.approx(2.9, abs=0.1)
+    assert view.edited > 15
+    assert view.own == pytest.approx(0.0, abs=0.1)
+    assert "<b>2.9</b> of 20 songs, worth <b>+17.1</b>" in lab.line.value
+    assert lab.picture.value != before
+
+
+def test_the_optimum_tips_at_the_break_even_bonus() -> None:
+    even = 0.4 * (1 - 0.9 * 0.65) / (1 - 0.9 * 0.994)  # 1.575
+    lab = lab04.reward_lab("ines")
+    for bonus, genre in ((even - 0.1, "Rock"), (even + 0.1, "HipHop")):
+        user = lab04.with_bonus(lab04.INES, "HipHop", bonus)
+        assert GENRES[int(value_iteration(user.model())[0].argmax())] == genre
+    assert lab.set(bonus=2.0, discount=0.95).optimum[0].argmax() == GENRES.index("Rock")
+
+
+def test_choosing_a_listener_by_hand_brings_the_rewards_in_one_redraw(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lab = lab04.reward_lab()
+    lab.set(bonus=3.0)
+    redraws: list[object] = []
+    monkeypatch.setattr(lab, "draw", lambda figure, view: redraws.append(view))
+    lab.controls["profile"].set_state({"index": list(lab04.STARTS).index("headliner")})
+    assert lab.values == {
+        "profile": "headliner",
+        "discount": 0.9,
+        **lab04.own_rewards("headliner"),
+    }
+    assert len(redraws) == 1
+    lab.set(profile="ines", pop=4.0)
+    assert lab.values["pop"] == 4.0
+    assert lab.values["hiphop"] == 12.0  # `set` brings nothing along
+
+
+def test_a_tie_counts_as_agreement() -> None:
+    assert lab04.reward_view("generic", 1, 1, 1, 1, 1).agree == 1.0
+
+
+def test_the_drawing_shows_both_tables_and_both_evenings() -> None:
+    figure = Figure()
+    view = lab04.reward_view("ines", 1, 1, 1, 1, 1, bonus=6.0)
+    lab04.draw_reward_view(figure, view)
+    tables, songs = figure.axes
+    words = [text.get_text() for text in tables.texts]
+    assert f"{view.learned[1, 4]:.1f}" in words
+    assert words.count(f"{view.optimum[1, 4]:.1f}") >= 5
+    widths = [bar.get_width() for bar in songs.patches]
+    assert widths == pytest.approx([*view.learned_songs, *view.optimal_songs])
+
+
+def test_the_figure_shows_a_long_and_a_short_evening() -> None:
+    figure = Figure()
+    lab04.draw_two_evenings(figure)
+    honest, bonus = figure.axes
+    assert len(honest.patches) == 20
+    assert len(bonus.patches) < 6
+    assert any("Ines has gone" in text.get_text() for text in bonus.texts)
+
+
+# -- a history -------------------------------------------------------------------------------------------
+
+
+def test_the_invented_history_is_used_where_there_is_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lab04, "_is_here", lambda name: False)
+    counts, genres, source = lab04.listening_history(catalogue=CATALOGUE)
+    assert source == "an invented listener"
+    assert dict(zip(genres, counts, strict=True)) == lab04.INVENTED_HISTORY
+
+
+def test_a_file_gives_its_median_listener_in_the_catalogues_words(
+    tmp_path: Path,
+) -> None:
+    rows = "user,genre,plays\na,rock,1\nb,metal,7\nb,indie,3\nb,hip-hop,4\nb,polka,9\nc,pop,500\n"
+    (tmp_path / "plays.csv").write_text(rows)
+    counts, genres, source = lab04.listening_history(
+        str(tmp_path / "plays.csv"), catalogue=CATALOGUE
+    )
+    assert {g: n for g, n in zip(genres, counts, strict=True) if n} == {
+        "rock": 10,
+        "rap": 4,
+    }
+    assert source.endswith("plays.csv")
+
+
+def test_a_history_without_a_known_genre_or_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plays.csv").write_text("user,genre,plays\na,polka,9\n")
+    with pytest.raises(ConfigError, match="no play of"):
+        lab04.listening_history(str(tmp_path / "plays.csv"), catalogue=CATALOGUE)
+    with pytest.raises(DataError, match="no such file"):
+        lab04.listening_history(str(tmp_path / "none.csv"), catalogue=CATALOGUE)
+
+
+RUN_ALL = """
+import os, sys, jupytext
+os.chdir(sys.argv[2])
+space = {"__name__": "__main__", "display": lambda *shown: None}
+for cell in jupytext.read(sys.argv[1]).cells:
+    if cell.cell_type == "code":
+        exec(compile(cell.source, "lesson 04", "exec"), space)
+table = space["learned"].table
+assert table.std() > 0 and space["counts"].sum() > 0
+print("SOURCE", space["source"], "LABELS", sorted(space["used"].values(), reverse=True)[:3])
+"""
+
+
+def test_the_whole_lesson_runs_with_a_real_history() -> None:
+    if not (os.environ.get("RLREC_DATA") and lab04._is_here("lastfm")):
+        pytest.skip(
+            "no Last.fm play counts here: set RLREC_DATA to a folder that has them"
+        )
+    lesson = ROOT / "lessons" / "text" / "04_reward_lab.md"
+    environment = {**os.environ, "MPLBACKEND": "Agg"}
+    command = [sys.executable, "-c", RUN_ALL, str(lesson), str(ROOT / "lessons")]
+    run = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert run.returncode == 0, run.stderr
+    assert "history of lastfm" in run.stdout
+    assert "SOURCE lastfm" in run.stdout
+    assert len(re.findall(r"^[123]\. .+ \(.+\), .+$", run.stdout, re.M)) == 3
+    optimal, rows = map(
+        int, re.findall(r"optimal in (\d+) of (\d+) rows", run.stdout)[0]
+    )
+    assert optimal >= 0.5 * rows
+
+
+def test_random_is_worse_than_the_optimum_by_the_honest_reward() -> None:
+    chance = lab04.play_sessions(
+        lab04.INES, RandomPolicy(5, np.random.default_rng(0)), groups=5
+    )
+    best = lab04.play_sessions(
+        lab04.INES, TablePolicy.oracle(lab04.INES.model()), groups=5
+    )
+    assert chance.reward.max() < best.reward.min()
+    assert chance.left.min() > best.left.max()

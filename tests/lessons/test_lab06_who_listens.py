@@ -1,0 +1,158 @@
+"""Lesson 06's lab: folding in and the four states by hand, against the library; widgets moved as the browser does."""
+
+import subprocess
+import sys
+
+import lab06_who_listens as lab_module
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+
+def test_folding_in_by_hand():
+    vector, bias = lab_module.fold_in([[1.0]], [1.5], ridge=0.5)
+    np.testing.assert_allclose([vector[0], bias], [0.6, 0.6])
+    vector, bias = lab_module.fold_in(
+        [[1.0], [-1.0], [1.0]], [1.5, -0.5, 1.5], ridge=0.5
+    )
+    np.testing.assert_allclose([vector[0], bias], [13.25 / 19.25, 7.75 / 19.25])
+
+
+def test_nobody_known_is_the_middle_of_the_map():
+    result = lab_module.newcomer(0, 0, 0, 0.2)
+    assert result.path.tolist() == [[0.0, 0.0]]
+    np.testing.assert_allclose(result.stars, lab_module.MEAN)
+
+
+def test_a_rating_pulls_toward_the_song_or_away_and_the_ridge_holds_back():
+    loved, disliked = (
+        lab_module.newcomer(stars, 0, 0, 0.2).path[-1][0] for stars in (5, 2)
+    )
+    assert loved > 0 > disliked
+    lengths = [
+        np.linalg.norm(lab_module.newcomer(5, 2, 4, ridge).path[-1])
+        for ridge in (0.02, 0.2, 1.0)
+    ]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_the_order_of_the_given_ratings_is_the_path():
+    path = lab_module.newcomer(5, 0, 4, 0.2).path
+    assert path.shape == (3, 2)
+    np.testing.assert_allclose(path[1], lab_module.newcomer(5, 0, 0, 0.2).path[-1])
+
+
+@pytest.mark.parametrize("weights", [None, [0.5, 3.0, -1.0]])
+def test_states_are_the_librarys(weights):
+    tf = pytest.importorskip("tensorflow")
+    from rlrec.agents.ddpg_states import STATES, make_state
+
+    rng = np.random.default_rng(0)
+    user, items = rng.normal(size=4), rng.normal(size=(3, 4))
+    found = lab_module.numpy_states(user, items, weights)
+    assert list(found) == list(STATES)
+    for name, ours in found.items():
+        state = make_state(name, 4, 3)
+        state.position_weights.assign([1.0, 1.0, 1.0] if weights is None else weights)
+        theirs = state(
+            tf.constant(user[None], tf.float32),
+            tf.constant(items[None], tf.float32),
+            tf.ones((1, 3)),
+        )
+        assert ours.shape == (state.width,)
+        np.testing.assert_allclose(ours, theirs.numpy()[0], atol=1e-5)
+
+
+def test_states_share_no_memory_with_the_history():
+    items = np.ones((2, 2))
+    state = lab_module.numpy_states([1.0, 1.0], items)["drr-n"]
+    items[0] = 9.0
+    assert state.tolist() == [1.0, 1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "order", [order for order in lab_module.ORDERS if order != "as heard"]
+)
+def test_an_average_with_equal_weights_is_blind_to_order_and_the_others_are_not(order):
+    result = lab_module.moved(order, 1.0, exchanged=False, listener="Lena")
+    assert result.share("drr-ave") == pytest.approx(0.0, abs=1e-12)
+    assert min(result.share(name) for name in ("drr-n", "drr-p", "drr-u")) > 0.5
+    assert (
+        lab_module.moved(order, 0.6, exchanged=False, listener="Lena").share("drr-ave")
+        > 0.1
+    )
+
+
+def test_who_listens_is_seen_by_two_states_only_and_what_was_heard_by_all():
+    other = lab_module.moved("as heard", 1.0, exchanged=False, listener="Omar")
+    assert other.share("drr-n") == other.share("drr-p") == 0.0
+    assert min(other.share("drr-u"), other.share("drr-ave")) > 0.5
+    exchanged = lab_module.moved("as heard", 1.0, exchanged=True, listener="Lena")
+    assert min(exchanged.share(name) for name in exchanged.before) > 0.2
+    assert exchanged.titles[0] == "Winter Signal"
+
+
+@pytest.mark.parametrize(
+    ("make", "name", "state"),
+    [
+        ("newcomer_lab", "first", {"value": 1}),
+        ("newcomer_lab", "second", {"value": 5}),
+        ("newcomer_lab", "third", {"value": 5}),
+        ("newcomer_lab", "ridge", {"value": 1.0}),
+        ("states_lab", "order", {"index": 1}),
+        ("states_lab", "recency", {"value": 0.3}),
+        ("states_lab", "exchanged", {"value": True}),
+        ("states_lab", "listener", {"index": 1}),
+    ],
+)
+def test_a_control_changes_text_and_picture(make, name, state):
+    lab = getattr(lab_module, make)()
+    before = lab.line.value, lab.picture.value
+    lab.controls[name].set_state(state)
+    assert lab.line.value != before[0]
+    assert lab.picture.value != before[1]
+
+
+def test_text_says_what_the_result_holds():
+    lab = lab_module.newcomer_lab()
+    assert "loud <b>0.67</b>" in lab.line.value
+    lab.set(first=0)
+    assert "nothing known" in lab.line.value
+    lab = lab_module.states_lab()
+    lab.set(order="backwards")
+    assert "drr-ave <b>0%</b>" in lab.line.value
+
+
+@pytest.mark.parametrize(
+    ("draw", "result", "size"),
+    [
+        (lab_module.draw_newcomer, lab_module.newcomer(5, 1, 5, 0.02), (9.0, 3.4)),
+        (lab_module.draw_newcomer, lab_module.newcomer(1, 5, 1, 0.02), (9.0, 3.4)),
+        (
+            lab_module.draw_moved,
+            lab_module.moved("backwards", 0.3, exchanged=True, listener="Omar"),
+            (9.0, 4.2),
+        ),
+    ],
+)
+def test_nothing_is_cut_off(draw, result, size):
+    figure = Figure(figsize=size, dpi=100, layout="constrained")
+    draw(figure, result)
+    figure.draw_without_rendering()
+    box = figure.get_tightbbox()
+    assert (box.x0, box.y0) >= (0, 0)
+    assert box.x1 <= size[0]
+    assert box.y1 <= size[1]
+
+
+def test_the_lab_and_its_picture_load_no_tensorflow():
+    program = (
+        "import sys; from matplotlib.figure import Figure; import lab06_who_listens as lab;"
+        "[draw(Figure(figsize=size)) for draw, size in lab.FIGURES.values()]; print('tensorflow' in sys.modules)"
+    )
+    assert (
+        subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True
+        ).stdout
+        == "False\n"
+    )

@@ -1,0 +1,169 @@
+"""Lesson 07's widget, its known listeners and its pictures."""
+
+import lab07_actor_critic as lab07
+import numpy as np
+import pytest
+from lab07_actor_critic import ONE_HILL, TWO_HILLS, climb
+from matplotlib.figure import Figure
+
+from rlrec.agents import GreedyListening
+from rlrec.envs.catalogue import default_catalogue
+
+
+@pytest.fixture(scope="module")
+def people() -> lab07.People:
+    return lab07.invite(30, seed=3)
+
+
+def test_the_lessons_numbers() -> None:
+    assert lab07.hill_slope(0.2) == pytest.approx(0.8)
+    assert lab07.hill_slope(0.9) == pytest.approx(-0.6)
+    found = climb(0.2, 0.9, learning_rate=0.1, steps=10)
+    assert found.own[-1] == pytest.approx(0.6 - 0.4 * 0.8**10)
+    assert found.wrong.tolist()[:3] == pytest.approx([0.2, 0.14, 0.08])
+    assert found.wrong[-1] == 0.0  # the dial's end
+    songs, action = lab07.five_songs()
+    assert (songs @ action).tolist() == pytest.approx([0.6, 1.0, 0.8, 1.2, 0.2])
+
+
+@pytest.mark.parametrize("shape", [ONE_HILL, TWO_HILLS])
+def test_slopes_are_the_derivatives_of_the_hills(shape: str) -> None:
+    value, slope = lab07.HILLS[shape]
+    at, step = np.linspace(0, 1, 50), 1e-6
+    np.testing.assert_allclose(
+        slope(at), (value(at + step) - value(at - step)) / (2 * step), atol=1e-6
+    )
+
+
+def test_the_nearer_hill_is_climbed() -> None:
+    ends = [climb(start, 0.9, 0.05, 60, TWO_HILLS).own[-1] for start in (0.2, 0.6)]
+    assert ends == pytest.approx([0.15, 0.85], abs=0.01)
+    value = lab07.HILLS[TWO_HILLS][0]
+    assert value(ends[0]) < value(ends[1])
+
+
+def test_the_widget_follows_its_controls() -> None:
+    lab = lab07.climb_lab()
+    assert "own slope <b>0.557</b>" in lab.line.value
+    before = lab.picture.value
+    assert lab.set(learning_rate=0.5, steps=1).own[-1] == pytest.approx(0.6)
+    assert lab.set(learning_rate=1.0, steps=2).own.tolist() == pytest.approx(
+        [0.2, 1.0, 0.2]
+    )
+    assert lab.set(replayed=0.6).wrong[-1] == pytest.approx(0.2)
+    assert lab.picture.value != before
+
+
+def test_a_flat_tangent_is_drawn_too() -> None:
+    for action, replayed in ((0.6, 0.6), (0.0, 1.0)):
+        lab07.draw_climb(Figure(), climb(action, replayed, 0.1, 1))
+
+
+def test_the_climbed_critic_flatters_and_the_smaller_one_is_careful() -> None:
+    found = lab07.flattery(0.1)
+    error = found.other.std() / np.sqrt(len(found.other))
+    assert found.one.mean() > 0.08
+    assert abs(found.other.mean()) < 4 * error
+    assert found.smaller.mean() < 0
+    assert (found.smaller <= found.one + 1e-12).all()
+    assert found.lost.min() >= 0
+    assert lab07.flattery(0.0).one == pytest.approx(0.0)
+
+
+def test_listeners_come_back_with_their_own_taste(people: lab07.People) -> None:
+    env = lab07.KnownListeners(people, 30)
+    observations = env.evening(4)
+    assert env.user.tolist() == list(range(30))
+    np.testing.assert_array_equal(env.listeners.taste, people.tastes)
+    np.testing.assert_array_equal(observations["user_vector"], people.vectors)
+    np.testing.assert_array_equal(observations["user"][:, 0], env.user)
+    assert set(observations) == set(env.single_observation_space.spaces)
+    training = lab07.KnownListeners(people, 8)
+    training.reset(seed=16)
+    assert training.user.tolist() == list(range(16, 24))
+    while not training.over.all():
+        training.step(np.zeros(8, np.int64))
+        if training.episodes.max() > 0:
+            break
+    began = training.episodes == 1
+    assert began.any()
+    np.testing.assert_array_equal(training.user[began], (np.arange(24, 32) % 30)[began])
+    np.testing.assert_array_equal(
+        training.listeners.taste, people.tastes[training.user]
+    )
+
+
+def test_earlier_evenings_tell_something_and_not_all(people: lab07.People) -> None:
+    guess = people.vectors[:, :5]
+    cosine = (guess * people.tastes).sum(axis=1) / np.linalg.norm(guess, axis=1)
+    assert 0.3 < cosine.mean() < 0.8
+    assert (
+        people.vectors[:, 5] == GreedyListening(default_catalogue()).appeal_weight
+    ).all()
+    np.testing.assert_array_equal(people.vectors, lab07.invite(30, seed=3).vectors)
+
+
+@pytest.mark.parametrize("name", ["random", "popularity", "greedy", "oracle"])
+def test_no_song_comes_twice(people: lab07.People, name: str) -> None:
+    env = lab07.KnownListeners(people, 30)
+    policy, observations = lab07.baselines(env)[name], env.evening(9)
+    three = policy.recommend(observations, 3)
+    assert all(len(set(row)) == 3 for row in three.tolist())
+    if name != "random":
+        np.testing.assert_array_equal(policy.recommend(observations)[:, 0], three[:, 0])
+    while not env.over.any():
+        observations, *_ = env.step(policy.recommend(observations)[:, 0])
+    songs = [row[row >= 0].tolist() for row in env.played]
+    assert all(len(set(row)) == len(row) for row in songs)
+
+
+def test_taste_beats_a_guess_beats_chance_and_satiation_costs(
+    people: lab07.People,
+) -> None:
+    returns = {}
+    for satiation in (0.0, 1.0):
+        env = lab07.KnownListeners(people, 30, satiation)
+        for name, policy in lab07.baselines(env).items():
+            earned = [lab07.listen(env, policy, number) for number in (50, 51, 52)]
+            returns[name, satiation] = np.mean([evening.total for evening in earned])
+            assert np.abs([evening.discounted for evening in earned]).max() <= 20.0
+    assert returns["oracle", 0.0] > returns["greedy", 0.0] > returns["random", 0.0]
+    assert returns["oracle", 1.0] < returns["oracle", 0.0]
+
+
+def test_an_agent_answers_in_this_world(people: lab07.People) -> None:
+    from rlrec.agents.ddpg import DDPG, DDPGConfig
+
+    env = lab07.KnownListeners(people, 30)
+    config = DDPGConfig(
+        hidden=(4,),
+        reward_low=-2.0,
+        learning_starts=60,
+        updates=2,
+        capacity=500,
+        compiled=False,
+    )
+    agent = DDPG(lab07.song_vectors(env.catalogue), people.vectors, config, history=5)
+    agent.train(lab07.KnownListeners(people, 30), 90)
+    earned = lab07.listen(env, lab07.Tonight(agent, env), 60)
+    assert earned.total.shape == (30,)
+    songs = [row[row >= 0].tolist() for row in env.played]
+    assert all(len(set(row)) == len(row) for row in songs)
+    promise = lab07.believed(agent, env, 60)
+    low, high = config.value_bounds
+    assert promise.shape == (30,)
+    assert ((promise > low) & (promise < high)).all()
+
+
+def test_points_carry_names_and_the_story_its_numbers() -> None:
+    figure = Figure()
+    ax = figure.subplots()
+    curves = {"one": np.arange(10.0).reshape(5, 2), "two": np.ones((5, 2))}
+    lab07.training_points(ax, curves, [10, 20], {"one": "red", "two": "blue"}, "return")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["one", "two"]
+    lab07.draw_story(figure := Figure())
+    words = " ".join(text.get_text() for ax in figure.axes for text in ax.texts)
+    assert all(
+        word in words
+        for word in ("1. song D: 1.2", "2. song B: 1.0", "3. song C: 0.8", "+.8", "−.6")
+    )

@@ -1,0 +1,240 @@
+"""Lesson 09's helpers: stored results read, drawn and judged, on small contents made up here; the widgets."""
+
+import json
+from copy import deepcopy
+
+import lab09_drr as lab09
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from rlrec.collaborative.vectors import make_vectors
+from rlrec.datasets import load_ratings
+from rlrec.datasets.matrices import rating_matrix
+from rlrec.errors import DataError
+from rlrec.evaluation import mean_interval, rerank, split_rerank
+from rlrec.evaluation.comparison import COLUMNS
+
+LEVELS = {
+    "item vectors alone": 0.6,
+    "after the warm start": 0.61,
+    "after RL": 0.62,
+    "random": 0.5,
+    "popularity by count": 0.55,
+    "matrix factorisation": 0.58,
+    "oracle": 0.9,
+}
+
+
+def content(shift: float = 0.0, warm: bool = True, seeds: int = 5) -> lab09.Content:
+    """What `rlrec evaluate --json` would have written; the agent is ``shift`` better than `LEVELS` says."""
+    levels = LEVELS | {
+        "after RL": LEVELS["after RL"] + shift,
+        "popularity by average": 0.57,
+    }
+    if not warm:
+        levels.pop("after the warm start")
+    luck = np.linspace(-0.002, 0.002, seeds)
+    runs = [
+        {
+            "seed": seed,
+            "step": 640,
+            "folder": f"runs/{seed}",
+            "figures": {
+                name: dict.fromkeys(COLUMNS, level + luck[seed])
+                for name, level in levels.items()
+            },
+            "baselines": {
+                "EASE": {"regularisation": 5.0, "ease": {"positive": 4.0}},
+                "random": {},
+            },
+            "config": {
+                "data": "ml-100k",
+                "command": "rlrec train ddpg",
+                "sessions": [{"seconds": 10.0 + seed}],
+            },
+        }
+        for seed in reversed(range(seeds))
+    ]
+    table = {
+        name: {
+            column: mean_interval(
+                [run["figures"][name][column] for run in runs]
+            )._asdict()
+            for column in COLUMNS
+        }
+        for name in levels
+    }
+    less = {
+        "measure": "P@5",
+        "other": "matrix factorisation",
+        "kind": "baseline",
+        "of_runs": [0.04, 0.05, -0.01],
+    }
+    part = less | {
+        "other": "item vectors alone",
+        "kind": "part",
+        "of_runs": [0.02, 0.02, 0.02],
+    }
+    return {
+        "protocol": "rerank", "split": "time", "table": table, "runs": runs, "verdict": "RL pays: made up",
+        "differences": [
+            less | {"mean": 0.04, "low": 0.03, "high": 0.05}, part | {"mean": 0.02, "low": 0.01, "high": 0.03}
+        ],
+        "interval": "over seeds", "commit": "abcdef0123456", "command": "rlrec evaluate", "seconds": 3.2,
+        "device": "CPU", "versions": {"numpy": "2"},
+    }  # fmt: skip
+
+
+def test_a_stored_result_is_read_and_a_missing_one_says_how_to_make_it(
+    tmp_path,
+) -> None:
+    (tmp_path / "some.json").write_text(json.dumps(content()))
+    assert lab09.load_result("some", tmp_path)["protocol"] == "rerank"
+    with pytest.raises(DataError, match="make results"):
+        lab09.load_result("other", tmp_path)
+
+
+def test_the_table_has_every_row_with_its_interval_and_its_share() -> None:
+    lines = lab09.table_lines(content())
+    assert len(lines) == 1 + 8
+    (own,) = [line for line in lines if line.startswith("after RL")]
+    assert "0.620 ±0.002" in own
+    assert own.endswith("30%")  # (.62 - .5) / (.9 - .5)
+    assert next(line for line in lines if line.startswith("random")).endswith("0%")
+
+
+def test_differences_settings_and_provenance_in_words() -> None:
+    told = lab09.difference_lines(content())
+    assert "matrix factorisation: +0.040 [+0.030, +0.050], above 0 in 2 of 3" in told[1]
+    assert told[-1] == "RL pays: made up"
+    assert lab09.settings_lines(content()) == [
+        "  EASE: regularisation 5.0, ease (positive 4.0)"
+    ]
+    origin = lab09.provenance(content())
+    for part in (
+        "seeds 4, 3, 2, 1, 0",
+        "640 steps",
+        "10 to 14 s a run",
+        "commit abcdef0123;",
+        "rlrec evaluate",
+    ):
+        assert part in origin
+
+
+def test_runs_come_in_the_order_of_their_seeds() -> None:
+    np.testing.assert_allclose(
+        lab09.of_runs(content(), "random", "P@5"), 0.5 + np.linspace(-0.002, 0.002, 5)
+    )
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (0.05, "confirmed here"),
+        (0.0, "cannot be told here from drr-n"),
+        (-0.05, "refuted here, drr-n did better"),
+    ],
+)
+def test_the_claim_about_states_is_judged_by_the_data(shift, words) -> None:
+    states = {"drr-n": content(), "drr-ave": content(shift)}
+    if shift == 0.0:
+        for run, noise in zip(
+            states["drr-ave"]["runs"], (0.01, -0.01, 0.0, 0.02, -0.02), strict=True
+        ):
+            run["figures"]["after RL"]["P@5"] += noise
+    assert lab09.states_lines(states)[-1].endswith(words)
+
+
+def test_the_papers_figures_stand_beside_ours() -> None:
+    lines = lab09.paper_lines({"ml-100k": content(warm=False)})
+    assert any(
+        "DRR-ave, P@5" in line and "0.789" in line and "0.620" in line for line in lines
+    )
+    assert lines[-1].split() == [
+        "P@5,",
+        "over",
+        "popularity",
+        "+0.095",
+        "+0.070",
+        "[+0.070,",
+        "+0.070]",
+    ]
+    public = lab09.public_lines(content())
+    assert "P@5 0.479" in public[0]
+    assert any("0.710 to 0.869" in line for line in public)
+
+
+def test_the_forest_draws_every_row_best_first() -> None:
+    ax = Figure().subplots()
+    lab09.forest(ax, content())
+    names = [label.get_text() for label in ax.get_yticklabels()]
+    assert (names[0], names[1], names[-1]) == ("oracle", "after RL", "random")
+    low, high = ax.lines[2].get_xdata()  # the bar of the second row
+    of = lab09.interval(content(), "after RL", "P@5")
+    assert (low, high) == pytest.approx((of.low, of.high))
+
+
+def test_the_pictures_can_be_drawn() -> None:
+    lab09.draw_study(Figure(), content())
+    lab09.states_forest(Figure().subplots(), {"drr-n": content(), "drr-ave": content()})
+    lab09.live_forest(
+        Figure().subplots(), {"random": 0.5}, {"x: after RL": np.array([0.5, 0.6])}
+    )
+    lab09.draw_architecture(Figure())
+
+
+def test_the_widget_of_stored_results_follows_study_and_figure() -> None:
+    better = content(0.3)
+    for row in ("mean", "low", "high"):
+        better["table"]["after RL"]["R@10"][row] = 0.1
+    lab = lab09.stored_lab({"one": content(), "two": better})
+    assert "place 2 of 8" in lab.line.value
+    lab.set(study="two")
+    assert "after RL <b>0.920</b>, place 1 of 8" in lab.line.value
+    lab.set(figure="R@10")
+    assert "lowest after RL 0.100" in lab.line.value
+
+
+@pytest.fixture(scope="module")
+def split():
+    return split_rerank(load_ratings("generated"))
+
+
+@pytest.fixture(scope="module")
+def vectors(split):
+    return make_vectors("hybrid", split.train, 40, seed=0)
+
+
+@pytest.mark.parametrize("listener", list(lab09.LISTENERS))
+def test_the_history_widget_ranks_as_the_protocol_does(
+    split, vectors, listener
+) -> None:
+    user = lab09.LISTENERS[listener]
+    everything = rerank(
+        split, lambda users, known: vectors.users(known) @ vectors.items.T
+    )
+    row = everything.recommended[np.flatnonzero(split.users == user)[0]]
+    view = lab09.rank_later(vectors, split, user, known=10**6, whose=user)
+    assert view.titles == [split.train.titles[film] for film in row if film >= 0]
+    reach = np.abs(np.concatenate([view.general, view.general + view.personal])).max()
+    assert reach < 1.3  # the picture's fixed limits
+
+
+def test_with_nothing_known_all_bars_are_empty(split, vectors) -> None:
+    lab = lab09.history_lab(vectors, split)
+    nothing = lab.set(known=0)
+    np.testing.assert_allclose(nothing.personal, 0.0, atol=1e-12)
+    assert nothing.moved == 0
+    own, foreign = lab.set(known=15), lab.set(foreign=True)
+    assert sorted(own.titles) == sorted(foreign.titles)
+    assert not np.allclose(np.sort(own.personal), np.sort(foreign.personal))
+    stars = rating_matrix(split.held_out)[[lab09.LISTENERS["Tomas"]]].data
+    assert sorted(own.stars) == sorted(stars)
+
+
+def test_contents_are_not_changed() -> None:
+    one = content()
+    before = deepcopy(one)
+    lab09.table_lines(one), lab09.difference_lines(one), lab09.provenance(one)
+    assert one == before

@@ -1,0 +1,504 @@
+"""Studies: cells by hand, resumed after SIGKILL, the same on a Dask cluster, an agent of one's own in 20 lines."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rlrec.agents.recommender import best_first
+from rlrec.cli import main
+from rlrec.envs import ListeningBatch
+from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import play
+from rlrec.studies import contestants
+from rlrec.studies import report as study_report
+from rlrec.studies.study import FIRST, WORLD, Study, run_cell, run_study
+
+AGENTS = {
+    "random": {"agent": "random"},
+    "popularity": {"agent": "popularity"},
+    "LinUCB": {"agent": "linucb", "tries": [{"alpha": 0.1}, {"alpha": 1.0}]},
+    "Q-learning": {"agent": "qlearning", "clusters": 3},
+}
+SMALL = Study(steps=640, curve=(320, 640), seeds=3, listeners=40, agents=AGENTS)
+TEXT = """
+steps = 640
+curve = [320, 640]
+seeds = 3
+listeners = 40
+[world]
+taste_strength = 1.5
+[agents.random]
+agent = "random"
+[agents.popularity]
+agent = "popularity"
+[agents.LinUCB]
+agent = "linucb"
+tries = [{ alpha = 0.1 }, { alpha = 1.0 }]
+[agents."Q-learning"]
+agent = "qlearning"
+clusters = 3
+"""
+
+
+def bare(cells):
+    """Cells without what a clock tells."""
+    return [
+        {name: one[name] for name in one if not name.endswith("seconds")}
+        for one in cells
+    ]
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study")
+    return folder, run_study(SMALL, folder, jobs=1, say=lambda line: None)
+
+
+class Quiet:
+    """The least novel agent: of what is on offer it plays what is nearest to the middle of the map."""
+
+    def __init__(self, env, seed):
+        self.loudness = np.linalg.norm(env.catalogue.sound, axis=1)
+
+    def recommend(self, observations, k=1):
+        pool = observations["candidates"]
+        return best_first(pool, -self.loudness[pool], k)
+
+
+@pytest.fixture
+def eager():
+    """No graph is compiled for a few updates."""
+    from rlrec.nn.backend import tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+# -- what a cell says ----------------------------------------------------------------------------------------
+def test_every_combination_has_one_cell(done):
+    _, result = done
+    assert [(one["agent"], one["seed"]) for one in result.cells] == [
+        (name, s) for s in range(3) for name in AGENTS
+    ]
+    assert [one["settings"]["alpha"] for one in result.tries] == [0.1, 1.0]
+    assert list(result.frame()["mean"]) == [one["mean"] for one in result.cells]
+
+
+def test_a_cell_is_what_play_says(done):
+    cell = next(
+        one
+        for one in done[1].cells
+        if one["agent"] == "popularity" and one["seed"] == 2
+    )
+    env = ListeningBatch(40, "candidate", "ids", n_candidates=10, history=20)
+    played = play(
+        env, contestants.make("popularity", {}, env, 2, 640), seed=FIRST + 2 * 40
+    )
+    assert cell["mean"] == played.heard().mean()
+    assert cell["first_like"] == pytest.approx(played.first_like().mean())
+    assert cell["curve"] == [[640, cell["mean"]]]  # learns nothing: asked once
+
+
+def test_the_try_with_the_higher_mean_takes_part(done):
+    best = max(done[1].tries, key=lambda one: one["mean"])["settings"]
+    assert all(
+        one["settings"] == best for one in done[1].cells if one["agent"] == "LinUCB"
+    )
+    assert {one["first"] for one in done[1].tries} == {1_000_000}
+
+
+def test_each_world_chooses_among_the_tries_for_itself(tmp_path):
+    """Where listeners tire, variety counts; where they don't, it only costs."""
+    agents = {"rule": {"agent": "rule", "tries": [{"variety": 0.0}, {"variety": 4.0}]}}
+    worlds = tuple(
+        WORLD | {"long_term_effect": effect, "candidates": on_offer}
+        for effect in (0.0, 2.0)
+        for on_offer in (10, 20)
+    )
+    study = Study(steps=1, seeds=2, listeners=200, agents=agents, worlds=worlds)
+    found = run_study(study, tmp_path, jobs=1, say=lambda line: None)
+    assert len(found.tries) == 8
+    assert [cell["settings"]["variety"] for cell in found.cells] == [0.0] * 4 + [
+        4.0
+    ] * 4
+    assert [cell["world"] for cell in found.cells[::2]] == list(worlds)
+    assert len(list((tmp_path / "cells").iterdir())) == 16
+
+
+def test_training_in_pieces_is_the_curve(done):
+    cell = next(one for one in done[1].cells if one["agent"] == "Q-learning")
+    assert [songs for songs, _ in cell["curve"]] == [320, 640]
+    assert cell["mean"] == cell["curve"][-1][1]
+
+
+# -- resumed, and anywhere -----------------------------------------------------------------------------------
+def test_nothing_runs_twice(done):
+    folder, result = done
+    before = (folder / "cells.csv").read_text()
+    said = []
+    again = run_study(SMALL, folder, say=said.append)
+    assert (folder / "cells.csv").read_text() == before
+    assert said == ["2 cells, 0 to run", "12 cells, 0 to run"]
+    assert again.cells == result.cells
+
+
+def test_killed_in_the_middle_and_started_again_gives_the_same_table(done, tmp_path):
+    file = tmp_path / "study.toml"
+    file.write_text(TEXT)
+    command = [
+        sys.executable,
+        "-m",
+        "rlrec.cli",
+        "study",
+        str(file),
+        "--out",
+        str(tmp_path / "out"),
+        "--jobs",
+        "1",
+    ]
+    log = tmp_path / "out" / "cells.csv"
+    running = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    )
+    while running.poll() is None and (
+        not log.exists() or len(log.read_text().splitlines()) < 3
+    ):
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    first = log.read_text().splitlines()
+    assert 3 <= len(first) < 14, "it was to be killed in the middle"
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    names = [line.split(",")[0] for line in log.read_text().splitlines()]
+    assert len(names) == len(set(names))
+    assert set(names) <= {
+        path.name for path in (tmp_path / "out" / "cells").glob("*.json")
+    }
+    cells = run_study(Study.read(file), tmp_path / "out", say=lambda line: None).cells
+    assert bare(cells) == bare(done[1].cells)
+
+
+def test_a_cluster_of_two_workers_gives_the_same_numbers(done, tmp_path):
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    found = run_study(SMALL, tmp_path, jobs=2, backend="dask", say=lambda line: None)
+    assert bare(found.cells) == bare(done[1].cells)
+
+
+def test_other_settings_in_the_same_folder_are_refused(done, tmp_path):
+    folder, _ = done
+    longer = Study(steps=960, seeds=3, listeners=40, agents=AGENTS)
+    with pytest.raises(ConfigError, match="other settings"):
+        run_study(longer, folder, say=lambda line: None)
+    (tmp_path / "cells").mkdir()
+    for path in (folder / "cells").glob("*.json"):
+        (tmp_path / "cells" / path.name).write_text("{}")
+    with pytest.raises(DataError, match="delete it"):
+        run_study(SMALL, tmp_path, say=lambda line: None)
+
+
+def test_what_tensorflow_reads_is_taken_back(tmp_path, monkeypatch):
+    monkeypatch.setenv("TF_NUM_INTEROP_THREADS", "3")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    study = Study(steps=1, seeds=2, listeners=2, agents={"random": {"agent": "random"}})
+    seen = []
+    run_study(
+        study,
+        tmp_path,
+        jobs=1,
+        say=lambda line: seen.append(os.environ.get("TF_NUM_INTRAOP_THREADS")),
+    )
+    assert set(seen) == {"1"}
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "3"
+
+
+def test_labels_that_would_share_a_file_are_refused(tmp_path):
+    agents = {"a, b": {"agent": "random"}, "A b": {"agent": "random"}}
+    with pytest.raises(ConfigError, match="one name to a file"):
+        run_study(Study(steps=1, seeds=2, listeners=2, agents=agents), tmp_path)
+
+
+def test_an_agent_of_your_own(done, tmp_path):
+    found = run_study(
+        SMALL,
+        tmp_path,
+        only=["random", "quiet"],
+        extra_agents={"quiet": Quiet},
+        jobs=1,
+        say=print,
+    )
+    assert [one["agent"] for one in found.cells[:2]] == ["random", "quiet"]
+    assert not found.cells[1]["learns"]
+    assert found.cells[1]["diversity"] != found.cells[0]["diversity"]
+
+
+# -- each kind of agent --------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("kind", "settings"),
+    [
+        ("dqn", {"hidden": (8,), "learning_starts": 32, "updates": 1}),
+        (
+            "ddpg",
+            {
+                "hidden": (8,),
+                "learning_starts": 32,
+                "updates": 2,
+                "compiled": False,
+                "reward_low": 0.0,
+            },
+        ),
+        ("ppo", {"hidden": (8,), "rollout": 4, "minibatch": 64, "epochs": 1}),
+        (
+            "ppo",
+            {
+                "hidden": (8,),
+                "rollout": 4,
+                "minibatch": 64,
+                "epochs": 1,
+                "propagation": 0.5,
+            },
+        ),
+        ("constant", {}),
+        ("rule", {"variety": 0.5}),
+        ("greedy", {}),
+        ("oracle", {}),
+    ],
+)
+def test_each_kind_takes_part(kind, settings, eager):
+    study = Study(
+        steps=256, seeds=2, listeners=5, agents={"it": {"agent": kind, **settings}}
+    )
+    job = {
+        "agent": "it",
+        "kind": kind,
+        "settings": settings,
+        "world": study.worlds[0],
+        "seed": 0,
+        "steps": 256,
+    }
+    cell = run_cell(job | {"curve": [256], "listeners": 5, "first": FIRST})
+    assert 0.0 <= cell["mean"] <= 20.0
+
+
+def test_a_table_over_clusters_learns_what_was_played():
+    env = ListeningBatch(4, "candidate", "ids", history=20)
+    agent = contestants.make("qlearning", {"clusters": 3}, env, 0, 64)
+    agent.train(env, 40, seed=1)
+    assert (
+        agent.table.visits.sum() == 40
+    )  # sessions last 10 songs or more: nothing but plays
+    seen = {
+        "history": np.array([[-1], [5]]),
+        "feedback": np.array([[[0, 0, 0]], [[0, 0, 1.0]]]),
+    }
+    assert agent.states(seen).tolist() == [0, 2 + 2 * agent.cluster[5]]
+
+
+def test_propagated_rewards_are_what_the_song_is_worth():
+    env = contestants.PropagatedListening(3, "candidate", "ids", history=20)
+    env.worth = np.arange(2000.0)
+    env.reset(seed=0)
+    for _ in range(4):
+        _, rewards, _, _, info = env.step(np.zeros(3, int))
+        assert rewards.tolist() == info["song"].tolist()
+
+
+# -- what is read and told -----------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('agent = "linucb"', 'agent = "lin"', "agents.LinUCB: agent is 'lin'"),
+        ("clusters = 3", "cluster = 3", "agents.Q-learning: cluster unknown"),
+        ("alpha = 1.0", "beta = 1.0", "agents.LinUCB: beta unknown"),
+        ("taste_strength", "taste", "world: taste unknown"),
+        ("curve = [320, 640]", "curve = [320]", "must rise and end with steps"),
+        ("seeds = 3", "seed = 3", "seed unknown"),
+        ("listeners = 40", "listeners = 3_000_000", "would meet those of a training"),
+        ("steps = 640", "steps 640", "study.toml"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(tmp_path, capsys, old, new, words):
+    (tmp_path / "study.toml").write_text(TEXT.replace(old, new))
+    assert (
+        main(["study", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")])
+        == 1
+    )
+    assert words in capsys.readouterr().err
+
+
+def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
+    (tmp_path / "study.toml").write_text(TEXT)
+    folder, result = done
+    arguments = [
+        "study",
+        str(tmp_path / "study.toml"),
+        "--out",
+        str(folder),
+        "--json",
+        str(tmp_path / "all.json"),
+    ]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "Q-learning: " in said
+    assert "the strongest baseline" in said
+    written = json.loads(Path(tmp_path / "all.json").read_text())
+    assert written["cells"] == result.cells
+    assert written["command"].startswith("rlrec study")
+
+
+FLAGS = (
+    "--agents popularity greedy random linucb --steps 640 --curve 320 640 --seeds 2 --listeners 20 "
+    "--taste-strength 1.5 --long-term-effect 0 1 --candidates 5"
+).split()
+
+
+def test_flags_in_place_of_a_file(tmp_path, capsys):
+    assert (
+        main(
+            [
+                "study",
+                *FLAGS,
+                "--out",
+                str(tmp_path / "out"),
+                "--jobs",
+                "1",
+                "--json",
+                str(tmp_path / "all.json"),
+            ]
+        )
+        == 0
+    )
+    said = capsys.readouterr().out
+    assert "long term effect 0" in said
+    assert "640 songs to learn from, 2 seeds of 20 listeners" in said
+    written = json.loads((tmp_path / "all.json").read_text())
+    worlds = [
+        {"taste_strength": 1.5, "long_term_effect": effect, "candidates": 5}
+        for effect in (0.0, 1.0)
+    ]
+    agents = {
+        kind: {"agent": kind} for kind in ("popularity", "greedy", "random", "linucb")
+    }
+    study = Study(640, agents, (320, 640), seeds=2, listeners=20, worlds=tuple(worlds))
+    assert (
+        written["cells"]
+        == run_study(study, tmp_path / "out", say=lambda line: None).cells
+    )  # none is run again
+    assert len(written["cells"]) == 16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "nothing to run: give a FILE.toml, or --agents"),
+        (["--steps", "640"], "with some of: random popularity"),
+        (["study.toml", *FLAGS], "study.toml and --agents both say what to run"),
+        (
+            ["study.toml", "--taste-strength", "1.5"],
+            "study.toml and --taste-strength both say what to run",
+        ),
+        (["--agents", "ppo", "pop"], "agent is 'pop'; choose one of random"),
+        (["--agents", "random", "--seeds", "1"], "seeds is 1"),
+        (
+            ["--agents", "random", "--curve", "5", "--steps", "6"],
+            "must rise and end with steps, 6",
+        ),
+        (["--agents", "random", "--candidates", "1"], "n_candidates is 1"),
+        (["--agents", "random", "--long-term-effect", "-1"], "long_term_effect is -1"),
+        (["--agents", "random", "--long-term-effect"], "no world"),
+    ],
+)
+def test_what_is_wrong_with_flags_is_said(tmp_path, capsys, arguments, words):
+    assert main(["study", *arguments, "--out", str(tmp_path / "out")]) == 1
+    assert words in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_names_every_kind(capsys):
+    with pytest.raises(SystemExit):
+        main(["study", "--help"])
+    said = capsys.readouterr().out.split("Kinds of agents: ")[1].split(".")[0]
+    assert [kind.strip(" ,\n") for kind in said.split()] == list(contestants.KINDS)
+
+
+def cell(agent, seed, mean, overlap=0.0):
+    rest = {
+        "first_like": 3.0,
+        "coverage": 0.5,
+        "training_seconds": 0.0,
+        "steps": 10,
+        "listeners": 5,
+    }
+    kind = {"mine": "qlearning"}.get(agent, agent)
+    return {
+        "agent": agent,
+        "kind": kind,
+        "seed": seed,
+        "mean": mean,
+        "world": {},
+        "overlap": overlap,
+        **rest,
+    }
+
+
+LEVELS = {"mine": 10.0, "linucb": 7.0, "popularity": 6.0, "own": 2.0}
+
+
+def test_a_verdict_by_hand():
+    """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, standard error 1 / sqrt(3)."""
+    cells = [cell("mine", seed, 5.0 + gain, 0.3) for seed, gain in enumerate((1, 2, 3))]
+    cells += [cell("random", seed, 4.0, 0.1) for seed in range(3)]
+    cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(3)]
+    assert study_report.strongest(cells) == "popularity"
+    told = study_report.judge(cells, "mine")
+    assert told.startswith(
+        "cannot be told yet: +2.00 [-0.48, +4.48] over popularity, the strongest baseline (+40.0%)"
+    )
+    assert told.endswith("p = 0.250")
+    assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
+    assert any(line.startswith("mine: cannot") for line in study_report.text(cells))
+
+
+def test_the_verdict_says_rl_of_rl_alone():
+    cells = [
+        cell(agent, seed, level + 0.1 * seed)
+        for agent, level in LEVELS.items()
+        for seed in range(3)
+    ]
+    assert study_report.judge(cells, "mine").startswith(
+        "RL pays here: +3.00 [+3.00, +3.00] over linucb"
+    )
+    assert study_report.judge(cells, "linucb").startswith(
+        "it pays here: +1.00 [+1.00, +1.00] over popularity"
+    )
+    assert study_report.judge(cells, "own").startswith(
+        "it does not pay here: -5.00 [-5.00, -5.00] over linucb"
+    )
+    assert study_report.strongest(cells) == "linucb"
+
+
+def test_every_kind_is_on_trial_or_held_against():
+    told = (*study_report.BASELINES, *study_report.LEARN_BY_RL, "oracle")
+    assert sorted(told) == sorted(contestants.KINDS)
+
+
+@pytest.mark.parametrize("name", ["contest", "dials"])
+def test_the_stored_plans_can_be_read(name):
+    study = Study.read(
+        Path(__file__).parents[2] / "lessons" / "results" / f"{name}.toml"
+    )
+    assert {
+        "item-kNN",
+        "EASE",
+        "PPO",
+        "DQN",
+        "DDPG, prioritised",
+    } <= study.agents.keys()
