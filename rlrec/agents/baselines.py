@@ -149,11 +149,17 @@ class VariedListening(GreedyListening):
         appeal_weight: float = 0.06,
         like_weight: float = 0.0,
         variety: float = 1.0,
+        taste_weight: float = 1.0,
     ) -> None:
         super().__init__(
             catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight
         )
         self.variety = variety
+        self.taste_weight = taste_weight
+
+    def belief(self, observations: dict[str, NDArray[Any]]) -> Floats:
+        """Greedy's belief about taste times ``taste_weight`` (0: no taste): [batch, 5]."""
+        return self.taste_weight * super().belief(observations)
 
     def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:
         """Greedy's scores, those of songs like the last ones lowered: [batch, m]."""

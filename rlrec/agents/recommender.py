@@ -54,3 +54,18 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     masked = np.array(scores, np.float64)
     masked[rows, history[rows, places]] = -np.inf  # the pool is every song, in order
     return masked
+
+
+class Sampled:
+    """An agent that draws songs with the probabilities of its policy.
+
+    ``agent`` takes a generator: ``agent.recommend(observations, k, rng=rng)``.
+    """
+
+    def __init__(self, agent: Any, rng: np.random.Generator) -> None:
+        self.agent = agent
+        self.rng = rng
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """Item ids [batch, k], drawn."""
+        return np.asarray(self.agent.recommend(observations, k, rng=self.rng))

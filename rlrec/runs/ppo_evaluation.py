@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.agents import (
@@ -25,6 +24,7 @@ from rlrec.agents import (
     Recommender,
     VariedListening,
 )
+from rlrec.agents.recommender import Sampled
 from rlrec.envs import ListeningBatch, make_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs.provenance import commit
@@ -86,17 +86,6 @@ def rivals(env: ListeningBatch) -> dict[str, Recommender]:
         LIKES: VariedListening(env.catalogue, like_weight=1.0, appeal_weight=0.2, variety=1.5),
         ORACLE: ListeningOracle(env, np.random.default_rng(0)),
     }
-
-
-class Sampled:
-    """An agent that draws as its policy says."""
-
-    def __init__(self, agent: Any, rng: np.random.Generator) -> None:
-        self.agent, self.rng = agent, rng
-
-    def recommend(self, observations: Any, k: int = 1) -> NDArray[np.int64]:
-        """Song ids [batch, k]."""
-        return np.asarray(self.agent.recommend(observations, k, rng=self.rng))
 
 
 def _agents(folders: Sequence[Path], stored: Sequence[Config], env: ListeningBatch) -> dict[str, Floats]:
