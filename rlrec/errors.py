@@ -1,19 +1,28 @@
 """Errors that a reader can act on: what was wrong, where, and what to do."""
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 ABOVE_ZERO = 5e-324  # the smallest positive float: a closed range that leaves out 0
 
 
-class DataError(ValueError):
+class RlrecError(Exception):
+    """What all errors of this library share: their message is for the user."""
+
+
+class DataError(RlrecError, ValueError):
     """A file or a row cannot be used: the message names file, row, column and remedy."""
 
 
-class ConfigError(ValueError):
+class ConfigError(RlrecError, ValueError):
     """A setting is outside its range: the message names field, value and range."""
 
 
-class TrainingDiverged(RuntimeError):
+class TensorFlowMissing(ConfigError, ModuleNotFoundError):
+    """TensorFlow is needed and cannot be imported: the message says how to install it."""
+
+
+class TrainingDiverged(RlrecError, RuntimeError):
     """A loss is NaN, or a critic predicts returns outside the possible range."""
 
 
@@ -42,3 +51,13 @@ def require_choice(settings: object, name: str, choices: Collection[str]) -> Non
     value = getattr(settings, name)
     if value not in choices:
         raise ConfigError(f"{name} is {value!r}; choose one of {', '.join(choices)}")
+
+
+def require_same_shapes(**arrays: Any) -> None:
+    """Raise ``ConfigError`` unless all arrays or tensors have the same shape.
+
+    Shapes such as [batch] and [batch, 1] would silently broadcast to [batch, batch].
+    """
+    shapes = {name: tuple(array.shape) for name, array in arrays.items()}
+    if len(set(shapes.values())) > 1:
+        raise ConfigError(f"shapes must agree, got {shapes}")
