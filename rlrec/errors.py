@@ -19,7 +19,7 @@ class ConfigError(RlrecError, ValueError):
 
 
 class TensorFlowMissing(ConfigError, ModuleNotFoundError):
-    """TensorFlow is needed and cannot be imported: the message says how to install it."""
+    """TensorFlow cannot be imported: the message says how to install it."""
 
 
 class TrainingDiverged(RlrecError, RuntimeError):
