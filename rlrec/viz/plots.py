@@ -1,8 +1,9 @@
-"""Plots that several lessons share. Each draws on the ``ax`` it is given, and returns it."""
+"""Plots that several lessons share; each draws on the ``ax`` it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -23,9 +24,10 @@ def q_heatmap(
     *,
     limit: float | None = None,
 ) -> Axes:
-    """A Q-table [states, actions] with its numbers; frames mark the best of each row, all of them where several tie.
+    """Draw a Q-table [states, actions] with its numbers, the best of each row framed.
 
-    Colours run from -``limit`` to ``limit`` (default: the largest size in the table), so that 0 is white.
+    All of the best are framed where several tie. Colours run from -``limit`` to
+    ``limit`` (default: the largest absolute value of the table), so that 0 is white.
     """
     values = np.asarray(table, np.float64)
     top = limit if limit is not None else max(float(np.abs(values).max()), 1e-9)
@@ -60,7 +62,9 @@ def q_heatmap(
 
 
 def best_in_row(table: ArrayLike) -> NDArray[np.bool_]:
-    """Where each row of a table [S, A] has its largest value, ties included; nowhere in a row of equals.
+    """Where each row of a table [S, A] has its largest value, ties included.
+
+    Nowhere in a row whose values are all equal.
 
     >>> best_in_row([[1, 2, 2], [0, 0, 0]]).astype(int).tolist()
     [[0, 1, 1], [0, 0, 0]]
@@ -70,28 +74,48 @@ def best_in_row(table: ArrayLike) -> NDArray[np.bool_]:
     return np.asarray(best & ~best.all(axis=1, keepdims=True))
 
 
+def mean_band(
+    ax: Axes,
+    x: ArrayLike,
+    values: ArrayLike,
+    *,
+    colour: str | None = None,
+    alpha: float = 0.2,
+    **line: Any,
+) -> None:
+    """Draw the mean over seeds as a line and its 95% interval (Student's t) as a band.
+
+    ``values`` [2 or more seeds, points]; ``alpha`` is the band's, ``line`` the line's.
+    """
+    intervals = [mean_interval(column) for column in np.asarray(values, np.float64).T]
+    (mean,) = ax.plot(x, [i.mean for i in intervals], color=colour, **line)
+    ax.fill_between(
+        x,
+        [i.low for i in intervals],
+        [i.high for i in intervals],
+        color=mean.get_color(),
+        alpha=alpha,
+        lw=0,
+    )
+
+
 def learning_curves(
     ax: Axes,
     curves: Mapping[str, ArrayLike],
     *,
     steps: ArrayLike | None = None,
     ylabel: str = "reward",
+    colours: Mapping[str, str] = AGENT_COLOURS,
+    **line: Any,
 ) -> Axes:
-    """Mean over seeds and its 95% interval (Student's t) of each of ``curves``: name -> [2 or more seeds, points]."""
+    """Draw the mean and its 95% interval over seeds of each of ``curves``.
+
+    ``curves``: name -> [2 or more seeds, points]; ``steps`` [points], None: 0, 1, ...
+    """
     for name, curve in curves.items():
         values = np.asarray(curve, np.float64)
-        x = np.arange(values.shape[1]) if steps is None else np.asarray(steps)
-        intervals = [mean_interval(column) for column in values.T]
-        colour = AGENT_COLOURS.get(name)
-        (line,) = ax.plot(x, [i.mean for i in intervals], label=name, color=colour)
-        ax.fill_between(
-            x,
-            [i.low for i in intervals],
-            [i.high for i in intervals],
-            color=line.get_color(),
-            alpha=0.2,
-            lw=0,
-        )
+        x = np.arange(values.shape[1]) if steps is None else steps
+        mean_band(ax, x, values, colour=colours.get(name), label=name, **line)
     ax.set_ylabel(ylabel)
     ax.legend(frameon=False)
     return ax
@@ -100,7 +124,10 @@ def learning_curves(
 def interval_bars(
     ax: Axes, results: Mapping[str, ArrayLike], *, xlabel: str = "return"
 ) -> Axes:
-    """One dot with its 95% interval (Student's t) for each of ``results``: name -> [seeds], in the order given."""
+    """Draw a dot with its 95% interval (Student's t) for each of ``results``.
+
+    ``results``: name -> [seeds], drawn in the order given.
+    """
     for row, (name, values) in enumerate(results.items()):
         interval = mean_interval(np.asarray(values, np.float64))
         colour = AGENT_COLOURS.get(name, "#5F5F5F")
@@ -116,7 +143,10 @@ def interval_bars(
 
 
 def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Mean of each block of ``window`` steps: [steps, runs] -> [runs, blocks], ready for ``learning_curves``."""
+    """Mean of each block of ``window`` steps: [steps, runs] -> [runs, blocks].
+
+    The result is what ``learning_curves`` takes.
+    """
     blocks = len(values) // window
     return np.asarray(
         values[: blocks * window].reshape(blocks, window, -1).mean(axis=1).T
