@@ -23,7 +23,7 @@ def test_conda_environment_holds_the_package_and_nothing_else():
     assert set(environment) == {"name", "channels", "dependencies"}
     *conda, pip = environment["dependencies"]
     assert conda == [f"python{PROJECT['requires-python']}", "pip"]
-    assert pip == {"pip": ["-c constraints.txt", "-e .[lessons,test]"]}
+    assert pip == {"pip": ["-c constraints.txt", "-e .[deep,lessons,test]"]}
 
 
 def test_every_dependency_is_pinned_inside_its_range():
@@ -55,7 +55,7 @@ def test_every_pin_can_be_installed_on_every_promised_python(python):
 
 
 def test_the_extras_are_those_the_readme_and_make_name():
-    assert {"lessons", "test", "bench"} <= set(PROJECT["optional-dependencies"])
+    assert {"deep", "lessons", "test", "bench"} <= set(PROJECT["optional-dependencies"])
 
 
 def test_readme_lists_every_lesson():

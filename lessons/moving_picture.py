@@ -1,0 +1,113 @@
+"""The picture that moves in the README: one reward of lesson 04's lab is dragged.
+
+    python lessons/moving_picture.py figures/readme.gif
+
+Left, what the agent is paid for a liked song of each genre. Middle, the Q-table that it
+learns from these rewards. Right, the songs that it then plays in an evening of at most
+20. Ines leaves when a hip-hop song misses; an agent paid enough for hip-hop plays it all
+the same, and her evenings end after a few songs.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from PIL import Image
+
+from lab04_reward_lab import RewardView, own_rewards, reward_view
+from rlrec.envs import GENRES
+from rlrec.types import Floats
+from rlrec.viz.style import PALETTE, theme
+
+LISTENER = "ines"
+MOVED = "HipHop"
+UP = [1.0, 3.0, 5.0, 6.0, 7.0, 9.0, 12.0, 15.0]  # the dragged reward, frame by frame
+REWARDS = [*UP, *UP[-2:0:-1]]
+MILLISECONDS, AT_AN_END = 350, 1400  # how long a frame stays
+SIZE = (9.0, 3.1)  # inches, 100 dots each
+BLUE, ORANGE = PALETTE[0], PALETTE[5]
+
+
+def frame(reward: float) -> Image.Image:
+    """The picture for one value of the dragged reward."""
+    likes = own_rewards(LISTENER) | {MOVED.lower(): reward}
+    view = reward_view(LISTENER, **likes)
+    with mpl.rc_context(theme()):
+        figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        left, middle, right = figure.subplots(1, 3, width_ratios=[1.0, 1.5, 1.0])
+        draw_rewards(left, np.array([likes[genre.lower()] for genre in GENRES]))
+        draw_table(middle, view)
+        draw_songs(right, view)
+        png = io.BytesIO()
+        canvas.print_png(png)
+    return Image.open(png).convert("RGB")
+
+
+def draw_rewards(ax: Axes, rewards: Floats) -> None:
+    """One bar a genre, the dragged one in orange, with its value."""
+    colours = [ORANGE if genre == MOVED else BLUE for genre in GENRES]
+    ax.barh(range(len(GENRES)), rewards, color=colours)
+    for row, value in enumerate(rewards):
+        ax.text(value + 0.3, row, f"{value:g}", va="center", fontsize=9)
+    ax.set(xlim=(0.0, 18.0), xticks=[0, 5, 10, 15], ylim=(len(GENRES) - 0.5, -0.5))
+    ax.set_yticks(range(len(GENRES)), GENRES)
+    ax.grid(False)
+    ax.set_title("you drag: reward of a like", fontsize=10.5, weight="bold")
+
+
+def draw_table(ax: Axes, view: RewardView) -> None:
+    """The learned Q-table; a frame marks the best genre to play next."""
+    ax.imshow(view.learned, cmap="Blues", vmin=-10.0, vmax=25.0, aspect="auto")
+    for (row, column), value in np.ndenumerate(view.learned):
+        colour = "white" if value > 12.0 else "black"
+        ax.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour)
+    for row, column in enumerate(view.learned.argmax(axis=1)):
+        corner = (float(column) - 0.47, row - 0.46)
+        ax.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, ec=ORANGE, lw=3))
+    ax.set_xticks(range(len(GENRES)), GENRES, fontsize=9)
+    ax.set_yticks(range(len(GENRES)), GENRES, fontsize=9)
+    ax.grid(False)
+    ax.set(ylabel="now playing")
+    ax.set_title("it learns: Q of the next genre", fontsize=10.5, weight="bold")
+
+
+def draw_songs(ax: Axes, view: RewardView) -> None:
+    """Songs of each genre in an evening with the learned policy."""
+    ax.barh(range(len(GENRES)), view.learned_songs, color=ORANGE)
+    ax.set(xlim=(0.0, 20.0), xticks=[0, 10, 20], ylim=(len(GENRES) - 0.5, -0.5))
+    ax.set_yticks(range(len(GENRES)), GENRES)
+    ax.grid(False, axis="y")
+    songs = view.learned_songs.sum()
+    title = f"the evening: {songs:.0f} of 20 songs"
+    ax.set_title(title, fontsize=10.5, weight="bold")
+
+
+def main(path: Path) -> None:
+    """Write the animation."""
+    frames = {reward: frame(reward) for reward in UP}
+    pictures = [frames[reward].quantize(64) for reward in REWARDS]
+    ends = (UP[0], UP[-1])
+    times = [AT_AN_END if reward in ends else MILLISECONDS for reward in REWARDS]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures[0].save(
+        path,
+        save_all=True,
+        append_images=pictures[1:],
+        duration=times,
+        loop=0,
+        optimize=True,
+    )
+    print(path)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
