@@ -1,15 +1,20 @@
 """Tabular Q-learning (Watkins and Dayan, 1992; Sutton and Barto, 2nd ed., section 6.5).
 
-One update after recommending a in state s, receiving r and arriving in s':
+A table holds a value Q(s, a) for each state s and action a: the discounted sum of
+rewards expected from recommending a in s and the best actions ever after. Each step
+corrects one entry. After recommending a in s, receiving r and arriving in s':
 
     target   = r + gamma max_b Q(s', b)       (r alone when s' is terminal)
     td_error = target - Q(s, a)
     Q(s, a) <- Q(s, a) + alpha td_error
 
-Everything has a leading axis of independent runs, so a thousand seeds (or listeners) learn in one NumPy loop.
+All arrays have a leading axis of independent runs. A thousand seeds (or listeners)
+learn in one NumPy loop.
 
-Differs from the paper: exploration is epsilon-greedy with a multiplicative decay and a floor, ties are broken at
-random, and a time limit (``truncated``) still counts the value of the next state; only ``terminated`` removes it.
+Differs from the paper: alpha is constant unless ``learning_rate_decay`` is set, so the
+convergence proof does not apply to the defaults. Exploration is epsilon-greedy with a
+multiplicative decay and a floor. Ties are broken at random. A time limit
+(``truncated``) keeps the value of the next state; only ``terminated`` removes it.
 """
 
 from __future__ import annotations
@@ -20,54 +25,52 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from gymnasium.vector import VectorEnv
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec import storage
-from rlrec.errors import ConfigError, DataError, require_ranges
-from rlrec.types import Floats, Ids
+from rlrec.agents.recommender import best_first, item_pool
+from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.types import Bools, Floats, Ids
 
 
 @dataclass(frozen=True)
 class QLearningConfig:
     """Hyperparameters of Q-learning; the symbols are those of the book."""
 
-    learning_rate: float = (
-        0.1  # alpha, (0, 1]: share of the error that one update takes over
-    )
-    learning_rate_decay: float = 0.0  # 0..1: alpha_n = alpha / n^decay at the n-th visit of (s, a); 0 keeps alpha
-    discount: float = 0.9  # gamma, [0, 1): what a reward one song later is worth now
-    epsilon: float = 1.0  # 0..1: chance of a random recommendation at the first step
-    epsilon_decay: float = (
-        0.9995  # (0, 1]: epsilon is multiplied by this after each step
-    )
-    epsilon_floor: float = 0.05  # 0..1: epsilon never falls below
-    initial_value: float = 0.0  # reward units: every entry of the table at the start
+    # alpha, (0, 1]: share of the TD error by which one update moves the value
+    learning_rate: float = 0.1
+    # 0..1: alpha_n = alpha / n^decay at the n-th visit of (s, a); 0 keeps alpha
+    learning_rate_decay: float = 0.0
+    # gamma, [0, 1): what a reward one song later is worth now
+    discount: float = 0.9
+    # 0..1: probability of a random recommendation at the first step
+    epsilon: float = 1.0
+    # (0, 1]: epsilon is multiplied by this after each step
+    epsilon_decay: float = 0.9995
+    # 0..1: epsilon never falls below
+    epsilon_floor: float = 0.05
+    # reward units: every entry of the table at the start
+    initial_value: float = 0.0
 
     def __post_init__(self) -> None:
-        shares = (
-            "learning_rate",
-            "learning_rate_decay",
-            "discount",
-            "epsilon",
-            "epsilon_decay",
-            "epsilon_floor",
-        )
         require_ranges(
             self,
-            [*((name, 0.0, 1.0) for name in shares), ("initial_value", -1e12, 1e12)],
+            [
+                ("learning_rate", ABOVE_ZERO, 1.0),
+                ("learning_rate_decay", 0.0, 1.0),
+                ("discount", 0.0, 1.0),
+                ("epsilon", 0.0, 1.0),
+                ("epsilon_decay", ABOVE_ZERO, 1.0),
+                ("epsilon_floor", 0.0, 1.0),
+                ("initial_value", -1e12, 1e12),
+            ],
         )
-        if (
-            self.learning_rate == 0.0
-            or self.epsilon_decay == 0.0
-            or self.discount == 1.0
-        ):
-            raise ConfigError(
-                "learning_rate and epsilon_decay must be above 0, and discount below 1"
-            )
+        if self.discount == 1.0:
+            raise ConfigError("discount is 1; it must be below 1")
 
 
 class Update(NamedTuple):
-    """One TD update, explained; floats, or arrays [runs] when the inputs are."""
+    """The numbers of one update: floats, or arrays [runs] if there are several runs."""
 
     old_value: Any
     target: Any
@@ -81,18 +84,20 @@ class TrainingLog(NamedTuple):
     rewards: Floats
     actions: Ids
     epsilon: Floats
-    learned: NDArray[
-        np.bool_
-    ]  # False where an episode had just ended: no action was taken
+    # False where an episode had just ended: the step only started the next one
+    learned: Bools
 
 
 class QLearning:
-    """Q-learning over ``n_states`` x ``n_actions``, in ``n_runs`` independent copies.
+    """Q-learning over ``n_states`` x ``n_actions``, in ``n_runs`` independent runs.
 
-    ``table`` [runs, states, actions] may be read and written; ``visits`` counts its updates.
+    ``table`` [runs, states, actions] may be read and written. ``visits``, of the same
+    shape, counts the updates of each entry. ``rng`` draws all random numbers.
+    Raises ``ConfigError`` if a size is below 1.
 
     >>> agent = QLearning(5, 5)
-    >>> agent.table[0, 1, 0], agent.table[0, 0, 0] = 1.0, 0.2  # Q(Rock, Pop), Q(Pop, Pop)
+    >>> agent.table[0, 1, 0] = 1.0  # Q(Rock, Pop)
+    >>> agent.table[0, 0, 0] = 0.2  # Q(Pop, Pop)
     >>> update = agent.update(state=1, action=0, reward=10.0, next_state=0)
     >>> print(f"{update.target:.2f} {update.td_error:.2f} {update.new_value:.3f}")
     10.18 9.18 1.918
@@ -110,21 +115,21 @@ class QLearning:
         n_runs: int = 1,
         rng: np.random.Generator | None = None,
     ) -> None:
-        if min(n_states, n_actions, n_runs) < 1:
+        shape = (n_runs, n_states, n_actions)
+        if min(shape) < 1:
             raise ConfigError(
-                f"{n_states} states, {n_actions} actions, {n_runs} runs: each must be 1 or more"
+                f"{n_states} states, {n_actions} actions, {n_runs} runs: "
+                "each must be 1 or more"
             )
-        self.config = config if config is not None else QLearningConfig()
-        self.rng = rng if rng is not None else np.random.default_rng(0)
+        self.config = config or QLearningConfig()
+        self.rng = rng or np.random.default_rng(0)
         self.n_runs = n_runs
-        self.table = np.full(
-            (n_runs, n_states, n_actions), self.config.initial_value, np.float64
-        )
-        self.visits = np.zeros(self.table.shape, np.int64)
+        self.table = np.full(shape, self.config.initial_value, np.float64)
+        self.visits = np.zeros(shape, np.int64)
         self.epsilon = max(self.config.epsilon, self.config.epsilon_floor)
         self._runs = np.arange(n_runs)
 
-    # -- learn -------------------------------------------------------------------------------------------
+    # -- train -------------------------------------------------------------------------
     def update(
         self,
         state: ArrayLike,
@@ -133,34 +138,68 @@ class QLearning:
         next_state: ArrayLike,
         terminated: ArrayLike = False,
     ) -> Update:
-        """One update of every run, explained. Each argument: one value, or one a run [runs].
+        """Update the table from one transition a run, and return the numbers behind it.
 
-        Returns the old value, the target, the TD error and the new value: floats if there is one run.
+        Each argument is one value for all runs, or one a run [runs]. The parts of the
+        result are floats if there is one run. Raises ``ConfigError`` for a state or an
+        action out of range.
         """
         n_states, n_actions = self.table.shape[1:]
-        indices = [
-            np.broadcast_to(np.asarray(value), self.n_runs)
-            for value in (state, action, next_state)
-        ]
-        for name, value, limit in zip(
-            ("state", "action", "next_state"),
-            indices,
-            (n_states, n_actions, n_states),
-            strict=True,
-        ):
-            if value.min() < 0 or value.max() >= limit:
-                raise ConfigError(
-                    f"{name} is {value.tolist()}; it must lie in 0..{limit - 1}"
-                )
-        states, actions, next_states = indices
-        rewards = np.broadcast_to(np.asarray(reward, np.float64), self.n_runs)
-        ended = np.broadcast_to(np.asarray(terminated, np.bool_), self.n_runs)
         update = self._learn(
-            states, actions, rewards, next_states, ended, np.ones(self.n_runs)
+            self._indices("state", state, n_states),
+            self._indices("action", action, n_actions),
+            np.full(self.n_runs, reward, np.float64),
+            self._indices("next_state", next_state, n_states),
+            np.full(self.n_runs, terminated, np.bool_),
         )
-        return (
-            Update(*(float(part[0]) for part in update)) if self.n_runs == 1 else update
+        if self.n_runs > 1:
+            return update
+        return Update(*np.ravel(update).tolist())
+
+    def _indices(self, name: str, values: ArrayLike, count: int) -> Ids:
+        """One index a run [runs], checked to lie in 0..count - 1."""
+        indices = np.broadcast_to(values, self.n_runs)
+        require_indices(name, indices, count)
+        return indices
+
+    def train(
+        self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0
+    ) -> TrainingLog:
+        """Play ``steps`` steps in each of ``env``'s rows (one a run); learn from each.
+
+        Starts from ``env.reset(seed=seed)`` with the present table and epsilon. A
+        second call with the same seed gets the same random draws from ``env``: give
+        each call a seed of its own. Raises ``ConfigError`` if the rows are not as many
+        as the runs.
+        """
+        if env.num_envs != self.n_runs:
+            raise ConfigError(
+                f"the environment has {env.num_envs} rows and the agent "
+                f"{self.n_runs} runs; make them equal"
+            )
+        shape = (steps, self.n_runs)
+        log = TrainingLog(
+            rewards=np.zeros(shape),
+            actions=np.zeros(shape, np.int64),
+            epsilon=np.zeros(steps),
+            learned=np.zeros(shape, np.bool_),
         )
+        states, _ = env.reset(seed=seed)
+        learns = np.ones(self.n_runs, np.bool_)
+        for step in range(steps):
+            actions = self.act(states)
+            next_states, rewards, terminated, truncated, _ = env.step(actions)
+            self._learn(states, actions, rewards, next_states, terminated, learns)
+            log.rewards[step] = rewards
+            log.actions[step] = actions
+            log.epsilon[step] = self.epsilon
+            log.learned[step] = learns
+            self.epsilon = max(
+                self.epsilon * self.config.epsilon_decay, self.config.epsilon_floor
+            )
+            states = next_states
+            learns = ~(terminated | truncated)
+        return log
 
     def _learn(
         self,
@@ -168,85 +207,32 @@ class QLearning:
         actions: Ids,
         rewards: Floats,
         next_states: Ids,
-        ended: NDArray[np.bool_],
-        counts: Floats,
+        terminated: Bools,
+        learns: Bools | bool = True,
     ) -> Update:
-        """Update all runs whose ``counts`` is 1 and leave those with 0. All arguments [runs]."""
-        place = (self._runs, states, actions)
-        old_value = self.table[place]
-        future = self.table[self._runs, next_states]  # [runs, actions]
-        best_next = future[
-            self._runs, future.argmax(axis=1)
-        ]  # over short rows 8 times as fast as max
-        target = rewards + self.config.discount * best_next * ~ended
+        """Update the runs in which ``learns`` is True. All arguments [runs]."""
+        entry = (self._runs, states, actions)
+        old_value = self.table[entry]
+        next_values = self.table[self._runs, next_states]  # [runs, actions]
+        # on short rows argmax and a look-up are 8 times as fast as max
+        best_next = next_values[self._runs, next_values.argmax(axis=1)]
+        target = rewards + self.config.discount * best_next * ~terminated
         td_error = target - old_value
-        new_value = old_value + self._step_size(place, counts) * td_error
-        self.table[place] = new_value
+        self.visits[entry] += learns
+        alpha = self.config.learning_rate * learns
+        if self.config.learning_rate_decay > 0.0:
+            visits = np.maximum(self.visits[entry], 1)
+            alpha = alpha / visits**self.config.learning_rate_decay
+        new_value = old_value + alpha * td_error
+        self.table[entry] = new_value
         return Update(old_value, target, td_error, new_value)
 
-    def _step_size(self, place: tuple[Ids, Ids, Ids], counts: Floats) -> Floats:
-        visits = self.visits[place] + counts.astype(np.int64)
-        self.visits[place] = visits
-        alpha = self.config.learning_rate * counts
-        if self.config.learning_rate_decay == 0.0:
-            return alpha
-        return np.asarray(
-            alpha / np.maximum(visits, 1) ** self.config.learning_rate_decay
-        )
-
-    def train(
-        self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0
-    ) -> TrainingLog:
-        """Play ``steps`` steps in each of ``env``'s rows (one a run), learning all the while.
-
-        Starts from ``env.reset(seed=seed)``, and goes on with the present table and epsilon. A second call with the
-        same seed meets the same luck again: give each call a seed of its own.
-        """
-        if env.num_envs != self.n_runs:
-            raise ConfigError(
-                f"the environment has {env.num_envs} rows and the agent {self.n_runs} runs; make them equal"
-            )
-        log = TrainingLog(
-            np.zeros((steps, self.n_runs)),
-            np.zeros((steps, self.n_runs), np.int64),
-            np.zeros(steps),
-            np.zeros((steps, self.n_runs), np.bool_),
-        )
-        states, _ = env.reset(seed=seed)
-        fresh = np.zeros(self.n_runs, np.bool_)
-        for step in range(steps):
-            actions = self.act(states)
-            next_states, rewards, terminated, truncated, _ = env.step(actions)
-            self._learn(
-                states,
-                actions,
-                rewards,
-                next_states,
-                terminated,
-                (~fresh).astype(np.float64),
-            )
-            (
-                log.rewards[step],
-                log.actions[step],
-                log.epsilon[step],
-                log.learned[step],
-            ) = (
-                rewards,
-                actions,
-                self.epsilon,
-                ~fresh,
-            )
-            self.epsilon = max(
-                self.config.epsilon_floor, self.epsilon * self.config.epsilon_decay
-            )
-            states, fresh = next_states, terminated | truncated
-        return log
-
-    # -- decide ------------------------------------------------------------------------------------------
+    # -- decide ------------------------------------------------------------------------
     def act(self, observations: Ids) -> Ids:
-        """Epsilon-greedy actions [runs] for states [runs]: random with chance epsilon, else the best.
+        """Epsilon-greedy actions [runs] for states [runs].
 
-        With A actions the best one is taken with probability 1 - epsilon + epsilon / A.
+        The action is random with probability epsilon, else the best. With A actions,
+        the best one is taken with probability 1 - epsilon + epsilon / A.
         """
         actions = self.greedy(observations)
         explore = np.flatnonzero(self.rng.random(self.n_runs) < self.epsilon)
@@ -254,70 +240,60 @@ class QLearning:
         return actions
 
     def greedy(self, observations: Ids) -> Ids:
-        """The best action of each run [runs]; among equals a random one."""
+        """The best action of each run [runs] for states [runs]; ties at random."""
         values = self.table[self._runs, observations]  # [runs, actions]
-        best = values.argmax(axis=1)
+        best: Ids = values.argmax(axis=1)
         tied = values == values[self._runs, best][:, None]
-        if np.count_nonzero(tied) == self.n_runs:
-            return np.asarray(best)
-        lottery = self.rng.random(values.shape, np.float32)
-        lottery += tied  # a tied action draws in [1, 2), the others in [0, 1)
-        return np.asarray(lottery.argmax(axis=1))
+        if np.count_nonzero(tied) > self.n_runs:
+            lottery = self.rng.random(values.shape, np.float32)
+            lottery += tied  # a tied action draws in [1, 2), the others in [0, 1)
+            best = lottery.argmax(axis=1)
+        return best
 
     def recommend(self, observations: ArrayLike, k: int = 1) -> Ids:
-        """The ``k`` best actions for states [batch] by the mean table over runs: [batch, k], best first.
+        """The ``k`` best actions for states [batch]: [batch, k], best first.
 
-        Equal values come in the order of their index, so that the answer is the same every time.
+        Actions are ranked by the mean table over runs; ties go to the lower index.
+        Raises ``ConfigError`` if ``k`` or a state is out of range.
         """
         states = np.atleast_1d(np.asarray(observations, np.int64))
         n_states, n_actions = self.table.shape[1:]
-        if not 1 <= k <= n_actions or states.min() < 0 or states.max() >= n_states:
-            raise ConfigError(
-                f"k is {k} of {n_actions} actions, states {states.tolist()} of {n_states}: out of range"
-            )
+        require_indices("state", states, n_states)
         values = self.table.mean(axis=0)[states]  # [batch, actions]
-        return np.argsort(-values, axis=1, kind="stable")[:, :k]
+        return best_first(item_pool(states, n_actions), values, k)
 
-    # -- keep --------------------------------------------------------------------------------------------
+    # -- keep --------------------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
-        """Write the table, the visits, epsilon, the random state and the settings into ``folder``."""
+        """Write table, visits, epsilon, random state and settings into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", asdict(self.config))
-        state = storage.generator_state(self.rng)
         storage.write_arrays(
             Path(folder) / "table.npz",
             table=self.table,
             visits=self.visits,
             epsilon=np.array(self.epsilon),
-            rng=state,
+            rng=storage.generator_state(self.rng),
         )
 
     @classmethod
     def load(cls, folder: str | Path) -> QLearning:
-        """Read what ``save`` wrote; the next ``train`` gives the same bits as without the detour.
+        """Read what ``save`` wrote. Training goes on bit-identically.
 
         Raises ``DataError`` for a broken folder.
         """
         settings = storage.read_json(Path(folder) / "agent.json")
-        arrays = storage.read_arrays(
-            Path(folder) / "table.npz", ("table", "visits", "epsilon", "rng")
-        )
-        try:
+        arrays = storage.read_arrays(Path(folder) / "table.npz")
+        with storage.whole(folder):
+            n_runs, n_states, n_actions = arrays["table"].shape
             config = QLearningConfig(**settings)
-        except TypeError as error:
-            raise DataError(
-                f"{folder}: settings of another version ({error}); train the run again"
-            ) from None
-        n_runs, n_states, n_actions = arrays["table"].shape
-        agent = cls(
-            n_states,
-            n_actions,
-            config,
-            n_runs=n_runs,
-            rng=storage.restore_generator(arrays["rng"]),
-        )
-        agent.table, agent.visits, agent.epsilon = (
-            arrays["table"],
-            arrays["visits"],
-            float(arrays["epsilon"]),
-        )
+            agent = cls(n_states, n_actions, config, n_runs=n_runs)
+            agent.table = arrays["table"]
+            agent.visits = arrays["visits"]
+            agent.epsilon = float(arrays["epsilon"])
+            agent.rng = storage.restore_generator(arrays["rng"])
         return agent
+
+
+def require_indices(name: str, values: Ids, count: int) -> None:
+    """Raise ``ConfigError`` unless all of ``values`` lie in 0..count - 1."""
+    if values.min() < 0 or values.max() >= count:
+        raise ConfigError(f"{name} is {values.tolist()}; it must lie in 0..{count - 1}")

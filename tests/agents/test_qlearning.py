@@ -246,7 +246,7 @@ def test_each_hyperparameter_is_read(name):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: QLearningConfig(learning_rate=0.0), "above 0"),
+        (lambda: QLearningConfig(learning_rate=0.0), "learning_rate is 0.0"),
         (lambda: QLearningConfig(discount=1.0), "below 1"),
         (lambda: QLearningConfig(epsilon=1.5), "epsilon is 1.5"),
         (lambda: QLearning(0, 5), "0 states"),
