@@ -11,11 +11,11 @@ class RlrecError(Exception):
 
 
 class DataError(RlrecError, ValueError):
-    """A file or a row cannot be used: the message names file, row, column and remedy."""
+    """A file or a row of it cannot be used; names file, row, column and remedy."""
 
 
 class ConfigError(RlrecError, ValueError):
-    """A setting is outside its range: the message names field, value and range."""
+    """A setting is outside its range; names setting, value and range."""
 
 
 class TensorFlowMissing(ConfigError, ModuleNotFoundError):
@@ -29,17 +29,18 @@ class TrainingDiverged(RlrecError, RuntimeError):
 def require_ranges(
     settings: object, ranges: Iterable[tuple[str, float, float]]
 ) -> None:
-    """Raise ``ConfigError`` unless each attribute (name, low, high) lies in its range.
+    """Raise ``ConfigError`` unless low <= value <= high for each attribute.
 
-    Ranges are closed; ``low=ABOVE_ZERO`` leaves out 0, ``math.inf`` leaves an end open.
+    ranges: (name of the attribute, low, high). `ABOVE_ZERO` as low excludes 0,
+    ``math.inf`` as high means no upper end.
     """
     for name, low, high in ranges:
         value = getattr(settings, name)
         if low <= value <= high:
             continue
         if low == ABOVE_ZERO:
-            wanted = "be above 0" if high == float("inf") else f"lie in (0, {high}]"
-        elif high == float("inf"):
+            wanted = "be above 0" if high == math.inf else f"lie in (0, {high}]"
+        elif high == math.inf:
             wanted = f"be {low} or more"
         else:
             wanted = f"lie in [{low}, {high}]"

@@ -1,6 +1,8 @@
-"""A run's folder: settings, metrics, weights, checkpoints.
+"""Files of a run: settings, metrics, weights and checkpoints.
 
-What is written once goes to a temporary name, is flushed, then renamed; metrics grow by whole lines.
+Every file is written to a temporary name, flushed to the disk and then renamed: a
+reader sees the old file or the new one, never half of it. Metrics are appended
+line by line.
 """
 
 from __future__ import annotations
@@ -20,10 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.errors import DataError
+from rlrec.types import Arrays
 
 
-def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file whole or not at all."""
+def _replace(path: str | Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Replace a file by what ``write`` puts out; the old one stays if it fails."""
+    path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -36,12 +40,14 @@ def _replace(path: Path, write: Callable[[IO[bytes]], object]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | Path, text: str) -> None:
+    """Write text as UTF-8, line ends as given."""
+    _replace(path, lambda file: file.write(text.encode()))
+
+
 def write_json(path: str | Path, content: dict[str, Any]) -> None:
-    """Store a dictionary as JSON."""
-    _replace(
-        Path(path),
-        lambda file: file.write(f"{json.dumps(content, indent=2)}\n".encode()),
-    )
+    """Write a dictionary as JSON."""
+    write_text(path, f"{json.dumps(content, indent=2)}\n")
 
 
 def read_json(path: str | Path) -> dict[str, Any]:
@@ -60,89 +66,114 @@ def read_json(path: str | Path) -> dict[str, Any]:
 
 
 def write_arrays(path: str | Path, **arrays: NDArray[Any]) -> None:
-    """Store named arrays (no objects, so nothing is ever pickled)."""
-    _replace(
-        Path(path), lambda file: np.savez_compressed(file, allow_pickle=False, **arrays)
-    )
+    """Write named arrays as ``.npz``. Raises ``ValueError`` for arrays of objects."""
+    _replace(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
 
 
-def read_arrays(
-    path: str | Path, names: Sequence[str] | None = None
-) -> dict[str, NDArray[Any]]:
-    """Read the arrays ``names``, or all. Raises ``DataError`` if the file or one of them is missing or broken."""
+def read_arrays(path: str | Path, names: Sequence[str] | None = None) -> Arrays:
+    """Read the arrays ``names`` of an ``.npz`` file, or all of them.
+
+    Raises ``DataError`` if the file or one of the arrays is missing or broken.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return {
-                name: stored[name]
-                for name in (stored.files if names is None else names)
-            }
+            wanted = stored.files if names is None else names
+            return {name: stored[name] for name in wanted}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is this the folder of a run?") from None
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: broken or of another version ({error}); train the run again"
-        ) from None
+        raise _broken(path, error) from None
 
 
 @contextmanager
 def whole(folder: str | Path) -> Iterator[None]:
-    """Whatever is missing or strange in what was stored becomes a ``DataError`` that names its ``folder``."""
+    """Turn errors in the content of stored files into ``DataError``.
+
+    Raises ``DataError`` naming ``folder`` for a ``KeyError``, ``TypeError`` or
+    ``ValueError`` in the ``with`` block.
+    """
     try:
         yield
     except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{folder}: broken or of another version ({error}); train the run again"
-        ) from None
+        raise _broken(folder, error) from None
+
+
+def _broken(path: str | Path, error: Exception) -> DataError:
+    return DataError(
+        f"{path}: broken or of another version ({error}); train the run again"
+    )
 
 
 def write_rows(
     path: str | Path, header: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> None:
-    """Store a table as CSV."""
+    """Write a table as CSV."""
+    write_text(path, _csv_lines([header, *rows]))
+
+
+def append_row(path: str | Path, row: Sequence[Any]) -> None:
+    """Append one line to a CSV in a single write.
+
+    If the process is killed while it writes, at most the last line is incomplete;
+    `read_rows` ignores it.
+    """
+    with open(path, "ab", buffering=0) as file:
+        file.write(_csv_lines([row]).encode())
+
+
+def _csv_lines(rows: Iterable[Sequence[Any]]) -> str:
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    _replace(Path(path), lambda file: file.write(text.getvalue().encode()))
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def read_rows(path: str | Path) -> list[list[str]]:
+    """The rows of a CSV without header and incomplete last line; [] if no file."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return []
+    complete = text[: text.rfind("\n") + 1]
+    return list(csv.reader(io.StringIO(complete)))[1:]
 
 
 def save_checkpoint(
     folder: str | Path, step: int, write: Callable[[Path], object], keep: int = 2
 ) -> Path:
-    """Have ``write(folder)`` fill ``checkpoints/STEP``, whole or not at all; older ones than the last ``keep`` go.
+    """Save ``checkpoints/STEP`` by ``write(folder)``, and delete all but ``keep``.
 
-    It is filled under another name and renamed when all of it is on the disk. One that is there already stays.
+    ``write`` fills a temporary folder, which is renamed when all of it is on the disk.
+    A checkpoint of this step that exists already is left as it is.
     """
-    place = Path(folder) / "checkpoints"
-    final, temporary = place / str(step), place / f".{step}.{os.getpid()}.part"
+    parent = Path(folder) / "checkpoints"
+    final = parent / str(step)
+    temporary = parent / f".{step}.{os.getpid()}.part"
     if not final.is_dir():
-        shutil.rmtree(
-            temporary, ignore_errors=True
-        )  # by a run of the same number that was killed while it wrote
+        # left by a process of the same number that was killed while it wrote
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         write(temporary)
         _flush_folder(temporary)
         os.rename(temporary, final)
-        _flush_folder(place)
+        _flush_folder(parent)
     for _, old in checkpoints(folder)[:-keep]:
         shutil.rmtree(old)
-    for left in place.glob(".*.part"):  # by a run that was killed while it wrote
+    for left in parent.glob(".*.part"):  # by other processes that were killed
         shutil.rmtree(left)
     return final
 
 
 def checkpoints(folder: str | Path) -> list[tuple[int, Path]]:
-    """The whole checkpoints of a run, (step, folder), the latest last."""
-    found = (Path(folder) / "checkpoints").glob("[0-9]*")
-    return sorted(
-        (int(path.name), path)
-        for path in found
-        if path.name.isdecimal() and path.is_dir()
-    )
+    """The complete checkpoints of a run, as (step, folder), the latest last."""
+    found = []
+    for path in (Path(folder) / "checkpoints").glob("[0-9]*"):
+        if path.name.isdecimal() and path.is_dir():
+            found.append((int(path.name), path))
+    return sorted(found)
 
 
 def _flush_folder(folder: Path) -> None:
-    """Make sure that the names in ``folder`` are on the disk; Windows can't, and needs not."""
+    """Flush the names in ``folder`` to the disk; Windows has no call for it."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:
@@ -151,36 +182,21 @@ def _flush_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def append_row(path: str | Path, row: Sequence[Any]) -> None:
-    """Add a line to a CSV in one write: a run killed meanwhile leaves all of it or a torn last line."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerow(row)
-    with open(path, "ab", buffering=0) as file:
-        file.write(text.getvalue().encode())
-
-
-def read_rows(path: str | Path) -> list[list[str]]:
-    """The rows of a CSV that ``append_row`` wrote, without header and without a torn last line; [] if there is none."""
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    whole = text[: text.rfind("\n") + 1]
-    return list(csv.reader(io.StringIO(whole)))[1:]
-
-
 def generator_state(rng: np.random.Generator) -> NDArray[np.str_]:
-    """A generator's state as text, to be stored beside weights."""
+    """The state of a random generator as a text array, to be stored with weights."""
     return np.array(json.dumps(rng.bit_generator.state))
 
 
 def restore_generator(state: NDArray[Any]) -> np.random.Generator:
-    """The generator whose state ``generator_state`` gave. Only NumPy's default, PCG64, is stored."""
+    """The random generator whose state `generator_state` returned.
+
+    Raises ``DataError`` unless it is the state of NumPy's default generator, PCG64.
+    """
     rng = np.random.default_rng()
     try:
         rng.bit_generator.state = json.loads(str(state))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(
-            f"the stored random state is no state of NumPy's default generator ({error})"
+            f"the stored random state is not one of NumPy's default generator ({error})"
         ) from None
     return rng
