@@ -1,13 +1,15 @@
-"""Errors that a reader can act on: what was wrong, where, and what to do."""
+"""Errors whose message says what was wrong, where, and what to do about it."""
 
+import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
-ABOVE_ZERO = 5e-324  # the smallest positive float: a closed range that leaves out 0
+# The smallest positive float: the lower end of a range that excludes 0.
+ABOVE_ZERO = 5e-324
 
 
 class RlrecError(Exception):
-    """What all errors of this library share: their message is for the user."""
+    """Base class of the library's errors; their message is for the user."""
 
 
 class DataError(RlrecError, ValueError):
@@ -19,7 +21,7 @@ class ConfigError(RlrecError, ValueError):
 
 
 class TensorFlowMissing(ConfigError, ModuleNotFoundError):
-    """TensorFlow cannot be imported: the message says how to install it."""
+    """TensorFlow cannot be imported; says how to install it."""
 
 
 class TrainingDiverged(RlrecError, RuntimeError):
