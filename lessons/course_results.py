@@ -23,12 +23,15 @@ def read_result(name: str, how: str, folder: Path = FOLDER) -> dict[str, Any]:
     return dict(json.loads(path.read_text("utf-8")))
 
 
-def commit_of(found: Mapping[str, Any], digits: int = 10) -> str:
-    """The commit a result was made at, and whether uncommitted changes were there.
+def commit_of(
+    found: Mapping[str, Any],
+    digits: int = 10,
+    changed: str = " with changes not committed",
+) -> str:
+    """The commit a result was made at, and ``changed`` if it had uncommitted changes.
 
     >>> commit_of({"commit": "0123456789abcdef-dirty"})
     '0123456789 with changes not committed'
     """
     commit = str(found["commit"])
-    changed = " with changes not committed" if commit.endswith("-dirty") else ""
-    return commit[:digits] + changed
+    return commit[:digits] + changed * commit.endswith("-dirty")

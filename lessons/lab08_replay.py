@@ -1,4 +1,4 @@
-"""Lesson 08, prioritised replay: what is drawn and what it counts, a log with a single like, a wrong priority."""
+"""Lesson 08, prioritised replay: which transitions are drawn, and with what weight."""
 
 from __future__ import annotations
 
@@ -18,116 +18,96 @@ from rlrec.agents.replay import (
     SumTree,
     UniformReplay,
 )
-from rlrec.evaluation import mean_interval
 from rlrec.types import Floats, Ids
+from rlrec.viz.plots import mean_band
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
 Log = dict[str, NDArray[Any]]
-BLUE, ORANGE, GREEN, PINK = PALETTE[:4]
+Fields = dict[str, tuple[tuple[int, ...], Any]]
+BLUE, ORANGE, GREEN, PINK, SKY = PALETTE[:5]
 COLOURS = {
     "uniform": "#8C8C8C",
     "prioritised": BLUE,
-    "prioritised, weighted": PALETTE[4],
+    "prioritised, weighted": SKY,
     "greedy": ORANGE,
     "oracle": "black",
 }
 
 
-# -- the widget: what alpha and beta do ------------------------------------------------------------------
+ALIKE = (0.9, 0.95, 1.0, 1.05, 1.1)
+
+
+# -- the widget: what alpha and beta do
 MEMORIES = {
     "three songs: 1, 2, 4": (1.0, 2.0, 4.0),
     "twelve songs, one big surprise": (0.2,) * 5 + (0.5,) * 4 + (1.0, 1.0, 8.0),
-    "twelve songs, all much the same": (
-        0.9,
-        0.95,
-        1.0,
-        1.05,
-        1.1,
-        0.9,
-        0.95,
-        1.0,
-        1.05,
-        1.1,
-        1.0,
-        1.0,
-    ),
+    "twelve songs, all much the same": (*ALIKE, *ALIKE, 1.0, 1.0),
 }
 
 
 class Draws(NamedTuple):
-    """What becomes of ``errors`` [N]: chances, draws, weights, and the share of the learning that each song gets."""
+    """How often songs are drawn and how they are weighted, by their TD errors."""
 
-    errors: Floats
-    chances: Floats  # P(i), they add up to 1
-    counts: Ids  # how often each was drawn
-    weights: Floats  # importance weights, the largest is 1
-    pull: Floats  # P(i) w_i, scaled to mean 1: how much a song moves the learner, against uniform replay
+    errors: Floats  # [songs] |TD error|
+    probabilities: Floats  # [songs] P(i), they sum to 1
+    counts: Ids  # [songs] how often each was drawn
+    weights: Floats  # [songs] importance weights, the largest is 1
+    # [songs] P(i) w(i), scaled to mean 1: effect on the learner, uniform replay is 1
+    pull: Floats
 
 
-def chances_and_weights(
+def probabilities_and_weights(
     errors: ArrayLike, alpha: float, beta: float
 ) -> tuple[Floats, Floats]:
-    """P(i) and w_i for |TD errors| [N] (Schaul et al., section 3.3 and 3.4).
+    """P(i) and w(i) of |TD errors| [songs] (Schaul et al., sections 3.3 and 3.4).
 
-        P(i) = p_i^alpha / sum p^alpha,   w_i = (N P(i))^-beta / max w,   p_i = |error_i|
+        P(i) = p_i^alpha / sum p^alpha,  w_i = (N P(i))^-beta / max w,  p_i = |error_i|
 
-    >>> chances, weights = chances_and_weights([1, 2, 4], alpha=0.6, beta=0.4)
-    >>> chances.round(3).tolist(), weights.round(3).tolist()
+    >>> found, weights = probabilities_and_weights([1, 2, 4], alpha=0.6, beta=0.4)
+    >>> found.round(3).tolist(), weights.round(3).tolist()
     ([0.208, 0.315, 0.477], [1.0, 0.847, 0.717])
     """
     priorities = np.abs(np.asarray(errors, np.float64)) ** alpha
-    chances = priorities / priorities.sum()
-    weights = (len(chances) * chances) ** -beta
-    return chances, weights / weights.max()
+    probabilities = priorities / priorities.sum()
+    weights = (len(probabilities) * probabilities) ** -beta
+    return probabilities, weights / weights.max()
 
 
 def draw_songs(memory: str, alpha: float, beta: float, draws: int) -> Draws:
-    """Draw so many times from one of ``MEMORIES`` with the library's memory."""
+    """Draw ``draws`` times from one of ``MEMORIES`` with the library's replay."""
     errors = np.array(MEMORIES[memory])
-    chances, weights = chances_and_weights(errors, alpha, beta)
-    replay = PrioritisedReplay(
-        len(errors),
-        {"song": ((), np.int64)},
-        PriorityConfig(alpha=alpha, smallest=1e-9),
-    )
+    probabilities, weights = probabilities_and_weights(errors, alpha, beta)
+    config = PriorityConfig(alpha=alpha, smallest=1e-9)
+    replay = PrioritisedReplay(len(errors), {"song": ((), np.int64)}, config)
     replay.update(replay.add(song=np.arange(len(errors))), errors)
     counts = np.zeros(len(errors), np.int64)
     rng = np.random.default_rng(0)
-    for first in range(0, draws, 10):  # a batch of 10 at a time, as a learner would
+    # in batches of 10, as a learner draws them
+    for first in range(0, draws, 10):
         sample = replay.sample(1, min(10, draws - first), rng, beta=beta)
         np.add.at(counts, sample.places[0], 1)
-    return Draws(
-        errors, chances, counts, weights, chances * weights / (chances * weights).mean()
-    )
+    pull = probabilities * weights
+    return Draws(errors, probabilities, counts, weights, pull / pull.mean())
 
 
 def draws_picture(figure: Figure, found: Draws) -> None:
-    """Left how often each song is drawn, right its weight and what draws and weight come to together."""
+    """Left how often each song is drawn, right its weight and its pull."""
     left, right = figure.subplots(1, 2)
     place = np.arange(len(found.errors))
-    left.bar(
-        place,
-        found.counts / found.counts.sum(),
-        color=BLUE,
-        alpha=0.45,
-        label="share of the draws",
-    )
-    left.plot(place, found.chances, "o", color="black", ms=5, label="P(i)")
+    share = found.counts / found.counts.sum()
+    left.bar(place, share, color=BLUE, alpha=0.45, label="share of the draws")
+    left.plot(place, found.probabilities, "o", color="black", ms=5, label="P(i)")
     left.axhline(1 / len(place), color="0.4", lw=1, ls=":")
     left.set(ylim=(0, 1.22), ylabel="share", title="drawn")
     right.bar(place - 0.2, found.weights, width=0.4, color=ORANGE, label="weight w(i)")
-    right.bar(
-        place + 0.2, found.pull, width=0.4, color=GREEN, label="pull: draws × weight"
-    )
+    pull = {"color": GREEN, "label": "pull: draws × weight"}
+    right.bar(place + 0.2, found.pull, width=0.4, **pull)
     right.axhline(1, color="0.4", lw=1, ls=":")
     right.set(ylim=(0, 8.5) if len(place) > 3 else (0, 2.6), title="counts")
+    names = [f"{error:g}" for error in found.errors]
     for ax in (left, right):
-        ax.set_xticks(
-            place,
-            [f"{error:g}" for error in found.errors],
-            fontsize=8 if len(place) < 9 else 7,
-        )
+        ax.set_xticks(place, names, fontsize=8 if len(place) < 9 else 7)
         ax.set_xlabel("|TD error| of the song")
         ax.legend(frameon=False, loc="upper left", fontsize=8)
         ax.grid(False, axis="x")
@@ -137,41 +117,30 @@ def draws_line(found: Draws) -> str:
     """The song with the largest error in one line of HTML."""
     top = int(found.errors.argmax())
     return (
-        f"largest error {found.errors[top]:g}: drawn {found.counts[top]} times in {found.counts.sum()}, "
-        f"P <b>{found.chances[top]:.3f}</b>, weight <b>{found.weights[top]:.3f}</b>, "
+        f"largest error {found.errors[top]:g}: "
+        f"drawn {found.counts[top]} times in {found.counts.sum()}, "
+        f"P <b>{found.probabilities[top]:.3f}</b>, "
+        f"weight <b>{found.weights[top]:.3f}</b>, "
         f"pull <b>{found.pull[top]:.2f}</b> (uniform replay: 1)"
     )
 
 
 def draws_lab() -> Lab[Draws]:
-    """Alpha and beta against the histogram of draws."""
+    """Controls for alpha and beta beside the histogram of draws."""
+    proportional = "0: uniform, 1: in proportion to the error"
+    unbiased = "0: no weights, 1: the bias is gone"
     controls = {
         "memory": choice("memory", list(MEMORIES)),
-        "alpha": slider(
-            "alpha",
-            0.6,
-            0.0,
-            1.0,
-            0.05,
-            unit="0: uniform, 1: in proportion to the error",
-        ),
-        "beta": slider(
-            "beta", 0.4, 0.0, 1.0, 0.05, unit="0: no weights, 1: the bias is gone"
-        ),
+        "alpha": slider("alpha", 0.6, 0.0, 1.0, 0.05, unit=proportional),
+        "beta": slider("beta", 0.4, 0.0, 1.0, 0.05, unit=unbiased),
         "draws": slider("draws", 500, 20, 2000, 20, unit="transitions"),
     }
-    return Lab(
-        "What is drawn, and what it counts",
-        controls,
-        draw_songs,
-        draws_picture,
-        draws_line,
-        (8.6, 3.1),
-    )
+    title = "What is drawn, and what it counts"
+    return Lab(title, controls, draw_songs, draws_picture, draws_line, (8.6, 3.1))
 
 
-# -- the log with a single like --------------------------------------------------------------------------
-FIELDS: dict[str, tuple[tuple[int, ...], Any]] = {
+# -- the log with a single like
+FIELDS: Fields = {
     "state": ((), np.int64),
     "action": ((), np.int64),
     "reward": ((), np.float64),
@@ -181,48 +150,50 @@ FIELDS: dict[str, tuple[tuple[int, ...], Any]] = {
 
 
 def chain_log(length: int, fickle: int = 0) -> Log:
-    """Every sequence of two choices a song, each played once to its end: ``2^(length + 1) - 2`` transitions, one like.
+    """Log each sequence of two choices a song, once: 2^(length + 1) - 2 transitions.
 
-    Action 1 plays the next song of the set, action 0 ends the evening; the last right choice pays 1 (the "Blind
-    Cliffwalk" of Schaul et al., section 3.1). ``fickle``: so many plays of one more song, state ``length``, that pay
-    +1 and -1 by turns, so that it is worth 0 and can't be predicted.
+    Action 1 plays the next song of the set, action 0 ends the evening. Only the last
+    right choice pays, 1 (the "Blind Cliffwalk" of Schaul et al., section 3.1).
+    ``fickle`` plays of one more song, state ``length``, pay +1 and -1 in turn: it is
+    worth 0 and cannot be predicted.
     """
-    states = np.repeat(
-        np.arange(length), 2 ** np.arange(length, 0, -1)
-    )  # place i was reached 2^(length - i) times
+    # place i is reached 2^(length - i) times
+    states = np.repeat(np.arange(length), 2 ** np.arange(length, 0, -1))
     actions = np.arange(len(states)) % 2
     last = states == length - 1
+    following = np.minimum(states + 1, length - 1)
     flips = np.where(np.arange(fickle) % 2, -1.0, 1.0)
     return {
         "state": np.append(states, np.full(fickle, length)),
         "action": np.append(actions, np.zeros(fickle, np.int64)),
         "reward": np.append((last & (actions == 1)).astype(float), flips),
-        "next_state": np.append(
-            np.minimum(states + 1, length - 1), np.full(fickle, length)
-        ),
+        "next_state": np.append(following, np.full(fickle, length)),
         "terminated": np.append(last | (actions == 0), np.ones(fickle, np.bool_)),
     }
 
 
 def chain_values(length: int) -> Floats:
-    """The true Q of the set [length, 2], discount 1 - 1/length."""
+    """True action values of the set [length, 2], with discount 1 - 1/length."""
     values = np.zeros((length, 2))
     values[:, 1] = (1.0 - 1.0 / length) ** np.arange(length - 1, -1, -1)
     return values
 
 
 def learn_draws(table: Floats, sample: Sample, discount: float, rate: float) -> Floats:
-    """Q-learning (lesson 02) from each transition drawn, in turn, steps times weights: TD errors [1, draws]."""
-    parts = [sample.data[name][0].tolist() for name in FIELDS]
-    weights = (rate * sample.weights[0]).tolist()
-    errors = []
-    for state, action, reward, next_state, terminated, step in zip(
-        *parts, weights, strict=True
-    ):
+    """One step of Q-learning (lesson 02) from each transition: TD errors [1, draws].
+
+    ``table`` [states, 2] is changed; a step is ``rate`` times the sample's weight.
+    """
+    columns = [sample.data[name][0].tolist() for name in FIELDS]
+    steps = (rate * sample.weights[0]).tolist()
+    td_errors = []
+    for *transition, step in zip(*columns, steps, strict=True):
+        state, action, reward, next_state, terminated = transition
         future = 0.0 if terminated else discount * table[next_state].max()
-        errors.append(reward + future - table[state, action])
-        table[state, action] += step * errors[-1]
-    return np.array([errors])
+        td_error = reward + future - table[state, action]
+        table[state, action] += step * td_error
+        td_errors.append(td_error)
+    return np.array([td_errors])
 
 
 def updates_needed(
@@ -238,107 +209,140 @@ def updates_needed(
     tolerance: float = 1e-3,
     limit: int = 10**6,
 ) -> int:
-    """Transitions replayed until the mean squared error of Q is ``tolerance``; ``limit`` if it never was.
+    """Transitions replayed until the mean squared error of Q is at most ``tolerance``.
 
-    ``replay``: "uniform", "prioritised" (``draws`` at a time), or one at a time "greedy" (the largest error last seen)
-    and "oracle" (whatever helps the table most, tried out).
+    ``replay``: "uniform" or "prioritised" replays ``draws`` at a time, "greedy" the one
+    with the largest error when last replayed, "oracle" the one that lowers the table's
+    error most. Returns ``limit`` if the tolerance was not reached.
     """
-    log, truth, discount = (
-        chain_log(length, fickle),
-        chain_values(length),
-        1.0 - 1.0 / length,
-    )
-    table, rng, done = np.zeros((length + 1, 2)), np.random.default_rng(seed), 0
-    if replay in ("greedy", "oracle"):
-        return _one_by_one(
-            log, truth, table, replay, rng, discount, rate, tolerance, limit
-        )
-    size, config = len(log["state"]), PriorityConfig(alpha=alpha)
-    memory = (
-        UniformReplay(size, FIELDS)
-        if replay == "uniform"
-        else PrioritisedReplay(size, FIELDS, config)
-    )
-    memory.add(**log)
-    while ((table[:length] - truth) ** 2).mean() > tolerance and done < limit:
-        if isinstance(memory, PrioritisedReplay):
-            sample = memory.sample(1, draws, rng, beta=beta)
-            memory.update(sample.places, learn_draws(table, sample, discount, rate))
-        else:
-            learn_draws(table, memory.sample(1, draws, rng), discount, rate)
-        done += draws
+    log = chain_log(length, fickle)
+    chain = _Chain(chain_values(length), rate)
+    rng = np.random.default_rng(seed)
+    if replay == "oracle":
+        step = _oracle(log, chain, rng)
+    elif replay == "greedy":
+        step = _greedy(log, chain, rng)
+    else:
+        config = PriorityConfig(alpha=alpha) if replay == "prioritised" else None
+        step = _batches(log, chain, rng, config, beta, draws)
+    done = 0
+    while chain.error(chain.table) > tolerance and done < limit:
+        done += step()
     return min(done, limit)
 
 
-def _one_by_one(
+class _Chain:
+    """A table of action values for the set, and how far it is from the truth."""
+
+    def __init__(self, truth: Floats, rate: float) -> None:
+        self.truth = truth
+        self.rate = rate
+        self.discount = 1.0 - 1.0 / len(truth)
+        self.table = np.zeros((len(truth) + 1, 2))
+
+    def error(self, table: Floats) -> float:
+        """Mean squared error of ``table`` [length + 1, 2]."""
+        return float(((table[: len(self.truth)] - self.truth) ** 2).mean())
+
+    def learn(self, sample: Sample) -> Floats:
+        """Learn from ``sample``: TD errors [1, draws]."""
+        return learn_draws(self.table, sample, self.discount, self.rate)
+
+    def after(self, log: Log, place: int) -> tuple[Floats, float]:
+        """The table after one transition of ``log``, and its TD error."""
+        table = self.table.copy()
+        one = {name: values[None, place : place + 1] for name, values in log.items()}
+        sample = Sample(one, np.array([[place]]), np.ones((1, 1), np.float32))
+        td_error = learn_draws(table, sample, self.discount, self.rate)[0, 0]
+        return table, float(td_error)
+
+
+def _batches(
     log: Log,
-    truth: Floats,
-    table: Floats,
-    replay: str,
+    chain: _Chain,
     rng: np.random.Generator,
-    discount: float,
-    rate: float,
-    tolerance: float,
-    limit: int,
-) -> int:
-    length, done = len(truth), 0
-    order = rng.permutation(len(log["state"]))
-    one = {name: values[order] for name, values in log.items()}
-    seen = np.full(len(order), np.inf)  # greedy: new ones first
+    config: PriorityConfig | None,
+    beta: float,
+    draws: int,
+) -> Callable[[], int]:
+    """Learn from ``draws`` transitions of the library's replay at each call."""
+    memory = _replay(len(log["state"]), FIELDS, config)
+    memory.add(**log)
 
-    def tried(place: int) -> tuple[float, Floats, float]:
-        new, ones = table.copy(), np.ones((1, 1), np.float32)
-        drawn = Sample(
-            {k: v[place : place + 1][None] for k, v in one.items()},
-            np.array([[place]]),
-            ones,
-        )
-        error = float(learn_draws(new, drawn, discount, rate)[0, 0])
-        return float(((new[:length] - truth) ** 2).mean()), new, error
-
-    kinds = np.unique(
-        np.column_stack([one["state"], one["action"]]), axis=0, return_index=True
-    )[1].tolist()
-    while ((table[:length] - truth) ** 2).mean() > tolerance and done < limit:
-        if replay == "oracle":
-            _, table, _ = min(
-                (tried(place) for place in kinds), key=lambda trial: trial[0]
-            )
+    def step() -> int:
+        if isinstance(memory, PrioritisedReplay):
+            sample = memory.sample(1, draws, rng, beta=beta)
+            memory.update(sample.places, chain.learn(sample))
         else:
-            place = int(seen.argmax())
-            _, table, error = tried(place)
-            seen[place] = abs(error)
-        done += 1
-    return done
+            chain.learn(memory.sample(1, draws, rng))
+        return draws
+
+    return step
+
+
+def _replay(
+    size: int, fields: Fields, config: PriorityConfig | None
+) -> UniformReplay | PrioritisedReplay:
+    """Prioritised replay by ``config``; None: uniform replay."""
+    if config is None:
+        return UniformReplay(size, fields)
+    return PrioritisedReplay(size, fields, config)
+
+
+def _shuffled(log: Log, rng: np.random.Generator) -> Log:
+    order = rng.permutation(len(log["state"]))
+    return {name: values[order] for name, values in log.items()}
+
+
+def _greedy(log: Log, chain: _Chain, rng: np.random.Generator) -> Callable[[], int]:
+    """Replay the transition whose last TD error is largest, new ones first."""
+    shuffled = _shuffled(log, rng)
+    last_error = np.full(len(log["state"]), np.inf)
+
+    def step() -> int:
+        place = int(last_error.argmax())
+        chain.table, td_error = chain.after(shuffled, place)
+        last_error[place] = abs(td_error)
+        return 1
+
+    return step
+
+
+def _oracle(log: Log, chain: _Chain, rng: np.random.Generator) -> Callable[[], int]:
+    """Replay the transition that lowers the table's error most."""
+    shuffled = _shuffled(log, rng)
+    pairs = np.column_stack([shuffled["state"], shuffled["action"]])
+    kinds = np.unique(pairs, axis=0, return_index=True)[1].tolist()
+
+    def step() -> int:
+        tables = [chain.after(shuffled, place)[0] for place in kinds]
+        chain.table = min(tables, key=chain.error)
+        return 1
+
+    return step
 
 
 def updates_plot(
     ax: Axes, x: ArrayLike, found: Mapping[str, ArrayLike], xlabel: str
 ) -> Axes:
-    """Updates needed against ``x``: mean and 95% interval over seeds of ``found``: name -> [seeds, points]."""
+    """Updates needed against ``x``, mean and 95% interval over seeds.
+
+    ``found``: name -> [seeds, points].
+    """
     for name, values in found.items():
-        columns = np.asarray(values, np.float64).T
-        bands = [mean_interval(column) for column in columns]
-        colour = COLOURS[name]
-        ax.plot(x, [band.mean for band in bands], "o-", ms=4, color=colour, label=name)
-        ax.fill_between(
-            x,
-            [band.low for band in bands],
-            [band.high for band in bands],
-            color=colour,
-            alpha=0.25,
-            lw=0,
-        )
+        style = {"colour": COLOURS[name], "marker": "o", "ms": 4, "label": name}
+        mean_band(ax, x, values, alpha=0.25, **style)
     ax.set(yscale="log", xlabel=xlabel, ylabel="transitions replayed until learned")
     ax.legend(frameon=False, fontsize=8)
     return ax
 
 
-# -- the bias, and how weights take it back --------------------------------------------------------------
+# -- the bias, and how weights take it back
 def fixed_point(likes: int, plays: int, pay: float, alpha: float, beta: float) -> float:
-    """Where the value of a song settles that paid ``pay`` at ``likes`` of ``plays`` plays and 0 at the others.
+    """Value at which a song settles that paid ``pay`` in ``likes`` of ``plays`` plays.
 
-    Pulls balance: ``likes (pay - Q)^s = (plays - likes) Q^s`` with ``s = 1 + alpha (1 - beta)``.
+    The pulls balance: likes (pay - Q)^s = (plays - likes) Q^s
+    with s = 1 + alpha (1 - beta).
 
     >>> [round(fixed_point(1, 4, 2.0, 1.0, beta), 3) for beta in (0, 1)]
     [0.732, 0.5]
@@ -355,19 +359,19 @@ def replay_one_song(
     draws: int = 32,
     rate: float = 0.002,
 ) -> Floats:
-    """The value [rounds] of a song that paid 2 at 100 of 400 plays, learned by replay; ``None``: uniform replay."""
+    """Learned value [rounds] of a song that paid 2 in 100 of 400 plays.
+
+    ``config``: of prioritised replay; None: uniform replay.
+    """
     rng = np.random.default_rng(seed)
-    fields: dict[str, tuple[tuple[int, ...], Any]] = {"reward": ((), np.float64)}
-    memory = (
-        UniformReplay(400, fields)
-        if config is None
-        else PrioritisedReplay(400, fields, config)
-    )
+    memory = _replay(400, {"reward": ((), np.float64)}, config)
     memory.add(reward=rng.permutation(np.where(np.arange(400) < 100, 2.0, 0.0)))
-    value, values = 0.5, []
+    value = 0.5
+    values = []
     for turn in range(rounds):
-        if isinstance(memory, PrioritisedReplay) and config is not None:
-            sample = memory.sample(1, draws, rng, beta=config.beta(turn / rounds))
+        if isinstance(memory, PrioritisedReplay):
+            beta = memory.config.beta(turn / rounds)
+            sample = memory.sample(1, draws, rng, beta=beta)
             memory.update(sample.places, sample.data["reward"] - value)
         else:
             sample = memory.sample(1, draws, rng)
@@ -376,125 +380,92 @@ def replay_one_song(
     return np.array(values)
 
 
-# -- find the bug ----------------------------------------------------------------------------------------
-class Beliefs(NamedTuple):
-    """What 40 songs, all believed to be worth 1, look like after some replay: 30 pay 1, 10 pay nothing."""
+# -- find the bug
+class Estimates(NamedTuple):
+    """Values of 40 songs after some replay; all start at 1, 30 pay 1 and 10 pay 0."""
 
-    values: Floats  # [40] what is believed now
+    values: Floats  # [40] what they are estimated to pay
     rewards: Floats  # [40] what they pay
     drawn: Ids  # [40] how often each was drawn
     priorities: Floats  # [40] at the end
 
 
-def replay_beliefs(
+def replay_estimates(
     signal: Callable[[Floats, Floats], Any], *, seed: int = 0, rounds: int = 30
-) -> Beliefs:
-    """Replay 16 of the 40 songs a round; ``signal(target, value)`` is sent back to the memory as the TD error."""
-    rng, rewards, values = (
-        np.random.default_rng(seed),
-        np.where(np.arange(40) < 30, 1.0, 0.0),
-        np.ones(40),
-    )
+) -> Estimates:
+    """Replay 16 of the 40 songs a round.
+
+    ``signal(target, value)`` goes back to the replay memory as the TD error.
+    """
+    rng = np.random.default_rng(seed)
+    rewards = np.where(np.arange(40) < 30, 1.0, 0.0)
+    values = np.ones(40)
     memory = PrioritisedReplay(40, {"song": ((), np.int64)})
     memory.add(song=np.arange(40))
     drawn = np.zeros(40, np.int64)
     for _ in range(rounds):
         sample = memory.sample(1, 16, rng)
         songs = sample.data["song"]
-        target, value = (
-            rewards[songs],
-            values[songs],
-        )  # one song, then the evening ends: the target is the reward
-        memory.update(sample.places, signal(target, value))
+        # the evening ends after one song, so the target is the reward
+        memory.update(sample.places, signal(rewards[songs], values[songs]))
         for song in songs[0]:
             values[song] += 0.25 * (rewards[song] - values[song])
         np.add.at(drawn, songs[0], 1)
-    return Beliefs(values, rewards, drawn, memory.tree.get(np.arange(40)))
+    return Estimates(values, rewards, drawn, memory.tree.get(np.arange(40)))
 
 
-def beliefs_picture(axes: NDArray[Any], found: Mapping[str, Beliefs]) -> None:
-    """For each of ``found`` one panel: how often each song was drawn; grey hits, pink flops."""
-    for ax, (title, belief) in zip(axes, found.items(), strict=True):
-        flop = belief.rewards == 0.0
-        place = np.arange(len(flop))
-        ax.bar(
-            place[~flop],
-            belief.drawn[~flop],
-            color="0.6",
-            label="hits: nothing left to learn",
-        )
-        ax.bar(
-            place[flop],
-            belief.drawn[flop],
-            color=PINK,
-            label="flops: believed to be hits",
-        )
-        ax.set(
-            title=title, xlabel="song", ylabel="times drawn" if ax is axes[0] else ""
-        )
+def estimates_picture(axes: NDArray[Any], found: Mapping[str, Estimates]) -> None:
+    """For each of ``found`` how often each song was drawn; hits grey, flops pink."""
+    for ax, (title, one) in zip(axes, found.items(), strict=True):
+        for paid, colour, label in (
+            (1.0, "0.6", "hits: nothing left to learn"),
+            (0.0, PINK, "flops: believed to be hits"),
+        ):
+            songs = np.flatnonzero(one.rewards == paid)
+            ax.bar(songs, one.drawn[songs], color=colour, label=label)
+        ax.set(title=title, xlabel="song")
         ax.legend(frameon=False, fontsize=8, loc="upper left")
         ax.grid(False, axis="x")
+    axes[0].set_ylabel("times drawn")
 
 
-# -- the lesson's pictures -------------------------------------------------------------------------------
+# -- the lesson's pictures
 def draw_story(figure: Figure) -> None:
-    """Left the set of five songs, right everything that was logged, a square a transition, the like in green."""
+    """Left the set of five songs, right all that was logged, the one like in green."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    length = 5
-    for song in range(length):
-        left.plot(song, 0, "o", ms=24, color="white", mec="black")
-        left.text(song, 0, f"{song + 1}", ha="center", va="center")
-        _arrow(left, (song, -0.22), (song, -0.85), "0.6")
-        if song:
-            _arrow(left, (song - 0.78, 0), (song - 0.22, 0), BLUE)
-    _arrow(left, (length - 0.78, 0), (length - 0.3, 0), GREEN)
-    left.text(
-        length - 0.22,
-        0,
-        "a like: 1",
-        color=GREEN,
-        ha="left",
-        va="center",
-        weight="bold",
-    )
-    left.text(
-        2,
-        -1.05,
-        "any wrong song: Vera leaves, reward 0",
-        color="0.4",
-        ha="center",
-        va="center",
-    )
-    left.text(2, 0.5, "the right next song", color=BLUE, ha="center", va="center")
-    left.set(xlim=(-0.6, 5.9), ylim=(-1.4, 0.9), title="Vera's set of five songs")
-    reward = chain_log(length)["reward"]
+    _draw_set(left, 5)
+    reward = chain_log(5)["reward"]
     for place, liked in enumerate(reward):
         colour = GREEN if liked else "0.85"
         right.plot(place % 11, -(place // 11), "s", ms=14, color=colour, mec="white")
-    right.set(
-        xlim=(-0.8, 10.8),
-        ylim=(-5.7, 0.7),
-        title=f"the log of all evenings: {len(reward)} plays, one like",
-    )
+    right.set(xlim=(-0.8, 10.8), ylim=(-5.7, 0.7))
+    right.set_title(f"the log of all evenings: {len(reward)} plays, one like")
     for ax in (left, right):
         ax.set_axis_off()
+
+
+def _draw_set(ax: Axes, length: int) -> None:
+    """The set as a chain: right choices go on, wrong ones end the evening."""
+    centre = {"ha": "center", "va": "center"}
+    for song in range(length):
+        ax.plot(song, 0, "o", ms=24, color="white", mec="black")
+        ax.text(song, 0, f"{song + 1}", **centre)
+        _arrow(ax, (song, -0.22), (song, -0.85), "0.6")
+        if song:
+            _arrow(ax, (song - 0.78, 0), (song - 0.22, 0), BLUE)
+    end = length - 0.22
+    _arrow(ax, (length - 0.78, 0), (length - 0.3, 0), GREEN)
+    ax.text(end, 0, "a like: 1", color=GREEN, va="center", weight="bold")
+    ax.text(2, -1.05, "any wrong song: Vera leaves, reward 0", color="0.4", **centre)
+    ax.text(2, 0.5, "the right next song", color=BLUE, **centre)
+    ax.set(xlim=(-0.6, 5.9), ylim=(-1.4, 0.9), title="Vera's set of five songs")
 
 
 def _arrow(
     ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str
 ) -> None:
-    ax.annotate(
-        "",
-        end,
-        start,
-        arrowprops={
-            "arrowstyle": "-|>",
-            "lw": 1.8,
-            "color": colour,
-            "shrinkA": 0,
-            "shrinkB": 0,
-        },
-    )
+    style = {"arrowstyle": "-|>", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+    ax.annotate("", end, start, arrowprops=style | {"color": colour})
 
 
 def tree_path(tree: SumTree, value: float) -> list[int]:
@@ -509,83 +480,68 @@ def tree_path(tree: SumTree, value: float) -> list[int]:
     return [leaf >> up for up in range(tree.depth, -1, -1)]
 
 
+# x of each node; a leaf stands above its stretch of the bar
+NODE_X = {4: 0.5, 5: 2.0, 6: 5.0, 7: 7.5, 2: 1.25, 3: 6.25, 1: 3.75}
+
+
 def draw_tree(figure: Figure) -> None:
-    """The tree over priorities 1, 2, 4, 1 and the ways of two draws; below, the same as one long bar."""
+    """The tree over priorities 1, 2, 4, 1 with two draws, and the same as one bar."""
     top, bar = figure.subplots(2, 1, height_ratios=(2.7, 1))
     tree = SumTree(4)
     tree.set(np.arange(4), [1.0, 2.0, 4.0, 1.0])
-    middle = {
-        4: 0.5,
-        5: 2.0,
-        6: 5.0,
-        7: 7.5,
-        2: 1.25,
-        3: 6.25,
-        1: 3.75,
-    }  # leaves above their stretch of the bar
-    height = {node: 2 - int(np.log2(node)) for node in middle}
-    for node in range(2, 8):
-        top.plot(
-            [middle[node], middle[node // 2]],
-            [height[node], height[node // 2]],
-            color="0.75",
-            lw=1.5,
-            zorder=1,
-        )
+    _draw_nodes(top, tree)
     for value, colour in ((2.9, BLUE), (3.5, ORANGE)):
-        path = tree_path(tree, value)
-        for above, below in pairwise(path):
-            places = [middle[above], middle[below]], [height[above], height[below]]
-            top.plot(*places, color=colour, lw=4, zorder=2)
-        bar.plot([value, value], [0.5, 1.35], color=colour, lw=2.5)
-        side = "right" if value < 3 else "left"
-        bar.text(
-            value + (-0.08 if value < 3 else 0.08),
-            1.1,
-            f"draw {value:g}",
-            color=colour,
-            ha=side,
-            va="center",
-            weight="bold",
-        )
-    for node, x in middle.items():
-        top.plot(x, height[node], "o", ms=30, color="white", mec="black", zorder=3)
-        top.text(
-            x, height[node], f"{tree.nodes[node]:g}", ha="center", va="center", zorder=4
-        )
-    _label_tree(top, middle)
+        for above, below in pairwise(tree_path(tree, value)):
+            _edge(top, above, below, color=colour, lw=4, zorder=2)
+    _label_tree(top)
+    _draw_bar(bar)
+
+
+def _edge(ax: Axes, above: int, below: int, **line: Any) -> None:
+    height = [_height(above), _height(below)]
+    ax.plot([NODE_X[above], NODE_X[below]], height, **line)
+
+
+def _height(node: int) -> int:
+    return 3 - node.bit_length()
+
+
+def _draw_nodes(ax: Axes, tree: SumTree) -> None:
+    for node in range(2, 8):
+        _edge(ax, node, node // 2, color="0.75", lw=1.5, zorder=1)
+    for node, x in NODE_X.items():
+        y = _height(node)
+        ax.plot(x, y, "o", ms=30, color="white", mec="black", zorder=3)
+        label = f"{tree.nodes[node]:g}"
+        ax.text(x, y, label, ha="center", va="center", zorder=4)
+
+
+def _draw_bar(ax: Axes) -> None:
+    """The leaves side by side, and where the two draws fall."""
+    for value, colour, side in ((2.9, BLUE, -1), (3.5, ORANGE, 1)):
+        ax.plot([value, value], [0.5, 1.35], color=colour, lw=2.5)
+        style = {"color": colour, "va": "center", "weight": "bold"}
+        align = "right" if side < 0 else "left"
+        ax.text(value + 0.08 * side, 1.1, f"draw {value:g}", ha=align, **style)
     for leaf, (start, width) in enumerate(((0, 1), (1, 2), (3, 4), (7, 1))):
-        bar.barh(0, width, left=start, height=1, color="0.92", edgecolor="black")
-        bar.text(
-            start + width / 2, 0, f"leaf {leaf}", ha="center", va="center", fontsize=9
-        )
-    bar.set(
-        xlim=(-0.3, 8.3),
-        ylim=(-0.55, 1.5),
-        xlabel="running sum of the priorities",
-        yticks=[],
-    )
-    bar.grid(False)
-    bar.spines[:].set_visible(False)
+        ax.barh(0, width, left=start, height=1, color="0.92", edgecolor="black")
+        style = {"ha": "center", "va": "center", "fontsize": 9}
+        ax.text(start + width / 2, 0, f"leaf {leaf}", **style)
+    ax.set(xlim=(-0.3, 8.3), ylim=(-0.55, 1.5), yticks=[])
+    ax.set_xlabel("running sum of the priorities")
+    ax.grid(False)
+    ax.spines[:].set_visible(False)
 
 
-def _label_tree(ax: Axes, middle: Mapping[int, float]) -> None:
-    ax.text(middle[1] + 0.4, 2.1, "the sum of all", va="center", fontsize=9)
-    ax.text(
-        2.35, 1.68, "2.9 < 3: left", color=BLUE, ha="right", va="center", fontsize=9
-    )
-    ax.text(
-        5.2,
-        1.68,
-        "3.5 ≥ 3: right, 3.5 − 3 = 0.5",
-        color=ORANGE,
-        va="center",
-        fontsize=9,
-    )
-    ax.text(1.8, 0.6, "2.9 ≥ 1: right", color=BLUE, va="center", fontsize=9)
-    ax.text(
-        5.3, 0.55, "0.5 < 4: left", color=ORANGE, ha="right", va="center", fontsize=9
-    )
+def _label_tree(ax: Axes) -> None:
+    for x, y, words, colour, side in (
+        (NODE_X[1] + 0.4, 2.1, "the sum of all", "0.15", "left"),
+        (2.35, 1.68, "2.9 < 3: left", BLUE, "right"),
+        (5.2, 1.68, "3.5 ≥ 3: right, 3.5 − 3 = 0.5", ORANGE, "left"),
+        (1.8, 0.6, "2.9 ≥ 1: right", BLUE, "left"),
+        (5.3, 0.55, "0.5 < 4: left", ORANGE, "right"),
+    ):
+        ax.text(x, y, words, color=colour, ha=side, va="center", fontsize=9)
     ax.set(xlim=(-0.3, 8.3), ylim=(-0.45, 2.45))
     ax.set_axis_off()
 
