@@ -1,7 +1,7 @@
 """rlrec: learn reinforcement-learning recommenders by running them.
 
-Importing it registers the environments ``rlrec/Genre-v0``, ``Listening-v0`` and ``Ratings-v0`` with Gymnasium, and
-imports neither TensorFlow nor a plotting library.
+Importing it registers the environments ``rlrec/Genre-v0``, ``rlrec/Listening-v0`` and
+``rlrec/Ratings-v0`` with Gymnasium. It imports neither TensorFlow nor Matplotlib.
 """
 
 from gymnasium import register

@@ -1,4 +1,4 @@
-"""The course out of an installed wheel: its notebooks, modules, results and pictures."""
+"""Copy the course out of an installed wheel: notebooks, modules, results, pictures."""
 
 from __future__ import annotations
 

@@ -1,11 +1,20 @@
 """The files that set up a machine agree with each other."""
 
+import os
+import re
+import subprocess
+import sys
+import tarfile
 import tomllib
+import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+
+from rlrec.course import copy_course
+from rlrec.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -64,3 +73,108 @@ def test_readme_lists_every_lesson():
         assert f"lessons/{lesson.name}" in readme
     for name in ("make lab", "make test", "rlrec/", "data/", "figures/", "tests/"):
         assert name in readme
+
+
+def build(folder, target):
+    """A wheel or sdist of a copy of the project's tracked files, strangers beside them."""
+    clone = folder / "clone"
+    if not clone.exists():
+        command = ["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(clone)]
+        subprocess.run(command, check=True)
+        for name in ("data/mine.csv", "lessons/my_plays.csv", "rlrec/mine.py"):
+            (clone / name).write_text("a file of somebody's own\n")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", target, "-d", folder]
+    subprocess.run(command, check=True, cwd=clone, capture_output=True)
+    (built,) = folder.glob("*.whl" if target == "wheel" else "*.tar.gz")
+    return clone, built
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """The clone, the wheel's unpacked folder, and the names in the sdist."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout: nothing says which files are the project's")
+    folder = tmp_path_factory.mktemp("packed")
+    clone, wheel = build(folder, "wheel")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "installed")
+    _, sdist = build(folder, "sdist")
+    with tarfile.open(sdist) as archive:
+        names = [name.partition("/")[2] for name in archive.getnames()]
+    return clone, folder / "installed", names
+
+
+def test_the_sdist_holds_the_tracked_files_and_no_others(packed):
+    clone, _, names = packed
+    command = ["git", "-C", str(clone), "ls-files"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert sorted(set(names) - {"PKG-INFO"}) == sorted(listed.stdout.split("\n")[:-1])
+
+
+def test_the_wheel_holds_library_data_and_course(packed):
+    _, installed, _ = packed
+    package = installed / "rlrec"
+    for name in ("py.typed", "_data/tracks.csv", "_course/figures/00_course_map.png"):
+        assert (package / name).is_file(), name
+    for name in ("_data/mine.csv", "_course/lessons/my_plays.csv", "mine.py"):
+        assert not (package / name).exists(), name
+
+
+def run_installed(installed, *code_and_arguments, folder):
+    """Python with the unpacked wheel first on its path, and TensorFlow out of reach."""
+    guard = folder / "guard"
+    guard.mkdir(exist_ok=True)
+    for name in ("tensorflow", "keras"):
+        (guard / f"{name}.py").write_text("raise ImportError('not installed')\n")
+    path = os.pathsep.join([str(guard), str(installed)])
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("RLREC_")}
+    return subprocess.run(
+        [sys.executable, *code_and_arguments],
+        cwd=folder,
+        env=clean | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_the_course_comes_out_of_the_wheel_whole_and_once(packed, tmp_path):
+    _, installed, _ = packed
+    command = ("-m", "rlrec.cli", "lessons", "here")
+    first = run_installed(installed, *command, folder=tmp_path)
+    assert first.returncode == 0, first.stderr
+    course = tmp_path / "here" / "lessons"
+    for part in ("00_start_here.ipynb", "lab03_exploration.py", "results/ppo.json"):
+        assert (course / part).is_file()
+    pictures = re.findall(
+        r"\.\./figures/[\w.]+", (course / "text/07_ddpg.md").read_text()
+    )
+    assert pictures
+    assert all((course / picture).is_file() for picture in pictures)
+    mine = course / "00_start_here.ipynb"
+    mine.write_text("my notes")
+    again = run_installed(installed, *command, folder=tmp_path)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
+    assert "Traceback" not in again.stderr
+    assert mine.read_text() == "my notes"
+
+
+def test_the_tabular_half_works_from_the_wheel_without_tensorflow(packed, tmp_path):
+    _, installed, _ = packed
+    train = ("-m", "rlrec.cli", "train", "qlearning", "--steps", "500", "--out", "run")
+    assert run_installed(installed, *train, folder=tmp_path).returncode == 0
+    recommend = ("-m", "rlrec.cli", "recommend", "run", "--playing", "Rock")
+    shown = run_installed(installed, *recommend, folder=tmp_path)
+    assert shown.returncode == 0, shown.stderr
+    assert len(shown.stdout.splitlines()) >= 3
+    deep = ("-m", "rlrec.cli", "train", "vae", "--out", "map")
+    refused = run_installed(installed, *deep, folder=tmp_path)
+    assert refused.returncode == 1
+    assert "rlrec[deep]" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_clone_says_that_it_holds_the_course_already(tmp_path):
+    with pytest.raises(ConfigError, match="holds the course already"):
+        copy_course(tmp_path / "here")
+    assert not (tmp_path / "here").exists()

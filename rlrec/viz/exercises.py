@@ -1,10 +1,10 @@
-"""Exercises that check themselves: `check` says what is wrong with an answer, `hint` folds a hint away.
+"""Exercises that check themselves: `check` says what is wrong, `hint` hides a hint.
 
-    check("02.1 the new value", answer, expected=lambda: update(1.0, 10, 0.2).new_value, tolerance=0.001)
-    check("02.2 td_target", td_target, cases=[((10, 0.9, 0.2), 10.18), ((10, 0.9, 0.0), 10.0)])
+    check("02.1 the new value", answer, expected=lambda: update(1.0, 10, 0.2))
+    check("02.2 td_target", td_target, cases=[((10, 0.9, 0.2), 10.18)])
 
-An answer left open (`...`, None, NotImplemented, or a function that returns or raises such) is not wrong,
-just not there yet, and the notebook goes on.
+An answer left open (`...`, None, NotImplemented, or a function that returns or raises
+one of these) is reported as not solved yet, and the notebook goes on.
 """
 
 import copy
@@ -28,7 +28,8 @@ class Hint:
         return "Hint (folded)"
 
     def _repr_html_(self) -> str:
-        return f"<details><summary>Hint</summary>{html.escape(self.text, quote=False)}</details>"
+        text = html.escape(self.text, quote=False)
+        return f"<details><summary>Hint</summary>{text}</details>"
 
 
 def hint(text: str) -> Hint:
@@ -48,13 +49,15 @@ def check(
     """Print whether `answer` is right, and if not, what is wrong with it.
 
     - `name`: number and subject of the exercise, such as "02.1 the new value".
-    - `expected`: the right answer (number, text, array, list), or a function of no arguments that gives it.
-    - `cases`: instead of `expected`, where the answer is a function: pairs of its arguments (a tuple) and the
-      right result.
-    - `tolerance`: largest absolute difference between numbers that still counts as right.
-    - `mistakes`: pairs of a well-known wrong answer (of a function: to the first case) and what to say to it.
+    - `expected`: the right answer (number, text, array, list), or a function without
+      arguments that returns it.
+    - `cases`: instead of `expected`, where the answer is a function: pairs of its
+      arguments (a tuple) and the right result.
+    - `tolerance`: largest absolute difference between numbers that counts as right.
+    - `mistakes`: pairs of a known wrong answer (of a function: to the first case) and
+      the message for it.
 
-    ValueError if both or neither of `expected` and `cases` are given.
+    Raises ValueError if both or neither of `expected` and `cases` are given.
     """
     if (expected is None) == (not cases):
         raise ValueError(f"check {name!r}: give either expected=... or cases=...")
@@ -82,7 +85,8 @@ def _check_function(
     if _is_open(function):
         return _OPEN
     if not callable(function):
-        return f"a function is asked for, yours is a {type(function).__name__}: {_show(function)}"
+        kind = type(function).__name__
+        return f"a function is asked for, yours is a {kind}: {_show(function)}"
     for number, (arguments, expected) in enumerate(cases):
         shown = "(" + ", ".join(map(_show, arguments)) + ")"
         own = copy.deepcopy(arguments)  # the reader's function may change its arguments
@@ -91,7 +95,8 @@ def _check_function(
         except NotImplementedError:
             return _OPEN
         except Exception as error:
-            return f"your function raised {type(error).__name__} on input {shown}{_where(error)}"
+            kind = type(error).__name__
+            return f"your function raised {kind} on input {shown}{_where(error)}"
         if _is_open(yours):
             return (
                 _OPEN
@@ -175,7 +180,9 @@ def _dtype(theirs: np.ndarray, ours: np.ndarray, yours: Any, right: Any) -> str 
     )
     if theirs_kind == ours_kind:
         return None
-    return f"yours holds {theirs_kind} ({theirs.dtype}), expected {ours_kind} ({ours.dtype}): {_show(yours)}"
+    held = f"{theirs_kind} ({theirs.dtype})"
+    wanted = f"{ours_kind} ({ours.dtype})"
+    return f"yours holds {held}, expected {wanted}: {_show(yours)}"
 
 
 def _values(theirs: np.ndarray, ours: np.ndarray, wrong: np.ndarray) -> str:

@@ -1,4 +1,4 @@
-"""One look for every picture: colour-blind-safe, a colour for each agent, equal pixels on every machine."""
+"""One look for every picture: colour-blind-safe, and the same pixels everywhere."""
 
 import sys
 from functools import cache
@@ -7,7 +7,7 @@ from typing import Any
 import matplotlib as mpl
 from cycler import cycler
 
-# Okabe and Ito's palette: told apart with any colour vision.
+# Okabe and Ito's palette: distinct with any colour vision.
 PALETTE = (
     "#0072B2",
     "#E69F00",
@@ -34,7 +34,7 @@ AGENT_COLOURS = {
 
 @cache
 def theme() -> Any:
-    """Matplotlib settings of `style`: seaborn's white grid, Matplotlib's own DejaVu, 100 dots an inch."""
+    """Settings of `style`: seaborn's white grid, DejaVu, 100 dots an inch."""
     import seaborn
 
     settings: dict[str, Any] = {
@@ -60,18 +60,20 @@ def theme() -> Any:
 def style() -> None:
     """Set the look for all later figures; call it once, at the top of a lesson.
 
-    In a notebook it also makes pictures PNG, uncropped, so that they can be compared pixel by pixel.
+    In a notebook it also makes pictures PNG, uncropped, so that they can be compared
+    pixel by pixel.
     """
     mpl.rcdefaults()
     mpl.rcParams.update(theme())
     if "ipykernel" in sys.modules:
         from matplotlib_inline import backend_inline
 
-        backend_inline.set_matplotlib_formats("png", bbox_inches=None)  # type: ignore[no-untyped-call]
+        formats = backend_inline.set_matplotlib_formats
+        formats("png", bbox_inches=None)  # type: ignore[no-untyped-call]
 
 
 def agent_colour(name: str) -> str:
-    """Colour of an agent as `#RRGGBB`; ValueError with the known names if there is none.
+    """Colour of an agent as `#RRGGBB`; ValueError for an unknown agent.
 
     >>> agent_colour("q-learning")
     '#0072B2'

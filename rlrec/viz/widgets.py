@@ -1,17 +1,19 @@
-"""The base of all widgets in the lessons: controls, a function of their values, a picture, a line of text.
+"""The base of all widgets: controls, a function of their values, a picture, a text.
 
-The results live in an `Image` and an `HTML` trait, never in an `Output` widget, so that a notebook stores the
-same thing whether JupyterLab or pytest ran it, and shows a picture where no kernel runs.
+The results live in an `Image` and an `HTML` trait, never in an `Output` widget. So a
+notebook stores the same thing whether JupyterLab or pytest ran it, and shows a picture
+where no kernel runs.
 
     from rlrec.viz.widgets import Lab, slider
 
-    def returns(discount):                      # compute: values of the controls -> result
+    def returns(discount):  # compute: values of the controls -> result
         return 3 - discount + 5 * discount**2
 
-    def draw(figure, result):                   # draw on the figure given; make none of your own
+    def draw(figure, result):  # draw on the figure given; make none of your own
         figure.subplots().bar(["return"], [result])
 
-    Lab("Return", {"discount": slider("discount", 0.9, 0, 1, 0.05)}, returns, draw, "return {:.2f}".format)
+    controls = {"discount": slider("discount", 0.9, 0, 1, 0.05)}
+    Lab("Return", controls, returns, draw, "return {:.2f}".format)
 """
 
 import base64
@@ -35,9 +37,10 @@ Result = TypeVar("Result")
 def slider(
     label: str, value: float, low: float, high: float, step: float, unit: str = ""
 ) -> Any:
-    """Slider from `low` to `high`; whole numbers if all four are. `unit` shows when the mouse rests on it.
+    """Slider from `low` to `high`; whole numbers if all four are.
 
-    The drag is followed live: the browser sends the next value once the last picture is there.
+    `unit` shows when the mouse rests on it. The picture follows the drag: the browser
+    sends the next value when the last picture has arrived.
     """
     whole = all(isinstance(number, int) for number in (value, low, high, step))
     kind = ipywidgets.IntSlider if whole else ipywidgets.FloatSlider
@@ -78,16 +81,19 @@ def _decimals(step: float) -> int:
 
 
 class Lab(Generic[Result]):
-    """Controls on top, then the text, then the picture; every change of a control shows a new result.
+    """Controls, a line of text and a picture that follow every change of a control.
 
     - `controls`: name -> ipywidgets control with a `value`.
     - `compute(**values)`: the result; pure, so that tests and exercises can call it.
-    - `draw(figure, result)`: draws on an empty Matplotlib figure (constrained layout, the lessons' style).
-    - `text(result)`: one short line of HTML; round its numbers, for pytest compares them.
+    - `draw(figure, result)`: draws on an empty Matplotlib figure (constrained layout, the
+      lessons' style).
+    - `text(result)`: one short line of HTML; round its numbers, because pytest compares
+      them.
     - `figsize`: inches, at 100 dots an inch.
 
-    Whatever goes wrong for the starting values is raised. Later it is shown in red inside the widget, and
-    raised as well if the environment has `RLREC_STRICT_WIDGETS=1` (pytest sets it).
+    An error for the starting values is raised. A later one is shown in red inside the
+    widget, and raised as well if the environment has `RLREC_STRICT_WIDGETS=1` (pytest
+    sets it).
     """
 
     def __init__(
@@ -99,8 +105,11 @@ class Lab(Generic[Result]):
         text: Callable[[Result], str],
         figsize: tuple[float, float] = (7.0, 3.0),
     ) -> None:
-        self.title, self.controls = title, dict(controls)
-        self.compute, self.draw, self.text = compute, draw, text
+        self.title = title
+        self.controls = dict(controls)
+        self.compute = compute
+        self.draw = draw
+        self.text = text
         self.figsize = figsize
         self.line = ipywidgets.HTML()
         self.picture = ipywidgets.Image(
@@ -121,13 +130,15 @@ class Lab(Generic[Result]):
     def set(self, **values: Any) -> Result:
         """Set controls by name, then compute once; returns the new result.
 
-        ValueError for a name that is no control or a value outside a control's range; nothing changes then.
+        Raises ValueError for a name that is no control, or a value outside a control's
+        range; nothing changes then.
         """
         if unknown := sorted(set(values) - set(self.controls)):
             raise ValueError(
                 f"no control {', '.join(unknown)}; there are {', '.join(self.controls)}"
             )
-        before, self._paused = self.values, True
+        before = self.values
+        self._paused = True
         try:
             self._assign(values)
             self.update()
@@ -139,11 +150,13 @@ class Lab(Generic[Result]):
         return self.result
 
     def update(self) -> None:
-        """Compute and show the result for the controls' present values; raises whatever that raises."""
+        """Compute and show the result for the controls' present values."""
         result = self.compute(**self.values)
-        line, picture = self.text(result), self.render(result)
+        line = self.text(result)
+        picture = self.render(result)
         self.result: Result = result
-        self.line.value, self.picture.value = line, picture
+        self.line.value = line
+        self.picture.value = picture
 
     def render(self, result: Result) -> bytes:
         """PNG picture of a result."""
@@ -152,7 +165,8 @@ class Lab(Generic[Result]):
             figure = Figure(figsize=self.figsize, dpi=100, layout="constrained")
             canvas = FigureCanvasAgg(figure)
             self.draw(figure, result)
-            canvas.print_png(png)  # type: ignore[no-untyped-call]  # savefig would draw it twice
+            # savefig would draw it twice
+            canvas.print_png(png)  # type: ignore[no-untyped-call]
         return png.getvalue()
 
     def _assign(self, values: Mapping[str, Any]) -> None:
@@ -191,7 +205,7 @@ class Lab(Generic[Result]):
         return f"{self.title} ({values}): {_plain(self.line.value)}"
 
     def _repr_mimebundle_(self, **_kwargs: Any) -> dict[str, Any]:
-        """The live widget; where no kernel runs, its picture; where there are no pictures, a line of text."""
+        """The live widget; without a kernel its picture; without pictures its text."""
         picture = base64.b64encode(self.picture.value).decode("ascii")
         return {
             **self.box._repr_mimebundle_(),
