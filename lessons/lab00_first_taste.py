@@ -1,7 +1,8 @@
-"""Lesson 00: a first taste of Q-learning, the map of the course, and the picture of the README.
+"""Lesson 00: a first taste of Q-learning, the map of the course, the README's picture.
 
-Twenty agents learn the same listener side by side, one evening of 20 songs after another. What each of them would earn
-in one more evening is computed, not sampled: the world of ``Genre-v0`` is small enough.
+Twenty agents learn the same listener side by side, one evening of 20 songs after
+another. What each would earn in one more evening is computed exactly, not sampled: the
+world of ``Genre-v0`` is small enough.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from drawing import ABOVE, CENTRED, table_axes
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -24,7 +26,7 @@ from rlrec.viz.widgets import Lab, choice, slider
 
 SONGS = 20  # an evening, as in Genre-v0
 EVENINGS = 30  # the widget's slider ends here
-AGENTS = 20  # learn side by side, each with luck of its own
+AGENTS = 20  # learn side by side, each with random draws of its own
 LISTENERS = (
     "pop_lover",
     "variety_seeker",
@@ -35,9 +37,9 @@ LISTENERS = (
 )
 
 
-# -- what an evening is worth --------------------------------------------------------------------------------
+# -- the expected return of an evening -------------------------------------------------
 def greedy_policy(table: Floats) -> Floats:
-    """The best action of each row of ``table`` [..., S, A] as probabilities; equals share the row.
+    """The greedy policy of ``table`` [..., S, A], ties sharing the probability.
 
     >>> greedy_policy(np.array([[1.0, 3.0], [2.0, 2.0]])).tolist()
     [[0.0, 1.0], [0.5, 0.5]]
@@ -47,35 +49,37 @@ def greedy_policy(table: Floats) -> Floats:
 
 
 def evening_return(model: GenreModel, policy: Floats, songs: int = SONGS) -> float:
-    """Expected sum of rewards of one evening under ``policy`` [S, A], from a random first state.
+    """Expected return of one evening under ``policy`` [S, A].
 
-    Counts backwards: ``V(s) <- sum_a pi(a|s) (R(s, a) + c(s, a) V(a))``, once a song, no discount.
+    The first state is random. Backward induction, once a song, without discount:
+    ``V(s) <- sum_a pi(a|s) (R(s, a) + c(s, a) V(a))``.
 
     >>> always_pop = np.eye(5)[[0] * 5]
-    >>> round(evening_return(PROFILES["pop_lover"].model(), always_pop), 2)  # 20 songs of 8.9
+    >>> pop_lover = PROFILES["pop_lover"].model()
+    >>> round(evening_return(pop_lover, always_pop), 2)  # 20 songs of 8.9
     178.0
     """
     values = np.zeros(len(model.reward))
     for _ in range(songs):
-        values = (policy * (model.reward + model.continues * values[None, :])).sum(
-            axis=1
-        )
+        action_values = model.reward + model.continues * values
+        values = (policy * action_values).sum(axis=1)
     return float(values.mean())
 
 
 def best_evening(model: GenreModel, songs: int = SONGS) -> float:
-    """Expected sum of rewards of the best possible evening: the same, with the maximum over actions.
+    """Expected return of the best possible evening: a maximum over actions instead.
 
-    >>> round(best_evening(PROFILES["variety_seeker"].model()), 2)  # jazz, pop, jazz, pop: 10 times 4.4
+    >>> seeker = PROFILES["variety_seeker"].model()
+    >>> round(best_evening(seeker), 2)  # jazz, pop, jazz, pop: 10 times 4.4
     44.0
     """
     values = np.zeros(len(model.reward))
     for _ in range(songs):
-        values = (model.reward + model.continues * values[None, :]).max(axis=1)
+        values = (model.reward + model.continues * values).max(axis=1)
     return float(values.mean())
 
 
-# -- the widget ----------------------------------------------------------------------------------------------
+# -- the widget ------------------------------------------------------------------------
 class Taste(NamedTuple):
     """What the agents do after some evenings with one listener."""
 
@@ -90,9 +94,9 @@ class Taste(NamedTuple):
 
 @cache
 def tables_by_evening(user: str) -> Floats:
-    """Q-tables of ``AGENTS`` agents after 0, 1, ... evenings with ``user``: [EVENINGS + 1, agents, S, A]."""
-    n = len(PROFILES[user].genres)
-    agent = QLearning(n, n, n_runs=AGENTS, rng=np.random.default_rng(0))
+    """Q-tables after 0, 1, ... evenings with ``user``: [EVENINGS + 1, agents, S, A]."""
+    genres = len(PROFILES[user].genres)
+    agent = QLearning(genres, genres, n_runs=AGENTS, rng=np.random.default_rng(0))
     env = GenreBatch(AGENTS, user=user, session_length=SONGS)
     tables = [agent.table.copy()]
     for evening in range(EVENINGS):
@@ -102,26 +106,26 @@ def tables_by_evening(user: str) -> Floats:
 
 
 def taste(user: str, evenings: int) -> Taste:
-    """What twenty agents recommend to ``user`` (a name from ``PROFILES``) after 0..30 ``evenings``, and its worth."""
+    """What the agents recommend after training, and the return it brings.
+
+    ``user``: a name from ``PROFILES``; ``evenings`` of training: 0..30.
+    """
     model = PROFILES[user].model()
     policies = greedy_policy(tables_by_evening(user)[evenings])  # [agents, S, A]
-    returns = np.array([evening_return(model, policy) for policy in policies])
-    chance = evening_return(
-        model, np.full(model.reward.shape, 1.0 / model.reward.shape[1])
-    )
+    uniform = np.full(model.reward.shape, 1.0 / len(model.reward))
     return Taste(
         user,
         evenings,
         PROFILES[user].genres,
         policies.mean(axis=0),
-        returns,
-        chance,
+        np.array([evening_return(model, policy) for policy in policies]),
+        evening_return(model, uniform),
         best_evening(model),
     )
 
 
 def draw_taste(figure: Figure, result: Taste) -> None:
-    """Left: who recommends what after what; right: what an evening is worth, beside chance and the optimum."""
+    """Left: the agents' choices; right: their return beside random and optimal play."""
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
     _draw_shares(left, result)
     _draw_returns(right, result)
@@ -129,65 +133,44 @@ def draw_taste(figure: Figure, result: Taste) -> None:
 
 def _draw_shares(ax: Axes, result: Taste) -> None:
     ax.imshow(result.shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
-    for (row, column), share in np.ndenumerate(result.shares):
-        if share >= 0.005:
-            ax.text(
-                column,
-                row,
-                f"{share:.0%}",
-                ha="center",
-                va="center",
-                color="white" if share > 0.7 else "black",
-            )
-    ax.set_xticks(range(len(result.genres)), result.genres)
-    ax.set_yticks(range(len(result.genres)), result.genres)
-    ax.grid(False)
-    ax.set(
-        xlabel="recommended next",
-        ylabel="now playing",
-        title=f"choice of {AGENTS} agents",
-    )
+    for row, column in np.argwhere(result.shares >= 0.005):
+        share = result.shares[row, column]
+        colour = "white" if share > 0.7 else "black"
+        ax.text(column, row, f"{share:.0%}", color=colour, **CENTRED)
+    table_axes(ax, result.genres)
+    ax.set(xlabel="recommended next", title=f"choice of {AGENTS} agents")
 
 
 def _draw_returns(ax: Axes, result: Taste) -> None:
     interval = mean_interval(result.returns)
     bars = {"random": result.random, "q-learning": interval.mean, "oracle": result.best}
-    low, high = min(0.0, *bars.values()), max(0.0, *bars.values())
-    ax.bar(
-        list(bars),
-        list(bars.values()),
-        color=[agent_colour(name) for name in bars],
-        width=0.6,
-    )
-    ax.plot(
-        [1, 1],
-        [interval.low, interval.high],
-        color="black",
-        lw=3,
-        solid_capstyle="butt",
-    )
+    low = min(0.0, *bars.values())
+    high = max(0.0, *bars.values())
     reach = max(high - low, 1.0)
-    for place, value in enumerate(bars.values()):
-        top = max(value, 0.0) if place != 1 else max(interval.high, 0.0)
-        ax.text(place, top + 0.03 * reach, f"{value:.1f}", ha="center", va="bottom")
+    for place, (name, value) in enumerate(bars.items()):
+        ax.bar(name, value, color=agent_colour(name), width=0.6)
+        top = interval.high if name == "q-learning" else value
+        ax.text(place, max(top, 0.0) + 0.03 * reach, f"{value:.1f}", **ABOVE)
+    ends = (interval.low, interval.high)
+    ax.plot([1, 1], ends, color="black", lw=3, solid_capstyle="butt")
     ax.axhline(0.0, color="black", lw=0.8)
-    ax.set_ylim(low - 0.05 * reach, high + 0.18 * reach)
     ax.set(
-        ylabel="rewards in an evening", title=f"evenings of training: {result.evenings}"
+        ylabel="rewards in an evening",
+        title=f"evenings of training: {result.evenings}",
+        ylim=(low - 0.05 * reach, high + 0.18 * reach),
     )
 
 
 def describe_taste(result: Taste) -> str:
-    """One line: what most agents play after jazz, and the three figures."""
+    """One line: what most agents play after jazz, and the three returns."""
     row = result.shares[result.genres.index("Jazz")]
-    count = round(float(row.max()) * AGENTS)
-    pick = (
-        f"{result.genres[int(row.argmax())]} ({count} of {AGENTS} agents)"
-        if np.ptp(row) > 0.01
-        else "anything"
-    )
+    pick = "anything"
+    if np.ptp(row) > 0.01:
+        count = round(float(row.max()) * AGENTS)
+        pick = f"{result.genres[row.argmax()]} ({count} of {AGENTS} agents)"
     return (
-        f"After jazz: <b>{pick}</b>. Rewards in an evening: random {result.random:.1f}, "
+        f"After jazz: <b>{pick}</b>. Rewards in an evening: "
+        f"random {result.random:.1f}, "
         f"q-learning <b>{result.returns.mean():.1f}</b>, oracle {result.best:.1f}"
     )
 
@@ -205,43 +188,7 @@ def first_taste_lab() -> Lab[Taste]:
     )
 
 
-# -- the README's picture ------------------------------------------------------------------------------------
-def favourites(log: TrainingLog, n_genres: int) -> Floats:
-    """The mean reward of each genre in the log of each run, whatever played before: [runs, genres]."""
-    counted = log.learned[:, :, None] & (log.actions[:, :, None] == np.arange(n_genres))
-    return np.asarray(
-        (log.rewards[:, :, None] * counted).sum(axis=0)
-        / np.maximum(counted.sum(axis=0), 1)
-    )
-
-
-def compare(
-    user: str, seeds: int = 20, steps: int = 2_100, sessions: int = 200
-) -> tuple[Floats, dict[str, Floats]]:
-    """Train ``seeds`` agents; their mean table [S, A], and for each policy its mean return by seed [seeds]."""
-    model = PROFILES[user].model()
-    n = len(model.reward)
-    agent = QLearning(n, n, n_runs=seeds, rng=np.random.default_rng(0))
-    log = agent.train(GenreBatch(seeds, user=user), steps, seed=0)
-    means = favourites(log, n)
-    env = GenreBatch(sessions, user=user)
-    returns: dict[str, list[float]] = {}
-    for seed in range(seeds):
-        policies: dict[str, Recommender] = {
-            "random": RandomPolicy(n, np.random.default_rng(seed)),
-            "one favourite": TablePolicy(np.tile(means[seed], (n, 1))),
-            "q-learning": TablePolicy(agent.table[seed]),
-            "greedy": TablePolicy.greedy(model),
-            "oracle": TablePolicy.oracle(model),
-        }
-        for name, policy in policies.items():
-            played = simulate(env, policy, seed=1_000_000 + seed * sessions)
-            returns.setdefault(name, []).append(float(played.mean()))
-    return agent.table.mean(axis=0), {
-        name: np.array(values) for name, values in returns.items()
-    }
-
-
+# -- the README's picture --------------------------------------------------------------
 README_LABELS = {
     "random": "random",
     "one favourite": "one favourite, for ever\n(same songs, no memory)",
@@ -252,32 +199,64 @@ README_LABELS = {
 FAVOURITE_COLOUR = "#CC79A7"
 
 
+def favourites(log: TrainingLog, n_genres: int) -> Floats:
+    """The mean reward of each genre in the log of each run: [runs, genres].
+
+    What played before is ignored, and steps that only began an episode are left out.
+    """
+    counted = log.learned[:, :, None] & (log.actions[:, :, None] == np.arange(n_genres))
+    totals = (log.rewards[:, :, None] * counted).sum(axis=0)
+    return np.asarray(totals / np.maximum(counted.sum(axis=0), 1))
+
+
+def compare_policies(
+    user: str, seeds: int = 20, steps: int = 2_100, sessions: int = 200
+) -> tuple[Floats, dict[str, Floats]]:
+    """Train ``seeds`` agents and compare them with four other policies.
+
+    Returns the mean Q-table [S, A], and the mean return of each policy [seeds].
+    """
+    model = PROFILES[user].model()
+    genres = len(model.reward)
+    agent = QLearning(genres, genres, n_runs=seeds, rng=np.random.default_rng(0))
+    log = agent.train(GenreBatch(seeds, user=user), steps, seed=0)
+    means = favourites(log, genres)
+    env = GenreBatch(sessions, user=user)
+    returns = {name: np.zeros(seeds) for name in README_LABELS}
+    for seed in range(seeds):
+        policies: dict[str, Recommender] = {
+            "random": RandomPolicy(genres, np.random.default_rng(seed)),
+            "one favourite": TablePolicy(np.tile(means[seed], (genres, 1))),
+            "q-learning": TablePolicy(agent.table[seed]),
+            "greedy": TablePolicy.greedy(model),
+            "oracle": TablePolicy.oracle(model),
+        }
+        for name, policy in policies.items():
+            played = simulate(env, policy, seed=1_000_000 + seed * sessions)
+            returns[name][seed] = played.mean()
+    return agent.table.mean(axis=0), returns
+
+
 def evening_bars(
     ax: Axes, returns: Mapping[str, Floats], labels: Mapping[str, str] | None = None
 ) -> Axes:
-    """One bar for each policy of ``returns`` (name -> [seeds]): its mean as a number, its 95% interval as a line."""
-    intervals = {name: mean_interval(values) for name, values in returns.items()}
-    top = max(interval.high for interval in intervals.values())
-    for row, (name, interval) in enumerate(intervals.items()):
+    """One bar for each policy: its mean as a number, its 95% interval as a line.
+
+    ``returns``: name -> [seeds]; ``labels``: name -> what to write beside the bar.
+    """
+    intervals = np.array([mean_interval(values) for values in returns.values()])
+    top = intervals.max()  # the highest upper end
+    for row, (name, (mean, low, high)) in enumerate(
+        zip(returns, intervals, strict=True)
+    ):
         colour = FAVOURITE_COLOUR if name == "one favourite" else agent_colour(name)
-        ax.barh(row, interval.mean, color=colour, height=0.62)
-        ax.plot(
-            [interval.low, interval.high],
-            [row, row],
-            color="#D55E00",
-            lw=3,
-            solid_capstyle="butt",
-        )
-        ax.text(
-            max(interval.high, 0.0) + 0.02 * top,
-            row,
-            f"{interval.mean:.1f}",
-            va="center",
-            weight="bold",
-        )
-    ax.set_yticks(
-        range(len(returns)), [(labels or {}).get(name, name) for name in returns]
-    )
+        ax.barh(row, mean, color=colour, height=0.62)
+        line: dict[str, Any] = {"color": "#D55E00", "lw": 3, "solid_capstyle": "butt"}
+        ax.plot([low, high], [row, row], **line)
+        place = max(high, 0.0) + 0.02 * top
+        ax.text(place, row, f"{mean:.1f}", va="center", weight="bold")
+    shown = {name: name for name in returns} | dict(labels or {})
+    ax.set_yticks(range(len(returns)), [shown[name] for name in returns])
     ax.set(xlim=(-0.1 * top, 1.18 * top), ylim=(len(returns) - 0.5, -0.5))
     ax.axvline(0.0, color="black", lw=0.8)
     ax.grid(False, axis="y")
@@ -285,8 +264,8 @@ def evening_bars(
 
 
 def draw_readme(figure: Figure) -> None:
-    """A trained Q-table, and what it is worth beside chance, a fixed favourite, and those who know the listener."""
-    table, returns = compare("variety_seeker")
+    """A trained Q-table, and its return beside that of four other policies."""
+    table, returns = compare_policies("variety_seeker")
     left, right = figure.subplots(1, 2)
     _draw_table(left, table)
     evening_bars(right, returns, README_LABELS)
@@ -298,36 +277,20 @@ def draw_readme(figure: Figure) -> None:
 
 
 def _draw_table(ax: Axes, table: Floats) -> None:
-    genres = PROFILES["variety_seeker"].genres
     ax.imshow(table, cmap="viridis", aspect="auto")
     bright = table.min() + 0.6 * np.ptp(table)
     for (row, column), value in np.ndenumerate(table):
-        ax.text(
-            column,
-            row,
-            f"{value:.1f}",
-            ha="center",
-            va="center",
-            color="black" if value > bright else "white",
-        )
+        colour = "black" if value > bright else "white"
+        ax.text(column, row, f"{value:.1f}", color=colour, **CENTRED)
+    frame: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "lw": 3}
     for row, column in enumerate(table.argmax(axis=1)):
-        frame = Rectangle(
-            (float(column) - 0.47, row - 0.46),
-            0.94,
-            0.92,
-            fill=False,
-            edgecolor="#D55E00",
-            lw=3,
-        )
-        ax.add_patch(frame)
-    ax.set_xticks(range(len(genres)), genres)
-    ax.set_yticks(range(len(genres)), genres)
-    ax.grid(False)
-    ax.set(xlabel="recommended next (Q-table, mean of 20 seeds)", ylabel="now playing")
+        ax.add_patch(Rectangle((column - 0.47, row - 0.46), 0.94, 0.92, **frame))
+    table_axes(ax, PROFILES["variety_seeker"].genres)
+    ax.set_xlabel("recommended next (Q-table, mean of 20 seeds)")
     ax.set_title("Learned: jazz, but never twice in a row", fontsize=11, weight="bold")
 
 
-# -- the map of the course -----------------------------------------------------------------------------------
+# -- the map of the course -------------------------------------------------------------
 PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "1  Tables: every number fits on a page",
@@ -365,36 +328,6 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
 )
 
-
-def draw_map(figure: Figure) -> None:
-    """The sixteen lessons in three rows."""
-    ax = figure.subplots()
-    ax.set(xlim=(-0.05, 6.05), ylim=(0.0, 3.05))
-    ax.axis("off")
-    number = 0
-    for row, (name, colour, titles) in enumerate(PARTS):
-        bottom = 2.1 - row
-        ax.text(
-            0.06,
-            bottom + 0.72,
-            name,
-            color=colour,
-            weight="bold",
-            va="center",
-            fontsize=11,
-        )
-        for column, title in enumerate(titles):
-            _box(ax, column, bottom, f"{number:02d}", title, colour)
-            if column:
-                ax.annotate(
-                    "",
-                    (column + 0.08, bottom + 0.28),
-                    (column - 0.08, bottom + 0.28),
-                    arrowprops=_ARROW,
-                )
-            number += 1
-
-
 _ARROW: dict[str, Any] = {
     "arrowstyle": "-|>",
     "color": "#555555",
@@ -404,41 +337,41 @@ _ARROW: dict[str, Any] = {
 }
 
 
-def _box(
+def draw_map(figure: Figure) -> None:
+    """The sixteen lessons in three rows."""
+    ax = figure.subplots()
+    ax.set(xlim=(-0.05, 6.05), ylim=(0.0, 3.05))
+    ax.axis("off")
+    number = 0
+    for row, (name, colour, titles) in enumerate(PARTS):
+        bottom = 2.1 - row
+        heading = ax.text(0.06, bottom + 0.72, name, color=colour, va="center")
+        heading.set(weight="bold", fontsize=11)
+        for column, title in enumerate(titles):
+            _lesson_box(ax, column, bottom, f"{number:02d}", title, colour)
+            if column:
+                end = (column + 0.08, bottom + 0.28)
+                start = (column - 0.08, bottom + 0.28)
+                ax.annotate("", end, start, arrowprops=_ARROW)
+            number += 1
+
+
+def _lesson_box(
     ax: Axes, column: int, bottom: float, number: str, title: str, colour: str
 ) -> None:
-    rounded = "round,pad=0,rounding_size=0.06"
-    ax.add_patch(
-        FancyBboxPatch(
-            (column + 0.08, bottom),
-            0.84,
-            0.56,
-            boxstyle=rounded,
-            ec=colour,
-            fc=colour,
-            lw=1.4,
-        )
+    box = FancyBboxPatch(
+        (column + 0.08, bottom),
+        0.84,
+        0.56,
+        boxstyle="round,pad=0,rounding_size=0.06",
+        color=colour,
+        lw=1.4,
     )
-    ax.text(
-        column + 0.5,
-        bottom + 0.44,
-        number,
-        color="white",
-        ha="center",
-        va="center",
-        weight="bold",
-        fontsize=10,
-    )
-    ax.text(
-        column + 0.5,
-        bottom + 0.18,
-        title,
-        color="white",
-        ha="center",
-        va="center",
-        fontsize=9,
-        linespacing=1.1,
-    )
+    ax.add_patch(box)
+    white = {**CENTRED, "color": "white"}
+    middle = column + 0.5
+    ax.text(middle, bottom + 0.44, number, weight="bold", fontsize=10, **white)
+    ax.text(middle, bottom + 0.18, title, fontsize=9, linespacing=1.1, **white)
 
 
 FIGURES = {

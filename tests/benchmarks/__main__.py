@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 from lab00_first_taste import first_taste_lab
-from lab01_deciding import evening_lab
+from lab01_deciding import returns_and_beliefs_lab
 from lab02_td_update import update_lab
 from lab03_exploration import exploration_lab
 from lab04_reward_lab import reward_lab
@@ -88,7 +88,13 @@ def main():
     print(
         f"Q-learning, 1,000 runs          {many:12,.0f} updates a second, environment included (one run: {alone:,.0f})"
     )
-    labs = (first_taste_lab, evening_lab, update_lab, exploration_lab, reward_lab)
+    labs = (
+        first_taste_lab,
+        returns_and_beliefs_lab,
+        update_lab,
+        exploration_lab,
+        reward_lab,
+    )
     shown = ", ".join(
         f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs)
     )

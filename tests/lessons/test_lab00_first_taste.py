@@ -152,7 +152,7 @@ def test_the_map_names_sixteen_lessons():
 
 
 def test_the_readme_compares_with_the_truth():
-    table, returns = lab00.compare("variety_seeker", seeds=8, sessions=400)
+    table, returns = lab00.compare_policies("variety_seeker", seeds=8, sessions=400)
     model = PROFILES["variety_seeker"].model()
     chance = lab00.evening_return(model, np.full((5, 5), 0.2))
     assert returns["random"].mean() == pytest.approx(chance, abs=1.0)
@@ -173,7 +173,7 @@ def test_the_readme_prints_each_bar(monkeypatch):
         for value, name in enumerate(lab00.README_LABELS)
     }
     monkeypatch.setattr(
-        lab00, "compare", lambda user: (np.arange(25.0).reshape(5, 5), fake)
+        lab00, "compare_policies", lambda user: (np.arange(25.0).reshape(5, 5), fake)
     )
     figure = Figure()
     lab00.draw_readme(figure)

@@ -34,14 +34,14 @@ def test_belief_by_hand(likelihood, loves) -> None:
 
 def test_evening_by_hand() -> None:
     # odds 1, x3, x3, /7: beliefs 1/2, 3/4, 9/10, 9/16; returns 1 + .5 (1 + .5 (-1)) = 1.25
-    result = deciding.evening(0.5, 0.5, 0.9, 0.3, a=True, b=True, c=False)
+    result = deciding.returns_and_beliefs(0.5, 0.5, 0.9, 0.3, a=True, b=True, c=False)
     assert result.belief == pytest.approx([0.5, 0.75, 0.9, 0.5625])
     assert result.rewards.tolist() == [1, 1, -1]
     assert result.returns == pytest.approx([1.25, 0.5, -1])
 
 
 def test_lab_follows_its_controls() -> None:
-    lab = deciding.evening_lab()
+    lab = deciding.returns_and_beliefs_lab()
     # odds 3 * 3 / 7 * 3 * 3 = 81/7; return 1 + .9 - .81 + .729 + .6561
     assert "<b>0.920</b>" in lab.line.value
     assert "<b>2.48</b>" in lab.line.value
