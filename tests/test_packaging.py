@@ -76,7 +76,7 @@ def test_readme_lists_every_lesson():
 
 
 def build(folder, target):
-    """A wheel or sdist of a copy of the project's tracked files, strangers beside them."""
+    """A wheel or sdist of a clone with untracked files in it; the clone too."""
     clone = folder / "clone"
     if not clone.exists():
         command = ["git", "clone", "-q", "--no-hardlinks", str(ROOT), str(clone)]

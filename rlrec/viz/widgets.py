@@ -85,8 +85,8 @@ class Lab(Generic[Result]):
 
     - `controls`: name -> ipywidgets control with a `value`.
     - `compute(**values)`: the result; pure, so that tests and exercises can call it.
-    - `draw(figure, result)`: draws on an empty Matplotlib figure (constrained layout, the
-      lessons' style).
+    - `draw(figure, result)`: draws on an empty Matplotlib figure, in the lessons' style
+      and constrained layout.
     - `text(result)`: one short line of HTML; round its numbers, because pytest compares
       them.
     - `figsize`: inches, at 100 dots an inch.
