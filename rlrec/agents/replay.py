@@ -1,216 +1,214 @@
-"""Experience replay: uniform (Lin, 1992) and prioritised (Schaul et al., "Prioritized experience replay", ICLR 2016).
+"""Experience replay: uniform, and prioritised (Schaul et al., ICLR 2016).
 
-A transition is stored as small numbers (ids, action, reward, flags), never as state vectors; the learner looks vectors
-up when it learns. One call draws all the batches of a round, one call takes all their TD errors back.
+A replay memory keeps the last transitions: observation, action, reward, next
+observation. Training on random ones breaks the correlation of consecutive steps, and
+uses each several times. Uniform replay draws all with the same probability P.
+Prioritised replay prefers large TD errors, and corrects the bias of that with
+importance weights w:
 
-Differs from the paper: a round's batches are drawn with the priorities of the round's start, and importance weights are
-normalised by the largest weight in the memory, not in the batch, so that a weight does not depend on its neighbours.
+    p_i  = |td_error_i| + smallest
+    P(i) = p_i^alpha / sum_j p_j^alpha
+    w_i  = (N P(i))^-beta / max_j w_j         for a memory of N transitions
+
+Differs from the paper: only the proportional variant, not the rank-based one. All
+batches of a round are drawn in one stratified sample, with the priorities at its start;
+theirs are drawn and updated one by one. ``max_j w_j`` is taken over the memory, not the
+batch. New transitions get the largest priority ever seen, even if its owner is
+overwritten. TD errors are not clipped to [-1, 1]. The learner's step size is not
+divided by 4. Uniform replay is that of Mnih et al. (2015), single transitions in random
+order; Lin (1992) replays episodes backwards.
 """
-
-from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.random import Generator
+from numpy.typing import ArrayLike
 
-from rlrec.errors import ConfigError, require_ranges
-from rlrec.types import Floats, Ids
+from rlrec.agents.schedules import linear_schedule
+from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.types import Arrays, Floats, Floats32, Ids
 
-
-class Sample(NamedTuple):
-    """Drawn transitions."""
-
-    data: dict[str, NDArray[Any]]  # name -> [batches, batch, ...]
-    places: Ids  # [batches, batch] where they lie in the memory
-    weights: NDArray[np.float32]  # [batches, batch] importance weights, 0 < w <= 1
-
-
-class UniformReplay:
-    """A ring of the last ``capacity`` transitions; each is as likely to be drawn as any other.
-
-    ``fields``: name -> (shape, dtype) of one transition's parts, such as ``{"reward": ((), np.float32)}``. Keep
-    ``terminated`` and ``truncated`` apart: only the first removes the value of the next state.
-    """
-
-    def __init__(
-        self, capacity: int, fields: dict[str, tuple[tuple[int, ...], Any]]
-    ) -> None:
-        if capacity < 1:
-            raise ConfigError(
-                f"capacity is {capacity}; it must be 1 transition or more"
-            )
-        self.capacity, self.size, self.next = capacity, 0, 0
-        self.data = {
-            name: np.zeros((capacity, *shape), dtype)
-            for name, (shape, dtype) in fields.items()
-        }
-
-    def __len__(self) -> int:
-        """How many transitions it holds."""
-        return self.size
-
-    def add(self, **parts: ArrayLike) -> Ids:
-        """Store transitions, name -> [n, ...], over the oldest ones; their places [n]. n at most the capacity."""
-        if parts.keys() != self.data.keys():
-            raise ConfigError(
-                f"got {sorted(parts)}; a transition here has {sorted(self.data)}"
-            )
-        shapes = {name: np.shape(values) for name, values in parts.items()}
-        count = next(iter(shapes.values()), (0,))[0]
-        if any(
-            shape != (count, *self.data[name].shape[1:])
-            for name, shape in shapes.items()
-        ):
-            raise ConfigError(
-                f"shapes {shapes} do not belong to the same {count} transitions"
-            )
-        if count > self.capacity:
-            raise ConfigError(
-                f"{count} transitions at once into a memory of {self.capacity}"
-            )
-        places = (self.next + np.arange(count)) % self.capacity
-        for name, values in parts.items():
-            self.data[name][places] = values
-        self.next = int((self.next + count) % self.capacity)
-        self.size = min(self.size + count, self.capacity)
-        return places
-
-    def sample(self, batches: int, batch_size: int, rng: np.random.Generator) -> Sample:
-        """Draw ``batches`` batches with replacement; all weights are 1. Raises ``ConfigError`` when empty."""
-        self._need_content()
-        places = rng.integers(self.size, size=(batches, batch_size))
-        return self._at(places, np.ones(places.shape, np.float32))
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All it holds, as arrays, for a checkpoint."""
-        used = {
-            f"data_{name}": values[: self.size].copy()
-            for name, values in self.data.items()
-        }
-        return {**used, "ring": np.array([self.size, self.next, self.capacity])}
-
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave; goes on bit by bit. Raises ``ConfigError`` for another capacity."""
-        size, place, capacity = (int(value) for value in state["ring"])
-        if capacity != self.capacity:
-            raise ConfigError(
-                f"the stored memory holds {capacity} transitions, this one {self.capacity}; make them equal"
-            )
-        self.size, self.next = size, place
-        for name, values in self.data.items():
-            values[: self.size] = state[f"data_{name}"]
-
-    def _at(self, places: Ids, weights: NDArray[np.float32]) -> Sample:
-        return Sample(
-            {name: values[places] for name, values in self.data.items()},
-            places,
-            weights,
-        )
-
-    def _need_content(self) -> None:
-        if not self.size:
-            raise ConfigError(
-                "the replay memory is empty; add transitions before sampling"
-            )
+Fields = dict[str, tuple[tuple[int, ...], Any]]  # name -> (shape, dtype)
 
 
 @dataclass(frozen=True)
 class PriorityConfig:
     """Hyperparameters of prioritised replay (Schaul et al., section 3)."""
 
-    alpha: float = 0.6  # 0..1: 0 draws uniformly, 1 in proportion to the TD error
-    beta_start: float = (
-        0.4  # 0..1: how much of the bias the weights take back at the start
-    )
-    beta_end: float = 1.0  # 0..1: and at the end of training
-    smallest: float = 1e-3  # > 0, TD error units: added to each error, so that none is never drawn again
+    # 0..1: 0 draws uniformly, 1 in proportion to the TD error
+    alpha: float = 0.6
+    # 0..1: share of the bias that the weights correct at the start of training
+    beta_start: float = 0.4
+    # 0..1: and at its end
+    beta_end: float = 1.0
+    # > 0, TD error units: added to each error, so that every transition can be drawn
+    smallest: float = 1e-3
 
     def __post_init__(self) -> None:
         require_ranges(
-            self, [(name, 0.0, 1.0) for name in ("alpha", "beta_start", "beta_end")]
+            self,
+            [
+                ("alpha", 0.0, 1.0),
+                ("beta_start", 0.0, 1.0),
+                ("beta_end", 0.0, 1.0),
+                ("smallest", ABOVE_ZERO, np.inf),
+            ],
         )
-        if not self.smallest > 0.0:
-            raise ConfigError(f"smallest is {self.smallest}; it must be above 0")
 
     def beta(self, progress: float) -> float:
-        """Beta after a share ``progress`` (0..1) of the training, on a straight line."""
-        return self.beta_start + (self.beta_end - self.beta_start) * min(
-            max(progress, 0.0), 1.0
-        )
+        """Beta after a share ``progress`` of the training, 0..1: a straight line."""
+        return linear_schedule(self.beta_start, self.beta_end, progress)
+
+
+class Sample(NamedTuple):
+    """Drawn transitions."""
+
+    data: Arrays  # name -> [batches, batch, ...]
+    places: Ids  # [batches, batch]: their places in the memory
+    weights: Floats32  # [batches, batch]: importance weights, 0 < w <= 1
+
+
+class UniformReplay:
+    """The last ``capacity`` transitions, all drawn with the same probability.
+
+    ``fields``: name -> (shape, dtype) of each part of a transition, such as
+    ``{"reward": ((), np.float32)}``. Keep ``terminated`` and ``truncated`` apart: only
+    the first removes the value of the next state. ``data``: name -> [capacity, ...], a
+    ring buffer. Raises ``ConfigError`` for a capacity below 1.
+    """
+
+    def __init__(self, capacity: int, fields: Fields) -> None:
+        if capacity < 1:
+            raise ConfigError(f"capacity is {capacity}; it must be 1 or more")
+        self.capacity = capacity
+        self.size = 0
+        self.next = 0
+        self.data: Arrays = {}
+        for name, (shape, dtype) in fields.items():
+            self.data[name] = np.zeros((capacity, *shape), dtype)
+
+    def __len__(self) -> int:
+        """How many transitions it holds."""
+        return self.size
+
+    def add(self, **parts: ArrayLike) -> Ids:
+        """Store n transitions over the oldest; returns their places [n].
+
+        ``parts``: name -> [n, ...], n at most the capacity. Raises ``ConfigError``.
+        """
+        if parts.keys() != self.data.keys():
+            raise ConfigError(
+                f"got {sorted(parts)}; a transition here has {sorted(self.data)}"
+            )
+        count = len(np.asarray(next(iter(parts.values()))))
+        for name, values in parts.items():
+            expected = self.data[name][:count].shape
+            if np.shape(values) != expected:
+                raise ConfigError(
+                    f"{name} has shape {np.shape(values)}, not {expected}: the parts "
+                    "do not belong to the same transitions, or exceed the capacity"
+                )
+        places = (self.next + np.arange(count)) % self.capacity
+        for name, values in parts.items():
+            self.data[name][places] = values
+        self.next = (self.next + count) % self.capacity
+        self.size = min(self.size + count, self.capacity)
+        return places
+
+    def sample(self, batches: int, batch_size: int, rng: Generator) -> Sample:
+        """Draw batches with replacement; raises ``ConfigError`` if there is nothing."""
+        if not self.size:
+            raise ConfigError("the replay memory is empty; add transitions first")
+        places = rng.integers(self.size, size=(batches, batch_size))
+        return self._read(places, np.ones(places.shape))
+
+    def _read(self, places: Ids, weights: Floats) -> Sample:
+        data = {name: values[places] for name, values in self.data.items()}
+        return Sample(data, places, weights.astype(np.float32))
+
+    def state(self) -> Arrays:
+        """A copy of all it holds, as arrays, for a checkpoint."""
+        state = {"ring": np.array([self.size, self.next, self.capacity])}
+        for name, values in self.data.items():
+            state[f"data_{name}"] = values[: self.size].copy()
+        return state
+
+    def restore(self, state: Arrays) -> None:
+        """Restore what ``state`` returned; ``ConfigError`` for another capacity."""
+        capacity = state["ring"][2]
+        if capacity != self.capacity:
+            raise ConfigError(
+                f"capacity {capacity} is stored, {self.capacity} here; make them equal"
+            )
+        self.size, self.next, _ = state["ring"].tolist()
+        for name, values in self.data.items():
+            values[: self.size] = state[f"data_{name}"]
 
 
 class PrioritisedReplay(UniformReplay):
-    """Draws transition i with probability ``P(i) = p_i^alpha / sum p^alpha``, where ``p_i = |TD error| + smallest``.
+    """Transitions drawn in proportion to their priorities ``p^alpha``.
 
-    Importance weights ``w_i = (N P(i))^-beta``, divided by the largest one in the memory. New transitions get the
-    largest priority so far, so that each is likely to be seen.
+    A new one gets the largest priority so far, so that it is likely to be drawn.
     """
 
     def __init__(
-        self,
-        capacity: int,
-        fields: dict[str, tuple[tuple[int, ...], Any]],
-        config: PriorityConfig | None = None,
+        self, capacity: int, fields: Fields, config: PriorityConfig | None = None
     ) -> None:
         super().__init__(capacity, fields)
-        self.config = config if config is not None else PriorityConfig()
-        self.tree = SumTree(capacity)
-        self.largest = 1.0  # p^alpha
+        self.config = config or PriorityConfig()
+        self.tree = SumTree(capacity)  # p^alpha of each transition
+        self.largest = 1.0  # the largest p^alpha so far
 
     def add(self, **parts: ArrayLike) -> Ids:
-        """Store transitions with the largest priority so far; their places [n]."""
+        """See ``UniformReplay.add``."""
         places = super().add(**parts)
-        self.tree.set(places, np.full(len(places), self.largest))
+        self.tree.set(places, self.largest)
         return places
 
     def sample(
-        self,
-        batches: int,
-        batch_size: int,
-        rng: np.random.Generator,
-        *,
-        beta: float = 0.4,
+        self, batches: int, batch_size: int, rng: Generator, *, beta: float = 0.4
     ) -> Sample:
-        """Draw by priority, one draw from each of ``batches * batch_size`` equal slices of the total, shuffled."""
-        self._need_content()
+        """Draw batches by priority; raises ``ConfigError`` if there is nothing.
+
+        Stratified (appendix B.2.1): the sum of all priorities is cut into equal parts,
+        one for each draw, and the draws are shuffled. ``beta``: 0..1.
+        """
         count = batches * batch_size
-        slices = (np.arange(count) + rng.random(count)) / count * self.tree.total
-        places = rng.permutation(self.tree.find(slices)).reshape(batches, batch_size)
-        chances = self.tree.get(places)
-        present = self.tree.nodes[
-            self.tree.first_leaf : self.tree.first_leaf + self.size
-        ]
-        smallest = present.min(initial=np.inf, where=present > 0.0)
-        weights = (
-            chances / smallest
-        ) ** -beta  # (N P)^-beta over its largest: N and the sum cancel
-        return self._at(places, weights.astype(np.float32))
+        values = (np.arange(count) + rng.random(count)) / count * self.tree.total
+        places = rng.permutation(self.tree.find(values)).reshape(batches, batch_size)
+        present = self.tree.leaves[: self.size]
+        smallest = present[present > 0.0].min()
+        # divided by the largest (N P)^-beta: N and the sum of priorities cancel
+        weights = (self.tree.leaves[places] / smallest) ** -beta
+        return self._read(places, weights)
 
     def update(self, places: Ids, td_errors: ArrayLike) -> None:
-        """Take a round's TD errors back: ``places``, ``td_errors`` [batches, batch]; of doubles the last one stays."""
-        errors = np.abs(np.asarray(td_errors, np.float64))
+        """Set priorities from TD errors, of the shape of ``places``.
+
+        If a place repeats, its last value wins. Raises ``ConfigError``.
+        """
+        errors = np.abs(td_errors, dtype=np.float64)
         if not np.isfinite(errors).all():
             raise ConfigError("a TD error is not finite; training has diverged")
-        if places.size and places.max() >= self.size:
+        if (places >= self.size).any():
             raise ConfigError(
-                f"place {places.max()} is empty; the memory holds {self.size} transitions"
+                f"place {places.max()} is empty; there are {self.size} transitions"
             )
         priorities = (errors + self.config.smallest) ** self.config.alpha
-        self.tree.set(places.ravel(), priorities.ravel())
-        self.largest = max(self.largest, float(priorities.max()))
+        self.tree.set(places, priorities)
+        self.largest = max(self.largest, priorities.max())
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All it holds with the priorities."""
-        return {
-            **super().state(),
-            "priorities": self.tree.get(np.arange(self.size)),
+    def state(self) -> Arrays:
+        """See ``UniformReplay.state``; the priorities are part of it."""
+        return super().state() | {
+            "priorities": self.tree.leaves[: self.size].copy(),
             "largest": np.array(self.largest),
         }
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave."""
+    def restore(self, state: Arrays) -> None:
+        """See ``UniformReplay.restore``."""
         super().restore(state)
         self.tree = SumTree(self.capacity)
         self.tree.set(np.arange(self.size), state["priorities"])
@@ -218,9 +216,10 @@ class PrioritisedReplay(UniformReplay):
 
 
 class SumTree:
-    """Priorities in the leaves, sums above: setting and drawing cost log2(capacity) array operations for any count.
+    """Priorities in the leaves of a binary tree, and sums in the nodes above.
 
-    The tree is one array: node n has the children 2n and 2n + 1, the root is 1, the leaves come last.
+    Setting or finding any number of leaves takes log2(capacity) array operations. In
+    ``nodes``, the root is node 1 and the children of node n are nodes 2n and 2n + 1.
 
     >>> tree = SumTree(4)
     >>> tree.set(np.arange(4), np.array([1.0, 2.0, 4.0, 1.0]))
@@ -230,7 +229,7 @@ class SumTree:
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.depth = max(int(np.ceil(np.log2(capacity))), 0)
+        self.depth = (capacity - 1).bit_length()
         self.first_leaf = 1 << self.depth
         self.nodes = np.zeros(2 * self.first_leaf)
 
@@ -239,38 +238,44 @@ class SumTree:
         """The sum of all priorities."""
         return float(self.nodes[1])
 
+    @property
+    def leaves(self) -> Floats:
+        """The priorities of all places, to be read and written."""
+        return self.nodes[self.first_leaf :]
+
     def get(self, places: Ids) -> Floats:
         """The priorities of the leaves ``places``, any shape."""
-        return np.asarray(self.nodes[places + self.first_leaf])
+        return self.leaves[places]
 
     def set(self, places: Ids, priorities: ArrayLike) -> None:
-        """Set leaves [n] to ``priorities`` [n] >= 0; of doubles the last one stays."""
-        values = np.asarray(priorities, np.float64)
-        if len(places) and (
-            places.min() < 0
-            or places.max() >= self.capacity
-            or not (values >= 0.0).all()
-        ):
+        """Set leaves to ``priorities`` >= 0, one number or of the shape of ``places``.
+
+        If a place repeats, its last value wins. Raises ``ConfigError``.
+        """
+        inside = (places >= 0) & (places < self.capacity)
+        if not np.all(inside & np.greater_equal(priorities, 0.0)):
             raise ConfigError(
-                f"places must lie in 0..{self.capacity - 1} and priorities be numbers >= 0"
+                f"places must lie in 0..{self.capacity - 1}, priorities must be >= 0"
             )
+        self.leaves[places] = priorities
         nodes = places + self.first_leaf
-        self.nodes[nodes] = values
         for _ in range(self.depth):
             nodes = np.unique(nodes >> 1)
             self.nodes[nodes] = self.nodes[2 * nodes] + self.nodes[2 * nodes + 1]
 
     def find(self, values: Floats) -> Ids:
-        """The leaf [n] in whose stretch of the running sum each of ``values`` [n] in [0, total) falls."""
-        if not self.total > 0.0:
+        """The leaves [n] where the running sum of priorities passes ``values`` [n].
+
+        ``values``: in [0, total). Raises ``ConfigError`` if all priorities are 0.
+        """
+        if self.total <= 0.0:
             raise ConfigError("all priorities are 0; there is nothing to draw")
-        rest, nodes = values.copy(), np.ones(len(values), np.int64)
+        nodes = np.ones(len(values), np.int64)
         for _ in range(self.depth):
             left = 2 * nodes
             below = self.nodes[left]
-            right = (rest >= below) & (
-                self.nodes[left + 1] > 0.0
-            )  # rounding never leads to an empty leaf
-            rest -= below * right
+            # rounding must not lead to an empty leaf
+            right = (values >= below) & (self.nodes[left + 1] > 0.0)
+            values = values - below * right
             nodes = left + right
         return nodes - self.first_leaf

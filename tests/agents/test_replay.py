@@ -1,4 +1,4 @@
-"""Replay: numbers by hand, brute-force twins draw for draw, frequencies, what is never drawn, checkpoints."""
+"""Replay: numbers by hand, brute-force twins, frequencies, checkpoints."""
 
 import numpy as np
 import pytest
@@ -45,8 +45,8 @@ def test_the_lesson_by_hand():
         PrioritisedReplay, [0, 1, 2], config=PriorityConfig(alpha=0.6, smallest=1e-9)
     )
     memory.update(np.array([[0, 1, 2]]), np.array([[1.0, -2.0, 4.0]]))
-    chance = memory.tree.get(np.arange(3)) / memory.tree.total
-    np.testing.assert_allclose(chance, [0.208, 0.315, 0.477], atol=5e-4)
+    probability = memory.tree.get(np.arange(3)) / memory.tree.total
+    np.testing.assert_allclose(probability, [0.208, 0.315, 0.477], atol=5e-4)
     drawn = memory.sample(1, 60, np.random.default_rng(0), beta=0.4)
     weight = {
         int(place): float(w)
@@ -66,7 +66,7 @@ def test_the_tree_by_hand():
     ).tolist() == [0, 0, 1, 1, 2, 2, 2, 3, 3]
 
 
-def test_of_doubles_the_last_one_stays():
+def test_if_a_place_repeats_its_last_value_wins():
     tree = SumTree(5)
     tree.set(np.array([2, 2, 4]), np.array([7.0, 3.0, 1.0]))
     assert tree.get(np.arange(5)).tolist() == [0, 0, 3, 0, 1]
@@ -112,9 +112,11 @@ class PlainTwin:
 
     def sample(self, batches, size, rng, beta):
         total, count = sum(self.priorities), batches * size
-        luck, found = rng.random(count), []
+        draws = rng.random(count)
+        found = []
         for i in range(count):
-            value, place = (i + luck[i]) / count * total, 0
+            value = (i + draws[i]) / count * total
+            place = 0
             while value >= self.priorities[place]:
                 value -= self.priorities[place]
                 place += 1
@@ -138,13 +140,11 @@ class PlainTwin:
 def test_prioritised_replay_equals_its_twin_draw_for_draw(seed):
     config = PriorityConfig(alpha=0.7)
     memory, twin = PrioritisedReplay(13, FIELDS, config), PlainTwin(13, config)
-    rng, same, luck = (
-        np.random.default_rng(seed),
-        np.random.default_rng(seed),
-        np.random.default_rng(99),
-    )
+    rng = np.random.default_rng(seed)
+    same = np.random.default_rng(seed)
+    numbers = np.random.default_rng(99)
     for round_ in range(12):
-        items = luck.integers(1000, size=5)
+        items = numbers.integers(1000, size=5)
         memory.add(**transitions(items))
         twin.add(items.tolist())
         drawn = memory.sample(3, 4, rng, beta=0.5)
@@ -152,7 +152,7 @@ def test_prioritised_replay_equals_its_twin_draw_for_draw(seed):
         np.testing.assert_array_equal(drawn.places.ravel(), places)
         np.testing.assert_array_equal(drawn.data["item"].ravel(), items)
         np.testing.assert_allclose(drawn.weights.ravel(), weights, rtol=1e-5)
-        errors = luck.normal(size=12) * (round_ + 1)
+        errors = numbers.normal(size=12) * (round_ + 1)
         memory.update(drawn.places, errors.reshape(3, 4))
         twin.update(places, errors)
 
@@ -212,8 +212,8 @@ def test_what_has_priority_zero_is_never_drawn():
     assert not {0, 3, 7} & set(edges.tolist())
 
 
-def test_importance_weights_take_the_bias_back():
-    """With beta 1 the weighted mean of draws is the plain mean of the memory, whatever the priorities."""
+def test_importance_weights_correct_the_bias():
+    """With beta 1 the weighted mean of draws is the plain mean of the memory."""
     memory = filled(PrioritisedReplay, np.arange(8))
     memory.update(np.arange(8), np.arange(1.0, 9.0) ** 2)
     drawn = memory.sample(400, 50, np.random.default_rng(0), beta=1.0)
@@ -222,7 +222,7 @@ def test_importance_weights_take_the_bias_back():
 
 
 def test_weights_do_not_depend_on_how_full_the_memory_is():
-    """A minimum that starts at 1 (a published bug) would scale all weights of a part-filled memory."""
+    """A minimum that starts at 1 is a published bug: it scales all weights."""
     small, large = (
         filled(PrioritisedReplay, np.arange(4), capacity=capacity)
         for capacity in (4, 1024)
@@ -287,7 +287,7 @@ def test_a_restored_memory_goes_on_bit_by_bit(kind):
         (lambda: UniformReplay(4, FIELDS).add(item=[1]), "a transition here has"),
         (
             lambda: UniformReplay(2, FIELDS).add(**transitions([1, 2, 3])),
-            "3 transitions at once",
+            "exceed the capacity",
         ),
         (
             lambda: UniformReplay(4, FIELDS).add(

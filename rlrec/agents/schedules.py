@@ -1,0 +1,10 @@
+"""Schedules: settings that move from one value to another during training."""
+
+
+def linear_schedule(start: float, end: float, progress: float) -> float:
+    """From ``start`` to ``end`` on a straight line as ``progress`` goes from 0 to 1.
+
+    >>> [round(linear_schedule(1.0, 0.1, progress), 3) for progress in (0.0, 0.5, 2.0)]
+    [1.0, 0.55, 0.1]
+    """
+    return start + (end - start) * min(max(progress, 0.0), 1.0)
