@@ -1,7 +1,7 @@
 """Strict notebook tests, and the way from a text twin to a notebook.
 
-pytest --nbval lessons              run every notebook; compare text and pictures with what is stored
-pytest --nbval --refresh lessons    build notebooks from lessons/text/*.md, run them, store what nbval sees
+pytest --nbval lessons              run every notebook; compare with what is stored
+pytest --nbval --refresh lessons    build notebooks from their text, run and store them
 
 `lessons/text/README.md` tells authors how to use both.
 """
@@ -33,7 +33,8 @@ METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-# What makes one machine print what another prints. Set outside, a variable wins (the second machine does so).
+# What makes one machine print what another prints. A variable that is set outside wins
+# (the second machine sets some).
 KERNEL_DEFAULTS = {
     "PYTHONHASHSEED": "0",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -47,7 +48,7 @@ KERNEL_DEFAULTS = {
 KERNEL_FIXED = {
     "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     "RLREC_STRICT_WIDGETS": "1",
-    "RLREC_DATA": "bundled",  # stored outputs rest on the data that ship with the project
+    "RLREC_DATA": "bundled",  # outputs rest on the data that ship with the project
 }
 
 
@@ -73,7 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def set_environment(config: pytest.Config) -> None:
-    """Give kernels one environment everywhere, no settings of the reader's own, and a ready font cache."""
+    """Give kernels the same environment everywhere, and a ready font cache."""
     for name, value in KERNEL_DEFAULTS.items():
         os.environ.setdefault(name, value)
     os.environ.update(KERNEL_FIXED)
@@ -132,7 +133,7 @@ def pytest_runtest_call(item: pytest.Item):
 
 
 def compare_pictures(item: IPyNbCell) -> None:
-    """Fail `item` if its pictures are not those stored (nbval itself never looks at them)."""
+    """Fail `item` unless its pictures are those stored (nbval compares none)."""
     stored, seen = pictures(item.cell.outputs), pictures(item.test_outputs)
     if len(stored) != len(seen):
         item.raise_cell_error(
@@ -141,12 +142,12 @@ def compare_pictures(item: IPyNbCell) -> None:
     for number, (old, new) in enumerate(zip(stored, seen, strict=True)):
         if old.shape != new.shape:
             item.raise_cell_error(
-                f"Picture {number} is {new.shape}, not {old.shape} (height, width, channel)"
+                f"Picture {number} is {new.shape}, not {old.shape} (rows, columns, RGB)"
             )
         off = float((np.abs(old - new).max(axis=-1) > GREY_LEVELS).mean())
         if off > PIXELS_OFF:
             item.raise_cell_error(
-                f"Picture {number} differs: {off:.1%} of its pixels, {PIXELS_OFF:.0%} may"
+                f"Picture {number} differs in {off:.1%} of its pixels"
             )
 
 
@@ -167,7 +168,7 @@ def twin_of(notebook: Path) -> Path:
 
 
 def from_twin(text: str) -> nbformat.NotebookNode:
-    """Notebook without outputs; a cell's id depends on its text alone, so that diffs stay small."""
+    """Notebook without outputs; a cell's id depends on its text alone."""
     notebook = jupytext.reads(text, fmt="md")
     notebook.metadata = nbformat.from_dict(METADATA)
     notebook.nbformat_minor = 5
@@ -190,7 +191,7 @@ def to_twin(notebook: nbformat.NotebookNode) -> str:
 
 
 def formatted(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with its code laid out by ruff; SyntaxError where it is not Python."""
+    """The notebook with its code formatted by ruff; SyntaxError if it is not Python."""
     command = [
         sys.executable,
         "-m",
@@ -213,7 +214,7 @@ def formatted(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def as_stored(output: nbformat.NotebookNode, count: int) -> nbformat.NotebookNode:
-    """An output as the notebook keeps it: no random widget ids, no traceback with paths."""
+    """An output as it is stored: no random widget ids, no traceback with paths."""
     kept = nbformat.from_dict(dict(output))
     if "data" in kept:
         kept.data.pop(WIDGET_VIEW, None)
@@ -225,7 +226,7 @@ def as_stored(output: nbformat.NotebookNode, count: int) -> nbformat.NotebookNod
 
 
 class Refreshed(IPyNbFile):
-    """A notebook built from its text twin, run, and stored if every cell passed without stderr."""
+    """A notebook built from its text, run, and stored if no cell failed or warned."""
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)

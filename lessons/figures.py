@@ -31,7 +31,7 @@ def all_figures() -> dict[str, tuple[Draw, tuple[float, float]]]:
 
 
 def render(draw: Draw, size: tuple[float, float], path: Path) -> None:
-    """Draw one figure into a PNG file, 100 dots an inch, without a date or version in it."""
+    """Draw one figure into a PNG file, 100 dots an inch, without date or version."""
     with mpl.rc_context(theme()):
         figure = Figure(figsize=size, dpi=100, layout="constrained")
         FigureCanvasAgg(figure)

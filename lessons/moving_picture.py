@@ -4,8 +4,8 @@
 
 Left, what the agent is paid for a liked song of each genre. Middle, the Q-table that it
 learns from these rewards. Right, the songs that it then plays in an evening of at most
-20. Ines leaves when a hip-hop song misses; an agent paid enough for hip-hop plays it all
-the same, and her evenings end after a few songs.
+20. Ines leaves when a hip-hop song misses. An agent that is paid enough for hip-hop
+plays it all the same, and her evenings end after a few songs.
 """
 
 from __future__ import annotations

@@ -8,10 +8,16 @@ from rlrec.datasets import Ratings, Report
 def made(users, items, stars, n_users=None, n_items=None, genres=None):
     n_users, n_items = n_users or max(users) + 1, n_items or max(items) + 1
     return Ratings(
-        np.array(users, np.int32), np.array(items, np.int32), np.array(stars, np.float32), np.arange(len(users)),
-        np.arange(n_users).astype(str), np.arange(n_items).astype(str), np.array([""] * n_items),
-        genres or ((),) * n_items, Report("made", "ratings", len(users), {}),
-    )  # fmt: skip
+        np.array(users, np.int32),
+        np.array(items, np.int32),
+        np.array(stars, np.float32),
+        np.arange(len(users)),
+        np.arange(n_users).astype(str),
+        np.arange(n_items).astype(str),
+        np.array([""] * n_items),
+        genres or ((),) * n_items,
+        Report("made", "ratings", len(users), {}),
+    )
 
 
 def world(seed=0, n_users=60, n_items=40, share=0.6):

@@ -1,11 +1,12 @@
-"""``make results``: train and evaluate what lessons 09, 11 and 13 show, over seeds; goes on where it was stopped.
+"""``make results``: train and evaluate what lessons 09, 11 and 13 show, over seeds.
 
     python lessons/results/make.py [STUDY ...]
 
-Runs are kept in runs/results, figures in lessons/results/STUDY.json, with seeds, commit, device, seconds and commands.
-MovieLens has to be there (`rlrec data fetch ml-100k`, `rlrec data fetch ml-1m`), for the study "vae" real tracks
-(`rlrec data fetch spotify-songs`); "ppo" needs nothing but time. Two runs at a time, one core each; "vae" is one run
-of a few minutes. Five seeds, PPO ten.
+It goes on where it was stopped. Runs are kept in runs/results, figures in
+lessons/results/STUDY.json, with seeds, commit, device, seconds and commands. MovieLens
+has to be there (`rlrec data fetch ml-100k`, `rlrec data fetch ml-1m`), for the study
+"vae" real tracks (`rlrec data fetch spotify-songs`); "ppo" needs no data. Two runs at a
+time, one core each; "vae" is one run of a few minutes. Five seeds, PPO ten.
 """
 
 import json
@@ -19,23 +20,27 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 RLREC = str(Path(sys.executable).parent / "rlrec")
-PAPER = "--vectors mf --residual none"  # the paper's: an actor and critics that start from nothing
+# As in the paper: actor and critics start from random weights.
+PAPER = "--vectors mf --residual none"
 LARGE = (
-    "--environments 128 --rollout 128 --minibatch 1024 --epochs 6 --entropy 0 --discount 0.9 --gae-lambda 0.8 "
-    "--learning-rate 2e-3"
+    "--environments 128 --rollout 128 --minibatch 1024 --epochs 6 --entropy 0 "
+    "--discount 0.9 --gae-lambda 0.8 --learning-rate 2e-3"
 )
 STUDIES = {  # name -> flags of `rlrec train`; a name of several parts is one file
     "rerank_ml-100k": {"": "ddpg --data ml-100k --protocol rerank --steps 32000"},
     "rerank_ml-1m": {"": "ddpg --data ml-1m --protocol rerank --steps 32000"},
     "session_ml-1m": {"": "ddpg --data ml-1m --protocol session --steps 32000"},
     "states_ml-100k": {
-        state: f"ddpg --data ml-100k --protocol rerank --steps 16000 --state {state} {PAPER}"
+        state: "ddpg --data ml-100k --protocol rerank --steps 16000 "
+        f"--state {state} {PAPER}"
         for state in ("drr-n", "drr-p", "drr-u", "drr-ave")
     },
     "ppo": {
-        "catalogue": f"ppo --map sound --action vector --state belief --hidden 128 64 --steps 8000000 {LARGE}",
+        "catalogue": "ppo --map sound --action vector --state belief --hidden 128 64 "
+        f"--steps 8000000 {LARGE}",
         "offered": f"ppo --map sound --action offered --steps 1000000 {LARGE}",
-        "effect_0": f"ppo --map sound --action offered --steps 1000000 --long-term-effect 0 {LARGE}",
+        "effect_0": "ppo --map sound --action offered --steps 1000000 "
+        f"--long-term-effect 0 {LARGE}",
     },
 }
 
@@ -62,7 +67,7 @@ def run(*arguments: str) -> None:
 
 
 def train(folder: str, flags: str, seed: int) -> None:
-    """Train one seed, or what is left of it; refused if it was begun with other flags."""
+    """Train one seed, or what is left of it; refused if it began with other flags."""
     begun = (ROOT / folder / "config.json").exists()
     agent, *rest = flags.split()
     run(
@@ -96,7 +101,7 @@ def folder(name: str, part: str, seed: int) -> str:
 
 
 def vae() -> None:
-    """Lesson 11: the map of sound over beta, beside PCA, on tracks that it never saw; and a small map to walk on."""
+    """Lesson 11: maps of sound over beta, beside PCA, on held-out tracks."""
     from rlrec.runs.vae import study, train
 
     command = "python lessons/results/make.py vae"

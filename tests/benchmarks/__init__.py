@@ -1,1 +1,1 @@
-"""Speed, as figures and ratios of one run: ``make bench``. Never part of the timed tests."""
+"""Speed, as figures and ratios of one run: ``make bench``; no part of the tests."""

@@ -20,7 +20,7 @@ from tests.benchmarks import ppo
 
 
 def rate(work, count, repeats=5):
-    """Median of ``count`` / processor seconds of ``work()`` over ``repeats`` runs, after a warm-up."""
+    """Median of ``count`` / processor seconds of ``work()``, after a warm-up."""
     work()
     rates = []
     for _ in range(repeats):
@@ -62,8 +62,9 @@ def redraw(lab):
 
 
 def import_seconds():
-    """Median wall seconds of ``import rlrec`` in fresh processes, after a warm start."""
-    program = "import time; start = time.perf_counter(); import rlrec; print(time.perf_counter() - start)"
+    """Median wall seconds of ``import rlrec`` in new processes, after a warm-up."""
+    clock = "time.perf_counter()"
+    program = f"import time; s = {clock}; import rlrec; print({clock} - s)"
     runs = [
         subprocess.run(
             [sys.executable, "-c", program], capture_output=True, text=True, check=True
@@ -73,21 +74,23 @@ def import_seconds():
     return statistics.median(float(run.stdout) for run in runs[1:])
 
 
+def line(what, value, unit):
+    """Print one figure: with a decimal below 100."""
+    print(f"{what:<34}{value:12,.{0 if value >= 100 else 1}f} {unit}".rstrip())
+
+
 def main():
     with threadpool_limits(1):
         wide, one = listening(4096), listening(1)
         many, alone = qlearning(1000), qlearning(1)
     print(f"rlrec {rlrec.__version__}, one core")
-    print(
-        f"Listening-v0, 4,096 listeners   {wide:12,.0f} listener-steps a second (one listener: {one:,.0f})"
-    )
-    print(
-        f"  against 25,000 (RecGym) and up to 7,000 (RecSim): x {wide / 25_000:.0f} and x {wide / 7_000:.0f} and more"
-    )
-    print(f"  ids instead of features       {listening(4096, observe='ids'):12,.0f}")
-    print(
-        f"Q-learning, 1,000 runs          {many:12,.0f} updates a second, environment included (one run: {alone:,.0f})"
-    )
+    line("Listening-v0, 4,096 listeners", wide, "listener-steps a second")
+    line("  one listener", one, "")
+    line("  ratio to RecGym's 25,000", wide / 25_000, "")
+    line("  ratio to RecSim's 7,000 or less", wide / 7_000, "or more")
+    line("  ids instead of features", listening(4096, observe="ids"), "")
+    line("Q-learning, 1,000 runs", many, "updates a second, environment included")
+    line("  one run", alone, "")
     labs = (
         first_taste_lab,
         returns_and_beliefs_lab,
@@ -104,16 +107,12 @@ def main():
         ratios = sorted(mine / other for mine, other in pairs)
         mine, other = (statistics.median(column) for column in zip(*pairs, strict=True))
         shape = f"PPO, {environments} x {ppo.ROUND // environments} steps"
-        print(
-            f"{shape:<32}{mine:12,.0f} steps a second on one core; Stable-Baselines3 {other:,.0f}"
-        )
+        line(shape, mine, f"steps a second; Stable-Baselines3 {other:,.0f}; one core")
         spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
-        print(
-            f"  ratio, median of {len(pairs)} pairs      {statistics.median(ratios):12.1f} {spread}"
+        line(
+            f"  ratio, median of {len(pairs)} pairs", statistics.median(ratios), spread
         )
-    print(
-        f"import rlrec                    {import_seconds():12.3f} s (median of 5, warm)"
-    )
+    line("import rlrec", 1000 * import_seconds(), "ms (median of 5, warm)")
 
 
 if __name__ == "__main__":

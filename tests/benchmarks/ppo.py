@@ -1,10 +1,11 @@
-"""PPO beside Stable-Baselines3 on the same environment and one core: steps a second, each in a process of its own.
+"""PPO beside Stable-Baselines3: steps a second in the same environment on one core.
 
     python -m tests.benchmarks.ppo ours|theirs CORE ENVIRONMENTS
 
-2,048 songs a round, in two shapes: 8 environments of 256 steps and 128 of 16; 10 epochs, minibatches of 64, two layers
-of 64; no early stop; the first round, which compiles, is left out. Listening-v0 with 10 candidates; ours sees ids,
-theirs the flat vector of features.
+Each runs in a process of its own. 2,048 songs a round, in two shapes: 8 environments of
+256 steps and 128 of 16; 10 epochs, minibatches of 64, two layers of 64, no early stop.
+The first round, which compiles, is left out. Listening-v0 with 10 candidates; ours sees
+ids, theirs the flat vector of features.
 """
 
 import os
@@ -59,9 +60,15 @@ def theirs(rounds, environments):
         [lambda: gymnasium.make("rlrec/Listening-v0") for _ in range(environments)]
     )
     agent = PPO(
-        "MlpPolicy", envs, n_steps=ROUND // environments, n_epochs=EPOCHS, batch_size=MINIBATCH, seed=0, device="cpu",
+        "MlpPolicy",
+        envs,
+        n_steps=ROUND // environments,
+        n_epochs=EPOCHS,
+        batch_size=MINIBATCH,
+        seed=0,
+        device="cpu",
         policy_kwargs={"net_arch": list(LAYERS)},
-    )  # fmt: skip
+    )
     agent.learn(ROUND)
     start = time.perf_counter()
     agent.learn(rounds * ROUND, reset_num_timesteps=False)
@@ -69,7 +76,7 @@ def theirs(rounds, environments):
 
 
 def measure(who, core, environments):
-    """Steps a second of ``who`` ("ours", "theirs") in a fresh process that may use ``core`` alone."""
+    """Steps a second of ``who`` ("ours", "theirs") in a new process on ``core``."""
     command = [
         sys.executable,
         "-m",

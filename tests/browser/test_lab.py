@@ -1,7 +1,7 @@
-"""A lesson in JupyterLab in a real browser: run all cells, drag a slider with the mouse, see text and picture change.
+"""A lesson in JupyterLab in a real browser: run all cells, drag a slider, look.
 
-Needs Debian's Chromium (`apt-get install chromium`); no browser is downloaded. Everything that JupyterLab and
-Chromium write goes to a temporary folder.
+Needs Debian's Chromium (`apt-get install chromium`); no browser is downloaded. All that
+JupyterLab and Chromium write goes to a temporary folder.
 """
 
 import os
@@ -33,8 +33,11 @@ QUIET = [
     "--no-first-run",
 ]
 USER_SETTINGS = {
-    "notebook-extension/tracker": '{"windowingMode": "none"}',  # all cells in the page, not only those in sight
-    "apputils-extension/notification": '{"fetchNews": "false", "checkForUpdates": false}',
+    # all cells in the page, not only those in sight
+    "notebook-extension/tracker": '{"windowingMode": "none"}',
+    "apputils-extension/notification": (
+        '{"fetchNews": "false", "checkForUpdates": false}'
+    ),
 }
 SECONDS = 120
 
@@ -48,7 +51,7 @@ playwright = pytest.importorskip(
 
 @pytest.fixture
 def lesson(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """A copy of the lesson, without outputs: whatever shows up was made in the browser."""
+    """A copy of the lesson without outputs: what shows up was made in the browser."""
     text = request.param.read_text("utf-8")
     notebook = (
         jupytext.reads(text, fmt="md")
@@ -164,13 +167,14 @@ def page(tmp_path: Path) -> Iterator[Any]:
 
 
 def run_all(page: Any) -> None:
-    """Run all cells from the menu once the kernel is there, and wait until each has its number."""
+    """Run all cells from the menu, and wait until each has its number."""
     page.get_by_text("| Idle").wait_for(timeout=1000 * SECONDS)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     page.wait_for_function(
         """() => {
-            const prompts = [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(p => p.textContent);
+            const cells = document.querySelectorAll('.jp-CodeCell .jp-InputPrompt');
+            const prompts = [...cells].map(cell => cell.textContent);
             return prompts.length > 0 && prompts.every(text => /\\d/.test(text));
         }""",
         timeout=1000 * SECONDS,
@@ -178,7 +182,7 @@ def run_all(page: Any) -> None:
 
 
 def drag(page: Any, slider: Any) -> None:
-    """Take the slider's handle with the mouse and pull it a third of its length towards the middle."""
+    """Drag the slider's handle a third of its length towards the middle."""
     handle, track = (
         slider.locator(".noUi-handle").bounding_box(),
         slider.locator(".noUi-target").bounding_box(),

@@ -1,4 +1,4 @@
-"""Lesson 14's listener in JupyterLab in a real browser: twenty plays by mouse, a log saved, forgotten and loaded again.
+"""Lesson 14's listener in a real browser: twenty plays by mouse, a log kept.
 
 Shares its JupyterLab and Chromium with `test_lab`.
 """
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 import test_lab
 
@@ -68,7 +69,8 @@ def click(page: Any, lab: Any, name: str) -> float:
 def note(page: Any, lab: Any, text: str) -> None:
     """Wait until the line at the bottom says ``text``."""
     page.wait_for_function(
-        "([lab, text]) => [...lab.querySelectorAll('.widget-html')].at(-1).innerText.includes(text)",
+        "([lab, text]) => [...lab.querySelectorAll('.widget-html')]"
+        ".at(-1).innerText.includes(text)",
         arg=[lab.element_handle(), text],
         timeout=20_000,
     )
@@ -92,9 +94,7 @@ def test_twenty_plays_a_log_and_a_second_session(
         seconds.append(click(page, lab, name))
         if number == 12:
             page.screenshot(path=test_lab.SCREENSHOTS / "listener_12.png")
-    print(
-        f"a press took {sorted(seconds)[len(seconds) // 2]:.2f} s, at most {max(seconds):.2f} s"
-    )
+    print(f"a press took {np.median(seconds):.2f} s, at most {max(seconds):.2f} s")
     assert "The session is over: 6 heard, 6 skipped, 8 liked" in seen(lab)[0]
     test_lab.playwright.expect(
         lab.get_by_role("button", name="Like", exact=True)

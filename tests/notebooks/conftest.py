@@ -1,4 +1,4 @@
-"""What the notebook tests share: lessons/conftest.py as a module, and a folder with the demo lesson."""
+"""What the notebook tests share: lessons/conftest.py, and a folder with a demo."""
 
 import importlib.util
 import os
@@ -27,7 +27,7 @@ def strict() -> ModuleType:
 
 
 def build(folder: Path) -> Path:
-    """A project in `folder` with the demo as its one lesson, not yet run; returns its lessons/."""
+    """A project with the demo as its one lesson, not yet run; returns its lessons/."""
     lessons = folder / "lessons"
     (lessons / "text").mkdir(parents=True)
     (lessons / "solutions" / "text").mkdir(parents=True)

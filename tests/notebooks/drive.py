@@ -1,8 +1,8 @@
-"""Run one lesson in this process with its exercises solved, and move every control of every widget.
+"""Run one lesson with its exercises solved, and move every control of every widget.
 
     python drive.py LESSON.ipynb SOLUTIONS.ipynb REPORT.json [--without-tensorflow]
 
-A subprocess of the tests; --without-tensorflow refuses its import, and reports an attempt to.
+A subprocess of the tests; --without-tensorflow refuses its import and reports it.
 """
 
 import contextlib
@@ -17,7 +17,7 @@ EXERCISE = "# Exercise "
 
 
 class NoTensorFlow:
-    """Finds TensorFlow and Keras, for asking whether they are there is fine; notes and refuses imports."""
+    """Finds TensorFlow and Keras, but notes and refuses to import them."""
 
     def __init__(self):
         self.imported = []
@@ -47,7 +47,7 @@ def exercises(notebook):
 
 
 def moves(control):
-    """States to send to a control, as the browser does: its extremes, or each of its options."""
+    """States to send to a control, as the browser does: extremes, or each option."""
     if hasattr(control, "index"):
         return [{"index": index} for index in range(len(control.options))]
     if isinstance(control.value, bool):

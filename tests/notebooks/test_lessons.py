@@ -1,4 +1,4 @@
-"""What holds for every lesson, and for the demo lesson that stands in while it tests the tests."""
+"""What holds for every lesson, and for the demo lesson."""
 
 import json
 import re
@@ -35,7 +35,8 @@ LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))
 WITHOUT_TENSORFLOW = 4  # lessons up to this number
 SIZE = 1_500_000  # bytes
-# Headings of level two, in this order, each once; words may follow ("## Intuition: Mara takes the tram").
+# Headings of level two, in this order, each once; words may follow
+# ("## Intuition: Mara takes the tram").
 SKELETON = (
     "You will be able to",
     "Intuition",
@@ -50,8 +51,11 @@ SKELETON = (
     "Recommend for one listener",
     "In one minute",
 )
-# Words that make a comparison vacuous, or outputs that differ between JupyterLab and pytest.
-FORBIDDEN = r"NBVAL_|nbval-|clear_output|interactive_output|@interact|widgets\.Output|^\s*[%!]|\bdisplay_id\b"
+# Words that make a comparison vacuous, or outputs that differ between front ends.
+FORBIDDEN = (
+    r"NBVAL_|nbval-|clear_output|interactive_output|@interact|widgets\.Output"
+    r"|^\s*[%!]|\bdisplay_id\b"
+)
 PATHS = r"(?<![\w.:/])/(home|root|tmp|work|Users|usr|opt|mnt|var)/|\b[A-Z]:\\\\"
 
 
@@ -225,7 +229,8 @@ def test_unsolved_exercises_say_so(lesson: Path) -> None:
     assert all(printed(cell).startswith("not solved yet: ") for cell in cells)
 
 
-# From here on: each lesson is run once, with its exercises solved, and all its widgets are moved (drive.py).
+# From here on: each lesson is run once, with its exercises solved, and all its widgets
+# are moved (drive.py).
 
 
 @pytest.fixture(scope="session")

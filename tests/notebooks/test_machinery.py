@@ -20,7 +20,10 @@ SAMPLES = {
     "training took 1.25 s on two cores": "training took TIME on two cores",
     "it took 31 ms": "it took TIME",
 }
-NUMBERS = "0 -1 1.918 10.18 1e-05 0x10 12 ms 3.5 s at 0.9 1,918 50% [0.84 0.04] nan took 3 steps 2026-01-31"
+NUMBERS = (
+    "0 -1 1.918 10.18 1e-05 0x10 12 ms 3.5 s at 0.9 1,918 50% [0.84 0.04] nan "
+    "took 3 steps 2026-01-31"
+)
 
 
 def cells(notebook: dict[str, Any]) -> list[dict[str, Any]]:
@@ -91,7 +94,7 @@ LIES = [
 def verdicts(
     demo: Path, nbval: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, bool]:
-    """Name of a lie -> whether `pytest --nbval -n 2 lessons` passed the notebook with it; and the truth."""
+    """Name of a lie, or the truth -> whether `pytest --nbval -n 2 lessons` passed."""
     lessons = (
         shutil.copytree(demo.parent, tmp_path_factory.mktemp("lies") / "house")
         / "lessons"
