@@ -1,21 +1,20 @@
-"""Lesson 09, DRR on MovieLens: stored results read and drawn, the published figures, a history to play with."""
+"""Lesson 09, DRR on MovieLens: stored results, published figures, a history widget."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import scipy.sparse as sp
+from course_results import FOLDER, commit_of, read_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from rlrec.datasets import Ratings
 from rlrec.datasets.matrices import rating_matrix
-from rlrec.errors import DataError
 from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM
 from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.protocols import Split
@@ -31,39 +30,42 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Content = dict[str, Any]  # what `rlrec evaluate --json` writes
 BLUE, ORANGE, GREEN, *_ = PALETTE
+
+
+GREY = "#8C8C8C"
 PART_COLOURS = {VECTORS: BLUE, WARM: ORANGE, AGENT: GREEN, ORACLE: "#000000"}
-FOLDER = Path(__file__).resolve().parent / "results"
+
+
+MAIN_COLUMNS = ("P@5", "NDCG@5", "P@10", "NDCG@10")
 
 # What others report; no figure here was measured by this library.
-PAPER = {  # DRR, arXiv:1810.12027, offline evaluation: P@5, P@10, NDCG@5, NDCG@10; None: not quoted here
+# DRR, arXiv:1810.12027, offline evaluation; what is left out is not quoted here.
+PAPER = {
     "ml-100k": {
-        "popularity": (0.6933, None, None, None),
-        "SVD++": (0.7034, None, None, None),
-        "DRR-ave": (0.7887, 0.6935, 0.9255, 0.9046),
+        "popularity": {"P@5": 0.6933},
+        "SVD++": {"P@5": 0.7034},
+        "DRR-ave": {"P@5": 0.7887, "P@10": 0.6935, "NDCG@5": 0.9255},
     },
     "ml-1m": {
-        "popularity": (0.7141, None, None, None),
-        "SVD++": (0.7142, None, None, None),
-        "DRR-ave": (0.7693, 0.6594, 0.9112, 0.8980),
+        "popularity": {"P@5": 0.7141},
+        "SVD++": {"P@5": 0.7142},
+        "DRR-ave": {"P@5": 0.7693, "P@10": 0.6594, "NDCG@5": 0.9112},
     },
 }
-PUBLIC_CODE = {
-    "P@5": 0.479,
-    "NDCG@5": 0.471,
-    "P@10": 0.444,
-    "NDCG@10": 0.429,
-}  # the TensorFlow code's own claim
-# Measured once for this course with that code, one seed: P@5, P@10, its own protocol on MovieLens 1M.
+# the TensorFlow code's own claim
+PUBLIC_CODE = {"P@5": 0.479, "NDCG@5": 0.471, "P@10": 0.444, "NDCG@10": 0.429}
+
+
+# Measured once for this course with that code, one seed, its own protocol on
+# MovieLens 1M: P@5, P@10.
+LEAKED = "no learning at all: leaked user x item product"
 REPEATED = {
     "random": ("0.021", "0.024"),
     "popularity (number of likes)": ("0.350", "0.324"),
     "item-kNN, no leak": ("0.425", "0.396"),
     "its algorithm, embeddings without the leak": ("0.284", "0.262"),
     "its algorithm, leaked embeddings, 150,000 steps": ("0.420", "0.391"),
-    "no learning at all: leaked user x item product": (
-        "0.710 to 0.869",
-        "0.696 to 0.838",
-    ),
+    LEAKED: ("0.710 to 0.869", "0.696 to 0.838"),
 }
 COUNTERPART = {
     "popularity": "popularity by count",
@@ -72,20 +74,15 @@ COUNTERPART = {
 }
 
 
-# -- stored results --------------------------------------------------------------------------------------
-def load_result(name: str, folder: Path | None = None) -> Content:
-    """The stored result ``name``, such as "rerank_ml-100k". Raises ``DataError`` where it is missing."""
-    path = (folder or FOLDER) / f"{name}.json"
-    if not path.is_file():
-        raise DataError(f"no stored result {name}; make it with: make results")
-    content: Content = json.loads(path.read_text("utf-8"))
-    return content
+# -- stored results
+def load_result(name: str, folder: Path = FOLDER) -> Content:
+    """Read a stored result, such as "rerank_ml-100k". Raises ``DataError``."""
+    return read_result(name, "make results", folder)
 
 
 def interval(content: Content, row: str, column: str) -> Interval:
     """One figure of a stored table with its 95% interval over seeds."""
-    of = content["table"][row][column]
-    return Interval(of["mean"], of["low"], of["high"])
+    return Interval(**content["table"][row][column])
 
 
 def of_runs(content: Content, row: str, column: str) -> Floats:
@@ -99,312 +96,251 @@ def data_of(content: Content) -> str:
     return str(content["runs"][0]["config"]["data"])
 
 
-def table_lines(
-    content: Content, columns: Sequence[str] = ("P@5", "NDCG@5", "P@10", "NDCG@10")
-) -> list[str]:
-    """The table with half-widths of the 95% intervals over seeds; last column: P@5, 0% random, 100% oracle."""
+def half_width(of: Interval) -> str:
+    """A mean and half the width of its interval, in words."""
+    return f"{of.mean:.3f} ±{of.high - of.mean:.3f}"
+
+
+def table_lines(content: Content, columns: Sequence[str] = MAIN_COLUMNS) -> list[str]:
+    """The table with half-widths of the 95% intervals over seeds.
+
+    The last column is P@5 rescaled: 0% is random, 100% the oracle.
+    """
     names = list(content["table"])
     width = max(map(len, names)) + 2
-    lines = [
-        " " * width
-        + "".join(f"{column:>14}" for column in columns)
-        + "   P@5, random to oracle"
-    ]
+    heading = "".join(f"{column:>14}" for column in columns)
+    lines = [f"{'':<{width}}{heading}   P@5, random to oracle"]
     for name in names:
-        cells = (interval(content, name, column) for column in columns)
-        text = "".join(
-            f"{f'{of.mean:.3f} ±{of.high - of.mean:.3f}':>14}" for of in cells
-        )
+        text = ""
+        for column in columns:
+            text += f"{half_width(interval(content, name, column)):>14}"
         lines.append(f"{name:<{width}}{text}{_share(content, name):>10.0%}")
     return lines
 
 
 def _share(content: Content, name: str) -> float:
-    low, high, own = (
-        interval(content, row, "P@5").mean for row in ("random", ORACLE, name)
-    )
-    return (own - low) / (high - low)
+    low = interval(content, "random", "P@5").mean
+    high = interval(content, ORACLE, "P@5").mean
+    return (interval(content, name, "P@5").mean - low) / (high - low)
 
 
 def difference_lines(content: Content) -> list[str]:
-    """The paired differences of the agent, and what they come to."""
-    lines = []
+    """The paired differences of the agent, and the verdict."""
+    lines = [f"{content['differences'][0]['measure']}, paired, {content['interval']}:"]
     for less in content["differences"]:
         what = "strongest baseline, " if less["kind"] == "baseline" else ""
         gain = Interval(less["mean"], less["low"], less["high"])
-        above = sum(value > 0 for value in less["of_runs"])
+        above = int((np.array(less["of_runs"]) > 0).sum())
         lines.append(
-            f"  {AGENT} - {what}{less['other']}: {signed(gain)}, above 0 in {above} of {len(less['of_runs'])}"
+            f"  {AGENT} - {what}{less['other']}: {signed(gain)}, "
+            f"above 0 in {above} of {len(less['of_runs'])}"
         )
         if less.get("over_users"):
             lines.append(f"     over people {signed(Interval(**less['over_users']))}")
-    return [
-        f"{content['differences'][0]['measure']}, paired, {content['interval']}:",
-        *lines,
-        content["verdict"],
-    ]
+    return [*lines, content["verdict"]]
 
 
 def settings_lines(content: Content) -> list[str]:
-    """What each baseline's settings were, chosen on training ratings."""
-    return [
-        f"  {name}: {_flat(values)}"
-        for name, values in content["runs"][0]["baselines"].items()
-        if values
-    ]
+    """The settings of each baseline, chosen on training ratings."""
+    lines = []
+    for name, values in content["runs"][0]["baselines"].items():
+        if values:
+            lines.append(f"  {name}: {_flat(values)}")
+    return lines
 
 
 def _flat(values: Mapping[str, Any]) -> str:
-    return ", ".join(
-        f"{name} ({_flat(value)})" if isinstance(value, dict) else f"{name} {value}"
-        for name, value in values.items()
-    )
+    parts = []
+    for name, value in values.items():
+        told = f"({_flat(value)})" if isinstance(value, dict) else value
+        parts.append(f"{name} {told}")
+    return ", ".join(parts)
 
 
 def provenance(content: Content) -> str:
     """Where a stored result comes from, on a few lines."""
-    first, runs = content["runs"][0], content["runs"]
+    runs = content["runs"]
     seeds = ", ".join(str(run["seed"]) for run in runs)
-    seconds = sorted(
-        sum(part["seconds"] for part in run["config"]["sessions"]) for run in runs
+    first = runs[0]
+    sessions = [run["config"]["sessions"] for run in runs]
+    seconds = [sum(part["seconds"] for part in parts) for parts in sessions]
+    spent = f"{min(seconds):.0f}"
+    if min(seconds) < max(seconds):
+        spent += f" to {max(seconds):.0f}"
+    versions = ", ".join(map(" ".join, content["versions"].items()))
+    return (
+        f"stored: {data_of(content)}, {content['protocol']}, "
+        f"split by {content['split']}; seeds {seeds}; {first['step']:,} steps each\n"
+        f"  training {spent} s a run, evaluation {content['seconds']:.0f} s, "
+        f"on {content['device']}\n"
+        f"  evaluated at commit {commit_of(content)}; {versions}\n"
+        f"  {first['config']['command']}\n"
+        f"  {content['command']}"
     )
-    versions = ", ".join(
-        f"{name} {version}" for name, version in content["versions"].items()
-    )
-    spent = (
-        f"{seconds[0]:.0f}"
-        if seconds[0] == seconds[-1]
-        else f"{seconds[0]:.0f} to {seconds[-1]:.0f}"
-    )
-    changed = (
-        " with changes not committed"
-        if str(content["commit"]).endswith("-dirty")
-        else ""
-    )
-    return "\n".join(
-        [
-            f"stored: {data_of(content)}, {content['protocol']}, split by {content['split']}; seeds {seeds}; "
-            f"{first['step']:,} steps each",
-            f"  training {spent} s a run, evaluation {content['seconds']:.0f} s, on {content['device']}",
-            f"  evaluated at commit {str(content['commit'])[:10]}{changed}; {versions}",
-            f"  {first['config']['command']}",
-            f"  {content['command']}",
-        ]
-    )
+
+
+def _segment(ax: Axes, place: int, low: float, high: float, **line: Any) -> None:
+    """An interval as a thick line in row ``place``."""
+    ax.plot([low, high], [place, place], solid_capstyle="butt", **line)
 
 
 def forest(ax: Axes, content: Content, column: str = "P@5") -> Axes:
-    """One dot and its 95% interval over seeds for each row of a stored table, the largest on top."""
-    rows = sorted(
-        content["table"], key=lambda name: -interval(content, name, column).mean
-    )
+    """A dot and its 95% interval over seeds for each row of a table, best on top."""
+    means = {name: interval(content, name, column).mean for name in content["table"]}
+    rows = sorted(means, key=lambda name: -means[name])
+    label = {"textcoords": "offset points", "va": "center", "fontsize": 8}
     for place, name in enumerate(rows):
-        of, colour = interval(content, name, column), PART_COLOURS.get(name, "#8C8C8C")
-        ax.plot(
-            [of.low, of.high],
-            [place, place],
-            color=colour,
-            lw=6,
-            alpha=0.5,
-            solid_capstyle="butt",
-        )
+        of = interval(content, name, column)
+        colour = PART_COLOURS.get(name, GREY)
+        _segment(ax, place, of.low, of.high, color=colour, lw=6, alpha=0.5)
         ax.plot(of.mean, place, "o", color=colour, ms=5)
-        ax.annotate(
-            f"{of.mean:.3f}",
-            (of.high, place),
-            (7, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
+        ax.annotate(f"{of.mean:.3f}", (of.high, place), (7, 0), **label)
     ax.set_yticks(range(len(rows)), rows, fontsize=8.5)
-    for label, name in zip(ax.get_yticklabels(), rows, strict=True):
-        label.set_color(PART_COLOURS.get(name, "#404040"))
-    ax.set(
-        ylim=(len(rows) - 0.4, -0.6),
-        xlabel=f"{column}, mean and 95% interval over seeds",
-    )
+    for tick_label, name in zip(ax.get_yticklabels(), rows, strict=True):
+        tick_label.set_color(PART_COLOURS.get(name, "#404040"))
+    ax.set(ylim=(len(rows) - 0.4, -0.6))
+    ax.set_xlabel(f"{column}, mean and 95% interval over seeds")
     ax.margins(x=0.16)
     return ax
 
 
 def differences(ax: Axes, content: Content) -> Axes:
-    """The agent less the strongest baseline, and less each of its parts: a small dot a seed, mean, 95% interval."""
+    """The agent less the strongest baseline and its parts, with 95% intervals."""
+    ends: list[float] = []
+    names = []
     for place, less in enumerate(content["differences"]):
-        colour = PART_COLOURS.get(less["other"], "#8C8C8C")
-        ax.plot(
-            [less["low"], less["high"]],
-            [place, place],
-            color=colour,
-            lw=6,
-            alpha=0.5,
-            solid_capstyle="butt",
-        )
-        ax.plot(
-            less["of_runs"],
-            np.full(len(less["of_runs"]), place + 0.22),
-            "o",
-            color="black",
-            ms=3,
-        )
+        colour = PART_COLOURS.get(less["other"], GREY)
+        _segment(ax, place, less["low"], less["high"], color=colour, lw=6, alpha=0.5)
+        seeds = np.full(len(less["of_runs"]), place + 0.22)
+        ax.plot(less["of_runs"], seeds, "o", color="black", ms=3)
         ax.plot(less["mean"], place, "o", color=colour, ms=8)
+        names.append(f"less {less['other']}")
+        ends += [less["low"], less["high"], *less["of_runs"]]
     ax.axvline(0, color="black", lw=1)
-    all_ends = [
-        [less["low"], less["high"], *less["of_runs"]] for less in content["differences"]
-    ]
-    reach = 1.15 * float(np.abs(np.concatenate(all_ends)).max())
-    names = [f"less {less['other']}" for less in content["differences"]]
+    reach = 1.15 * float(np.abs(ends).max())
     ax.set_yticks(range(len(names)), names, fontsize=8.5)
-    ax.set(
-        ylim=(len(names) - 0.5, -0.5),
-        xlim=(-reach, reach),
-        xlabel=f"{AGENT}, paired, P@5",
-    )
+    ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(-reach, reach))
+    ax.set_xlabel(f"{AGENT}, paired, P@5")
     ax.locator_params(axis="x", nbins=5)
     ax.grid(False, axis="y")
     return ax
 
 
 def draw_study(figure: Figure, content: Content) -> None:
-    """Left all rows of a stored table, right what decides: the paired differences."""
+    """Left all rows of a stored table, right the paired differences."""
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     forest(left, content)
-    left.set_xlabel("P@5, mean and 95% interval over seeds")
     differences(right, content)
 
 
-# -- the published figures beside ours -------------------------------------------------------------------
+# -- published figures beside ours
 def paper_lines(contents: Mapping[str, Content]) -> list[str]:
-    """The paper's figures beside those of the stored ``rerank`` results, a block for each data set."""
+    """The paper's figures beside the stored ``rerank`` results of each data set."""
     lines: list[str] = []
     for data, content in contents.items():
+        published = PAPER[data]
         lines.append(f"{data:<26}{'paper':>7}   here")
-        for name, published in PAPER[data].items():
-            lines += [
-                _beside(content, name, column, value)
-                for column, value in zip(
-                    ("P@5", "P@10", "NDCG@5"), published, strict=False
-                )
-                if value is not None
-            ]
-        lines += [_beside(content, name, "P@5", None) for name in ("random", ORACLE)]
-        paper = float(PAPER[data]["DRR-ave"][0] or 0.0) - float(
-            PAPER[data]["popularity"][0] or 0.0
-        )
-        own = mean_interval(
-            of_runs(content, AGENT, "P@5")
-            - of_runs(content, "popularity by count", "P@5")
-        )
+        for name, figures in published.items():
+            for column, value in figures.items():
+                lines.append(_beside(content, name, column, f"{value:.3f}"))
+        for name in ("random", ORACLE):
+            lines.append(_beside(content, name, "P@5", "    -"))
+        paper = published["DRR-ave"]["P@5"] - published["popularity"]["P@5"]
+        popularity = of_runs(content, "popularity by count", "P@5")
+        own = mean_interval(of_runs(content, AGENT, "P@5") - popularity)
         lines.append(f"  {'P@5, over popularity':<24}{paper:+.3f}   {signed(own)}")
     return lines
 
 
-def _beside(content: Content, name: str, column: str, published: float | None) -> str:
+def _beside(content: Content, name: str, column: str, paper: str) -> str:
     other = COUNTERPART.get(name, name)
-    of = interval(content, other, column)
-    paper = "    -" if published is None else f"{published:.3f}"
+    own = half_width(interval(content, other, column))
     remark = " (another ideal list, see below)" if column.startswith("NDCG") else ""
-    return f"  {f'{name}, {column}':<25}{paper}   {of.mean:.3f} ±{of.high - of.mean:.3f}  {other}{remark}"
+    return f"  {f'{name}, {column}':<25}{paper}   {own}  {other}{remark}"
 
 
 def public_lines(content: Content) -> list[str]:
-    """The public TensorFlow code's figures, what its protocol gave when repeated, and the stored ``session`` result."""
-    columns = list(PUBLIC_CODE)
-    lines = [
-        "  ".join(f"{column} {value:.3f}" for column, value in PUBLIC_CODE.items())
-        + "   the public code's claim"
-    ]
+    """The public TensorFlow code's figures beside the stored ``session`` result.
+
+    Also what that code's protocol gave when it was repeated for this course.
+    """
+    claim = [f"{column} {value:.3f}" for column, value in PUBLIC_CODE.items()]
+    lines = ["  ".join(claim) + "   the public code's claim"]
     lines.append(
         "that protocol, measured once for this course with that code, one seed:"
     )
-    lines += [
-        f"  P@5 {five:<15} P@10 {ten:<15} {name}"
-        for name, (five, ten) in REPEATED.items()
-    ]
+    for name, (five, ten) in REPEATED.items():
+        lines.append(f"  P@5 {five:<15} P@10 {ten:<15} {name}")
     lines.append("here, nothing leaked, mean over seeds (stored):")
     for name in content["table"]:
-        figures = "  ".join(
-            f"{column} {interval(content, name, column).mean:.3f}" for column in columns
-        )
-        lines.append(f"  {figures}   {name}")
+        text = ""
+        for column in PUBLIC_CODE:
+            text += f"  {column} {interval(content, name, column).mean:.3f}"
+        lines.append(f"{text}   {name}")
     return lines
 
 
 def states_lines(
     contents: Mapping[str, Content], best: str = "drr-ave", column: str = "P@5"
 ) -> list[str]:
-    """Each state's figure over seeds, and whether ``best`` is the best of them, paired by seed."""
+    """Each state's figure over seeds, and a verdict on the claim that ``best`` is best.
+
+    Differences are paired by seed.
+    """
     lines = []
     for name, content in contents.items():
         of = interval(content, AGENT, column)
         lines.append(f"{name:<8} {column} {of.mean:.3f} [{of.low:.3f}, {of.high:.3f}]")
-    gains = {
-        name: gain(contents[best], content, column)
-        for name, content in contents.items()
-        if name != best
-    }
-    lines += [f"{best} - {name}: {signed(of)}" for name, of in gains.items()]
-    worse = [name for name, of in gains.items() if of.high < 0]
-    unclear = [name for name, of in gains.items() if of.low <= 0 <= of.high]
+    worse = []
+    unclear = []
+    for name, content in contents.items():
+        if name == best:
+            continue
+        difference = gain(contents[best], content, column)
+        lines.append(f"{best} - {name}: {signed(difference)}")
+        if difference.high < 0:
+            worse.append(name)
+        elif difference.low <= 0:
+            unclear.append(name)
     if worse:
-        return [
-            *lines,
-            f"'{best} is the best state': refuted here, {' and '.join(worse)} did better",
-        ]
-    if unclear:
-        return [
-            *lines,
-            f"'{best} is the best state': cannot be told here from {' and '.join(unclear)}",
-        ]
-    return [*lines, f"'{best} is the best state': confirmed here"]
+        verdict = f"refuted here, {' and '.join(worse)} did better"
+    elif unclear:
+        verdict = f"cannot be told here from {' and '.join(unclear)}"
+    else:
+        verdict = "confirmed here"
+    return [*lines, f"'{best} is the best state': {verdict}"]
 
 
 def gain(one: Content, other: Content, column: str = "P@5") -> Interval:
-    """The agent of ``one`` less the agent of ``other``, paired by seed: mean and 95% interval (Student's t)."""
+    """The agent of ``one`` less that of ``other``, paired by seed: 95% interval."""
     return mean_interval(of_runs(one, AGENT, column) - of_runs(other, AGENT, column))
 
 
 def states_forest(
     ax: Axes, contents: Mapping[str, Content], column: str = "P@5"
 ) -> Axes:
-    """The agent's figure for each state, and marks that need no state at all."""
-    first = next(iter(contents.values()))
+    """The agent's figure for each state, and references that need no state."""
     for place, content in enumerate(contents.values()):
         of = interval(content, AGENT, column)
-        ax.plot(
-            [of.low, of.high], [place, place], color=GREEN, lw=5, solid_capstyle="butt"
-        )
-        ax.plot(
-            of_runs(content, AGENT, column),
-            np.full(len(content["runs"]), place),
-            "o",
-            color="black",
-            ms=3,
-        )
+        _segment(ax, place, of.low, of.high, color=GREEN, lw=5)
+        seeds = of_runs(content, AGENT, column)
+        ax.plot(seeds, np.full(len(seeds), place), "o", color="black", ms=3)
         ax.plot(of.mean, place, "o", color=GREEN, ms=9)
-    for name, style in (
-        ("random", ":"),
-        ("popularity by average", "--"),
-        (VECTORS, "-"),
-    ):
-        ax.axvline(
-            interval(first, name, column).mean,
-            color=PART_COLOURS.get(name, "0.4"),
-            ls=style,
-            lw=1.5,
-            label=name,
-        )
+    first = next(iter(contents.values()))
+    references = {"random": ":", "popularity by average": "--", VECTORS: "-"}
+    for name, style in references.items():
+        mean = interval(first, name, column).mean
+        colour = PART_COLOURS.get(name, "0.4")
+        ax.axvline(mean, color=colour, ls=style, lw=1.5, label=name)
     ax.set_yticks(range(len(contents)), list(contents))
-    ax.set(
-        ylim=(len(contents) - 0.5, -0.5),
-        xlabel=f"{column}: each seed, mean and 95% interval",
-    )
+    ax.set(ylim=(len(contents) - 0.5, -0.5))
+    ax.set_xlabel(f"{column}: each seed, mean and 95% interval")
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return ax
 
 
 class Stored(NamedTuple):
-    """What the second widget shows."""
+    """A stored study and the figure that the widget shows of it."""
 
     content: Content
     column: str
@@ -416,20 +352,13 @@ def stored_lab(contents: Mapping[str, Content]) -> Lab[Stored]:
     def look_up(study: str, figure: str) -> Stored:
         return Stored(contents[study], figure)
 
+    columns = ["P@5", "NDCG@5", "P@10", "R@10", "coverage@10", "overlap@10"]
     controls = {
         "study": choice("study", list(contents)),
-        "figure": choice(
-            "figure", ["P@5", "NDCG@5", "P@10", "R@10", "coverage@10", "overlap@10"]
-        ),
+        "figure": choice("figure", columns),
     }
-    return Lab(
-        "The stored results",
-        controls,
-        look_up,
-        _draw_stored,
-        describe_stored,
-        (8.2, 3.9),
-    )
+    title = "The stored results"
+    return Lab(title, controls, look_up, _draw_stored, describe_stored, (8.2, 3.9))
 
 
 def _draw_stored(figure: Figure, result: Stored) -> None:
@@ -437,21 +366,23 @@ def _draw_stored(figure: Figure, result: Stored) -> None:
 
 
 def describe_stored(result: Stored) -> str:
-    """Where the agent stands, in one line of HTML."""
-    means = {
-        name: interval(result.content, name, result.column).mean
-        for name in result.content["table"]
-    }
+    """The agent's figure and its place among all rows, in one line of HTML."""
+    means = {}
+    for name in result.content["table"]:
+        means[name] = interval(result.content, name, result.column).mean
     order = sorted(means, key=lambda name: -means[name])
+    first = order[0]
+    last = order[-1]
     return (
-        f"{result.column}: {AGENT} <b>{means[AGENT]:.3f}</b>, place {order.index(AGENT) + 1} of {len(order)}; "
-        f"highest {order[0]} {means[order[0]]:.3f}, lowest {order[-1]} {means[order[-1]]:.3f}"
+        f"{result.column}: {AGENT} <b>{means[AGENT]:.3f}</b>, "
+        f"place {order.index(AGENT) + 1} of {len(order)}; "
+        f"highest {first} {means[first]:.3f}, lowest {last} {means[last]:.3f}"
     )
 
 
-# -- training, live --------------------------------------------------------------------------------------
-def start_afresh(drr: DRR, seed: int) -> None:
-    """Put the agent back to its first day with the luck of ``seed``: new weights, an empty memory, the same vectors.
+# -- training, live
+def start_again(drr: DRR, seed: int) -> None:
+    """Restart the agent from ``seed``: new weights, empty replay, the same vectors.
 
     What it has compiled is kept, which saves seconds a seed.
     """
@@ -459,7 +390,7 @@ def start_afresh(drr: DRR, seed: int) -> None:
 
     agent = drr.agent
     users, scaled = agent.user_vectors, agent.user_scale
-    fresh = DDPG(
+    new = DDPG(
         agent.item_vectors,
         users,
         agent.config,
@@ -467,11 +398,11 @@ def start_afresh(drr: DRR, seed: int) -> None:
         history=agent.history,
         scaled=scaled,
     )
-    agent.restore(fresh.state())
+    agent.restore(new.state())
 
 
 def with_vectors(vectors: Vectors, everything: Ratings, drr: DRR) -> DRR:
-    """An agent like ``drr``, made with other vectors and with users' vectors looked up in ``everything``."""
+    """An agent like ``drr`` with other vectors, users' from ``everything``."""
     from rlrec.agents.ddpg import DDPG
     from rlrec.collaborative.drr import DRR
 
@@ -481,41 +412,38 @@ def with_vectors(vectors: Vectors, everything: Ratings, drr: DRR) -> DRR:
 
 
 def live_forest(
-    ax: Axes, marks: Mapping[str, float], runs: Mapping[str, Floats]
+    ax: Axes, references: Mapping[str, float], runs: Mapping[str, Floats]
 ) -> Axes:
-    """Marks without luck as hollow dots; below them ``runs`` (name -> [seeds]) with mean and 95% interval."""
-    for place, value in enumerate(marks.values()):
+    """References as hollow dots, below them ``runs`` with mean and 95% interval.
+
+    ``references``: name -> value, the same for every seed; ``runs``: name -> [seeds].
+    """
+    for place, value in enumerate(references.values()):
         ax.plot(value, place, "o", mfc="white", mec="0.4", mew=1.5, ms=8)
         ax.text(value + 0.006, place, f"{value:.2f}", va="center", fontsize=8)
-    for place, (name, values) in enumerate(runs.items(), len(marks)):
+    for place, (name, values) in enumerate(runs.items(), len(references)):
         of = mean_interval(values)
-        colour = (
-            GREEN
-            if name.endswith("after RL")
-            else ORANGE
-            if name.endswith("the start")
-            else BLUE
-        )
-        ax.plot(
-            [of.low, of.high], [place, place], color=colour, lw=5, solid_capstyle="butt"
-        )
+        colour = BLUE
+        if name.endswith("after RL"):
+            colour = GREEN
+        elif name.endswith("the start"):
+            colour = ORANGE
+        _segment(ax, place, of.low, of.high, color=colour, lw=5)
         ax.plot(of.mean, place, "o", color=colour, ms=9)
-    ax.axhline(len(marks) - 0.5, color="0.6", lw=1)
-    ax.set_yticks(range(len(marks) + len(runs)), [*marks, *runs], fontsize=8.5)
-    ax.set(
-        ylim=(len(marks) + len(runs) - 0.4, -0.6),
-        xlim=(0.44, 0.76),
-        xlabel="P@5; mean and 95% interval over seeds",
-    )
+    ax.axhline(len(references) - 0.5, color="0.6", lw=1)
+    names = [*references, *runs]
+    ax.set_yticks(range(len(names)), names, fontsize=8.5)
+    ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(0.44, 0.76))
+    ax.set_xlabel("P@5; mean and 95% interval over seeds")
     return ax
 
 
-# -- the history widget ----------------------------------------------------------------------------------
+# -- the history widget
 LISTENERS = {
     "Tomas": 39,
     "Hanna": 88,
     "Bilal": 11,
-}  # names for three users of the bundled ratings
+}  # three users of the bundled ratings
 MOST_KNOWN = 30
 
 
@@ -524,45 +452,42 @@ class Ranked(NamedTuple):
 
     titles: list[str]
     stars: Floats  # [films] what the listener gave later
-    general: Floats  # [films] the score of somebody of whom nothing is known
+    general: Floats  # [films] the score without any known rating
     personal: Floats  # [films] what the known ratings add
-    moved: int  # of the first three, how many are not among the first three with nothing known
+    moved: int  # how many of the first three are there only by the known ratings
 
 
 def rank_later(
     vectors: Vectors, split: Split, user: int, known: int, whose: int
 ) -> Ranked:
-    """Films that ``user`` watched later, in the order that the first ``known`` ratings of ``whose`` give."""
+    """Rank the films that ``user`` watched later.
+
+    The ranking uses the first ``known`` ratings of user ``whose``.
+    """
     everything = rating_matrix(split.known)
     begin, end = everything.indptr[whose : whose + 2]
     part = slice(begin, min(begin + known, end))
     row = (everything.data[part], everything.indices[part], [0, part.stop - part.start])
-    asked = rating_matrix(split.held_out)[[user]]
-    nothing = sp.csr_matrix((1, split.train.n_items))
-    general = (vectors.users(nothing) @ vectors.items[asked.indices].T)[0]
-    scores = (
-        vectors.users(sp.csr_matrix(row, shape=nothing.shape))
-        @ vectors.items[asked.indices].T
-    )[0]
+    later = rating_matrix(split.held_out)[[user]]
+    shape = (1, split.train.n_items)
+    items = vectors.items[later.indices].T
+    general = (vectors.users(sp.csr_matrix(shape)) @ items)[0]
+    scores = (vectors.users(sp.csr_matrix(row, shape=shape)) @ items)[0]
     order = np.argsort(-scores, kind="stable")
-    before = set(np.argsort(-general, kind="stable")[:3].tolist())
-    titles = [str(split.train.titles[film]) for film in asked.indices[order]]
-    moved = len(set(order[:3].tolist()) - before)
-    return Ranked(
-        titles, asked.data[order], general[order], (scores - general)[order], moved
-    )
+    before = np.argsort(-general, kind="stable")
+    moved = len(np.setdiff1d(order[:3], before[:3]))
+    titles = [str(title) for title in split.train.titles[later.indices[order]]]
+    personal = (scores - general)[order]
+    return Ranked(titles, later.data[order], general[order], personal, moved)
 
 
 def history_lab(vectors: Vectors, split: Split) -> Lab[Ranked]:
-    """How many ratings are known, and whose; see the order of the films watched later."""
+    """Choose whose ratings are known, and how many; see how later films are ranked."""
+    neighbour = dict(zip(split.users, np.roll(split.users, -1), strict=True))
 
     def rank(listener: str, known: int, foreign: bool) -> Ranked:
         user = LISTENERS[listener]
-        whose = (
-            int(np.roll(split.users, -1)[np.flatnonzero(split.users == user)[0]])
-            if foreign
-            else user
-        )
+        whose = int(neighbour[user]) if foreign else user
         return rank_later(vectors, split, user, known, whose)
 
     controls = {
@@ -570,48 +495,36 @@ def history_lab(vectors: Vectors, split: Split) -> Lab[Ranked]:
         "known": slider("ratings known", 15, 0, MOST_KNOWN, 1),
         "foreign": tick("those of the person next door"),
     }
-    return Lab(
-        "What the known ratings do",
-        controls,
-        rank,
-        draw_ranked,
-        describe_ranked,
-        (8.6, 4.0),
-    )
+    title = "What the known ratings do"
+    return Lab(title, controls, rank, draw_ranked, describe_ranked, (8.6, 4.0))
 
 
 def draw_ranked(figure: Figure, result: Ranked) -> None:
-    """A bar for each film: from what suits anybody (grey dot) to the score (arrow's end); the first three in colour."""
+    """A bar for each film, the first three in colour.
+
+    It goes from the score without known ratings (dot) to the score with them.
+    """
     ax = figure.subplots()
-    for place, (general, personal) in enumerate(
-        zip(result.general, result.personal, strict=True)
+    ends = result.general + result.personal
+    names = []
+    for place, (title, stars) in enumerate(
+        zip(result.titles, result.stars, strict=True)
     ):
+        general = result.general[place]
         colour = ORANGE if place < 3 else "#B0B0B0"
-        ax.plot(
-            [general, general + personal],
-            [place, place],
-            color=colour,
-            lw=6,
-            solid_capstyle="butt",
-        )
+        _segment(ax, place, general, ends[place], color=colour, lw=6)
         ax.plot(general, place, "o", color="0.45", ms=6)
-        ax.plot(general + personal, place, "|", color="black", ms=13, mew=2)
-    names = [
-        f"{title}   {'liked' if stars >= 4 else 'not'} ({stars:.0f})"
-        for title, stars in zip(result.titles, result.stars, strict=True)
-    ]
+        ax.plot(ends[place], place, "|", color="black", ms=13, mew=2)
+        names.append(f"{title}   {'liked' if stars >= 4 else 'not'} ({stars:.0f})")
     ax.set_yticks(range(len(names)), names, fontsize=8.5)
-    ax.set(
-        ylim=(len(names) - 0.4, -0.6),
-        xlim=(-1.3, 1.3),
-        xlabel="score: dot for anybody, bar's end for this listener",
-    )
+    ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(-1.3, 1.3))
+    ax.set_xlabel("score: dot for anybody, bar's end for this listener")
     ax.axvline(0, color="0.6", lw=0.8)
     ax.grid(False, axis="y")
 
 
 def describe_ranked(result: Ranked) -> str:
-    """The first three and what the ratings known changed, in one line of HTML."""
+    """The first three and what the known ratings changed, in one line of HTML."""
     liked = int((result.stars[:3] >= 4).sum())
     return (
         f"first three: <b>{'; '.join(result.titles[:3])}</b>, {liked} of them liked; "
@@ -619,73 +532,70 @@ def describe_ranked(result: Ranked) -> str:
     )
 
 
-# -- the picture of the lesson ---------------------------------------------------------------------------
-def draw_architecture(figure: Figure) -> None:
-    """All of DRR: what is made once, what decides, what learns."""
-    ax = figure.subplots()
-    ax.set(xlim=(0, 100), ylim=(0, 52))
-    ax.axis("off")
-    box = _Boxes(ax)
-    box("known", 9, 43, 15, "known ratings", "the past of a user", "#EEEEEE")
-    box("vectors", 30, 43, 20, "vectors", "users u, items i; made once", "#CFE3F3")
-    box("history", 9, 28, 15, "history", "last 5 films liked", "#EEEEEE")
-    box("state", 30, 28, 16, "state", "[u, u * g, g]", "#D5EFE6")
-    box("actor", 51, 28, 15, "actor", "proposes a vector a", "#D5EFE6")
-    box("scores", 71, 28, 14, "scores", "a . i for each film", "#EEEEEE")
-    box("list", 91, 28, 14, "list", "the first three", "#EEEEEE")
-    box("start", 53, 43, 17, "supervised start", "may turn u, before RL", "#FBE6C2")
-    box(
+# -- the picture of the lesson
+# the three stages: made once, supervised, reinforcement learning
+ONCE, SUPERVISED, LEARNED, PLAIN = "#CFE3F3", "#FBE6C2", "#D5EFE6", "#EEEEEE"
+
+
+BOXES = (
+    ("known", 9, 43, 15, "known ratings", "the past of a user", PLAIN),
+    ("vectors", 30, 43, 20, "vectors", "users u, items i; made once", ONCE),
+    ("history", 9, 28, 15, "history", "last 5 films liked", PLAIN),
+    ("state", 30, 28, 16, "state", "[u, u * g, g]", LEARNED),
+    ("actor", 51, 28, 15, "actor", "proposes a vector a", LEARNED),
+    ("scores", 71, 28, 14, "scores", "a . i for each film", PLAIN),
+    ("list", 91, 28, 14, "list", "the first three", PLAIN),
+    ("start", 53, 43, 17, "supervised start", "may turn u, before RL", SUPERVISED),
+    (
         "env",
         87,
         10,
         22,
         "environment Ratings-v0",
         "(stars - 3) / 2 from the log",
-        "#EEEEEE",
-    )
-    box("memory", 60, 10, 17, "memory", "prioritised replay", "#D5EFE6")
-    box("critic", 34, 10, 19, "two critics", "value of (state, film)", "#D5EFE6")
-    for start, end in (
-        ("known", "vectors"),
-        ("history", "state"),
-        ("state", "actor"),
-        ("actor", "scores"),
-        ("scores", "list"),
-        ("env", "memory"),
-        ("memory", "critic"),
-    ):
-        box.right(start, end)
+        PLAIN,
+    ),
+    ("memory", 60, 10, 17, "memory", "prioritised replay", LEARNED),
+    ("critic", 34, 10, 19, "two critics", "value of (state, film)", LEARNED),
+)
+
+
+ARROWS = "known vectors, history state, state actor, actor scores, scores list"
+
+
+ARROWS += ", env memory, memory critic"
+
+
+def draw_architecture(figure: Figure) -> None:
+    """All of DRR: what is made once, what decides, what learns."""
+    ax = figure.subplots()
+    ax.set(xlim=(0, 100), ylim=(0, 52))
+    ax.axis("off")
+    box = _Boxes(ax)
+    for place in BOXES:
+        box(*place)
+    for pair in ARROWS.split(", "):
+        box.right(*pair.split())
     box.arrow((30, 39.2), (30, 31.8))
     box.arrow((52.5, 39.2), (51.5, 31.8))
-    box.bend(
-        [(33, 46.8), (33, 50.5), (71, 50.5)], (71, 31.8), "item vectors", (52, 51.6)
-    )
+    way = [(33, 46.8), (33, 50.5), (71, 50.5)]
+    box.bend(way, (71, 31.8), "item vectors", (52, 51.6))
     box.arrow((91, 24.2), (90, 13.8), "shown", (95, 19))
     box.arrow((38, 13.8), (48, 24.2), "slope", (46.5, 18.3))
     box.arrow((30, 24.2), (32, 13.8))
-    box.bend(
-        [(82, 6.2), (82, 3), (9, 3)],
-        (9, 24.2),
-        "a liked film moves into the history",
-        (45, 1.5),
-    )
-    colours = (
-        ("1 vectors", "#CFE3F3"),
-        ("2 supervised start", "#FBE6C2"),
-        ("3 reinforcement learning", "#D5EFE6"),
-    )
-    for row, (name, colour) in enumerate(colours):
-        ax.add_patch(
-            FancyBboxPatch(
-                (79, 48.3 - 3.6 * row),
-                2,
-                1.6,
-                boxstyle="round,pad=0.2",
-                fc=colour,
-                ec="0.4",
-            )
-        )
-        ax.text(82.5, 49.1 - 3.6 * row, name, va="center", fontsize=9)
+    way = [(82, 6.2), (82, 3), (9, 3)]
+    box.bend(way, (9, 24.2), "a liked film moves into the history", (45, 1.5))
+    _draw_key(ax)
+
+
+def _draw_key(ax: Axes) -> None:
+    stages = ("1 vectors", "2 supervised start", "3 reinforcement learning")
+    for row, name in enumerate(stages):
+        y = 48.3 - 3.6 * row
+        colour = (ONCE, SUPERVISED, LEARNED)[row]
+        style = {"boxstyle": "round,pad=0.2", "fc": colour, "ec": "0.4"}
+        ax.add_patch(FancyBboxPatch((79, y), 2, 1.6, **style))
+        ax.text(82.5, y + 0.8, name, va="center", fontsize=9)
 
 
 class _Boxes:
@@ -705,33 +615,28 @@ class _Boxes:
         text: str,
         colour: str,
     ) -> None:
-        self.places[name] = x, y, width
+        self.places[name] = (x, y, width)
+        style = {"boxstyle": "round,pad=0.3", "fc": colour, "ec": "0.35", "lw": 1}
         corner = (x - width / 2, y - 3.4)
-        self.ax.add_patch(
-            FancyBboxPatch(
-                corner, width, 6.8, boxstyle="round,pad=0.3", fc=colour, ec="0.35", lw=1
-            )
-        )
-        self.ax.text(
-            x, y + 1.3, title, ha="center", va="center", weight="bold", fontsize=9.5
-        )
-        self.ax.text(x, y - 1.6, text, ha="center", va="center", fontsize=8)
+        self.ax.add_patch(FancyBboxPatch(corner, width, 6.8, **style))
+        centre = {"ha": "center", "va": "center"}
+        self.ax.text(x, y + 1.3, title, weight="bold", fontsize=9.5, **centre)
+        self.ax.text(x, y - 1.6, text, fontsize=8, **centre)
 
     def right(self, start: str, end: str) -> None:
-        """From one box to another in the same row."""
-        (x, y, width), (to, _, other) = self.places[start], self.places[end]
+        """An arrow from one box to another in the same row."""
+        x, y, width = self.places[start]
+        to, _, other = self.places[end]
         side = 1 if to > x else -1
-        self.arrow(
-            (x + side * (width / 2 + 0.4), y), (to - side * (other / 2 + 0.4), y)
-        )
+        head = (to - side * (other / 2 + 0.4), y)
+        self.arrow((x + side * (width / 2 + 0.4), y), head)
 
     def arrow(
         self, start: Point, end: Point, text: str = "", at: Point = (0, 0)
     ) -> None:
         """A straight arrow, with a word beside it."""
-        self.ax.annotate(
-            "", end, start, arrowprops={"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
-        )
+        style = {"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
+        self.ax.annotate("", end, start, arrowprops=style)
         if text:
             self.ax.text(*at, text, fontsize=8, ha="center", va="center", color="0.25")
 
