@@ -55,7 +55,7 @@ class Measured:
         return [name for name in self.means if name in (VECTORS, WARM)]
 
 
-def summarise(measured: Sequence[Measured]) -> dict[str, Intervals]:
+def summarise_runs(measured: Sequence[Measured]) -> dict[str, Intervals]:
     """Each model's figures: over seeds mean and interval (Student's t), for one run the figures themselves."""
     return {
         name: {
@@ -98,7 +98,7 @@ class Difference:
         )
 
 
-def compare(measured: Sequence[Measured]) -> list[Difference]:
+def compare_runs(measured: Sequence[Measured]) -> list[Difference]:
     """The agent against the strongest baseline, then against its parts, the strongest first.
 
     The strongest is picked by the very figures that are compared, which favours it, not the agent.
@@ -125,6 +125,6 @@ def compare(measured: Sequence[Measured]) -> list[Difference]:
     return found
 
 
-def judge(against: Sequence[Difference]) -> str:
+def judge_runs(against: Sequence[Difference]) -> str:
     """The verdict: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
     return verdict([one.rival() for one in against[:2]], unit=f" {DECIDES}", digits=3)
