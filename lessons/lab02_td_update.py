@@ -1,11 +1,12 @@
-"""Lesson 02, one TD update by hand: the arithmetic on screen, the update as an arrow, tables as a film."""
+"""Lesson 02, one TD update by hand: its arithmetic, its arrow, tables step by step."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from drawing import ABOVE, BELOW, CENTRED, table_axes
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -17,16 +18,15 @@ from rlrec.viz.plots import q_heatmap
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
-GOES_ON, LEAVES, TIME_UP = ENDINGS = (
-    "goes on",
-    "listener leaves (terminated)",
-    "time is up (truncated)",
-)
+GOES_ON = "goes on"
+LEAVES = "listener leaves (terminated)"
+TIME_UP = "time is up (truncated)"
+ENDINGS = (GOES_ON, LEAVES, TIME_UP)
 BLUE, ORANGE, GREEN = PALETTE[:3]
 
 
 class Arithmetic(NamedTuple):
-    """The numbers that go into one update, and the three that come out."""
+    """The inputs of one update, and its three results."""
 
     old_value: float
     reward: float
@@ -40,7 +40,7 @@ class Arithmetic(NamedTuple):
 
     @property
     def next_counts(self) -> bool:
-        """Whether the value of the next state is part of the target: unless the listener left."""
+        """Whether the next state's value is part of the target."""
         return self.ending != LEAVES
 
 
@@ -52,20 +52,21 @@ def one_update(
     learning_rate: float,
     ending: str = GOES_ON,
 ) -> Arithmetic:
-    """The update of Q-learning in plain arithmetic (Sutton and Barto, 2nd ed., section 6.5).
+    """The update of Q-learning in plain arithmetic.
 
-        target = r + gamma max_b Q(s', b), new = old + alpha (target - old)
+        target = r + gamma max_b Q(s', b)
+        new = old + alpha (target - old)
 
-    ``ending``: one of ``ENDINGS``; only a listener who leaves takes the next state's value away.
+    ``best_next`` is max_b Q(s', b). ``ending``: one of ``ENDINGS``; if the listener
+    leaves there is no next state, and its value counts as 0. Raises ``ValueError``.
+    Sutton and Barto, 2nd ed., section 6.5.
 
     >>> update = one_update(1.0, 10.0, 0.2, discount=0.9, learning_rate=0.1)
     >>> print(f"{update.target:.2f} {update.td_error:.2f} {update.new_value:.3f}")
     10.18 9.18 1.918
     """
     if ending not in ENDINGS:
-        raise ValueError(
-            f"ending is {ending!r}; it must be one of {', '.join(ENDINGS)}"
-        )
+        raise ValueError(f"ending is {ending!r}; choose one of {', '.join(ENDINGS)}")
     target = reward + (0.0 if ending == LEAVES else discount * best_next)
     td_error = target - old_value
     return Arithmetic(
@@ -82,7 +83,7 @@ def one_update(
 
 
 def short(number: float) -> str:
-    """A number with at most three decimals, brackets around it if it is negative.
+    """A number with three decimals at most, in brackets if it is negative.
 
     >>> short(10.18), short(0.5 - 0.5), short(-2.0)
     ('10.18', '0', '(-2)')
@@ -93,59 +94,54 @@ def short(number: float) -> str:
 
 def equations(update: Arithmetic) -> str:
     """The update with its numbers in place, three lines of HTML."""
-    old, target, error = (
-        short(update.old_value),
-        short(update.target),
-        short(update.td_error),
+    old = short(update.old_value)
+    target = short(update.target)
+    error = short(update.td_error)
+    future = "0"
+    if update.next_counts:
+        future = f"{short(update.discount)} &times; {short(update.best_next)}"
+    return (
+        f"target = reward + discount &times; best next = {short(update.reward)} + "
+        f"{future} = <b>{target}</b><br>"
+        f"error = target &minus; old = {target} &minus; {old} = <b>{error}</b><br>"
+        f"new = old + learning rate &times; error = {old} + "
+        f"{short(update.learning_rate)} &times; {error} "
+        f"= <b>{short(update.new_value)}</b>"
     )
-    future = (
-        f"{short(update.discount)} &times; {short(update.best_next)}"
-        if update.next_counts
-        else "0"
-    )
-    lines = (
-        f"target = reward + discount &times; best next = {short(update.reward)} + {future} = <b>{target}</b>",
-        f"error = target &minus; old = {target} &minus; {old} = <b>{error}</b>",
-        f"new = old + learning rate &times; error = {old} + {short(update.learning_rate)} &times; {error} "
-        f"= <b>{short(update.new_value)}</b>",
-    )
-    return "<br>".join(lines)
+
+
+def one_line(update: Arithmetic) -> str:
+    """The update in one line, for the picture: new = old + rate × (target − old)."""
+    old = short(update.old_value)
+    target = short(update.reward)
+    if update.next_counts:
+        target += f" + {short(update.discount)} × {short(update.best_next)}"
+    step = f"{short(update.learning_rate)} × ({target} − {old})"
+    return f"new = {old} + {step} = {short(update.new_value)}"
 
 
 def draw_update(figure: Figure, update: Arithmetic) -> None:
-    """The target put together from two bars, and below them the step from the old value toward it."""
+    """The step of one entry, the whole update written above it."""
     ax = figure.subplots()
     draw_step(ax, update)
     ax.set_title(one_line(update))
 
 
-def one_line(update: Arithmetic) -> str:
-    """The whole update in one line, for the picture: old + rate × (target − old) = new."""
-    future = (
-        f" + {short(update.discount)} × {short(update.best_next)}"
-        if update.next_counts
-        else ""
-    )
-    old, rate = short(update.old_value), short(update.learning_rate)
-    return f"new = {old} + {rate} × ({short(update.reward)}{future} − {old}) = {short(update.new_value)}"
-
-
 def draw_step(ax: Axes, update: Arithmetic) -> None:
-    """On one axis of value: what the target is made of (rows 2 and 1), how far the entry moves (row 0)."""
-    ax.barh(2, update.reward, height=0.5, color=ORANGE)
-    ax.barh(
-        1, update.target - update.reward, left=update.reward, height=0.5, color=BLUE
-    )
-    ax.plot(
-        [update.reward] * 2, [0.75, 2.25], color="black", lw=1
-    )  # where the one bar hands over to the other
-    ax.plot([update.target] * 2, [-0.85, 1.25], color="black", lw=1, ls=":")
-    ax.plot([update.old_value, update.target], [0, 0], color="0.75", lw=2, zorder=1)
+    """The parts of the target (rows 2 and 1), and how far the entry moves (row 0)."""
+    reward = update.reward
+    target = update.target
+    old = update.old_value
+    ax.barh(2, reward, height=0.5, color=ORANGE)
+    ax.barh(1, target - reward, left=reward, height=0.5, color=BLUE)
+    ax.plot([reward] * 2, [0.75, 2.25], color="black", lw=1)  # from one bar to the next
+    ax.plot([target] * 2, [-0.85, 1.25], color="black", lw=1, ls=":")
+    ax.plot([old, target], [0, 0], color="0.75", lw=2, zorder=1)
     arrow = {"arrowstyle": "-|>", "lw": 3, "color": GREEN, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", (update.new_value, 0), (update.old_value, 0), arrowprops=arrow)
-    ax.plot(update.old_value, 0, "o", color="white", mec="black", ms=8)
+    ax.annotate("", (update.new_value, 0), (old, 0), arrowprops=arrow)
+    ax.plot(old, 0, "o", color="white", mec="black", ms=8)
     _label_step(ax, update)
-    places = (0.0, update.reward, update.target, update.old_value, update.new_value)
+    places = (0.0, reward, target, old, update.new_value)
     margin = 0.14 * (max(places) - min(places)) + 0.5
     ax.set(
         xlim=(min(places) - margin, max(places) + margin),
@@ -157,33 +153,29 @@ def draw_step(ax: Axes, update: Arithmetic) -> None:
 
 
 def _label_step(ax: Axes, update: Arithmetic) -> None:
-    for x, y, name, edge in (
-        (update.target, -0.85, "target", "top"),
-        (update.old_value, -0.25, "old", "top"),
-        (update.new_value, 0.2, "new", "bottom"),
+    for name, value, height, side in (
+        ("target", update.target, -0.85, BELOW),
+        ("old", update.old_value, -0.25, BELOW),
+        ("new", update.new_value, 0.2, ABOVE),
     ):
-        value = {
-            "target": update.target,
-            "old": update.old_value,
-            "new": update.new_value,
-        }[name]
-        ax.text(x, y, f"{name} {short(value).strip('()')}", ha="center", va=edge)
+        ax.text(value, height, f"{name} {short(value).strip('()')}", **side)
 
 
 def update_lab() -> Lab[Arithmetic]:
-    """All numbers of one update under sliders, the arithmetic live."""
+    """A slider for each number of one update."""
+    value: dict[str, Any] = {
+        "low": -5.0,
+        "high": 12.0,
+        "step": 0.1,
+        "unit": "reward units",
+    }
+    share: dict[str, Any] = {"low": 0.0, "high": 1.0, "step": 0.05, "unit": "0 to 1"}
     controls = {
-        "old_value": slider(
-            "old value Q(s, a)", 1.0, -5.0, 12.0, 0.1, unit="reward units"
-        ),
+        "old_value": slider("old value Q(s, a)", 1.0, **value),
         "reward": slider("reward r", 10.0, -5.0, 10.0, 0.5, unit="reward units"),
-        "best_next": slider(
-            "best next max Q(s', .)", 0.2, -5.0, 12.0, 0.1, unit="reward units"
-        ),
-        "discount": slider("discount (gamma)", 0.9, 0.0, 1.0, 0.05, unit="0 to 1"),
-        "learning_rate": slider(
-            "learning rate (alpha)", 0.1, 0.0, 1.0, 0.05, unit="0 to 1"
-        ),
+        "best_next": slider("best next max Q(s', .)", 0.2, **value),
+        "discount": slider("discount (gamma)", 0.9, **share),
+        "learning_rate": slider("learning rate (alpha)", 0.1, **share),
         "ending": choice("the session", ENDINGS),
     }
     return Lab(
@@ -192,55 +184,55 @@ def update_lab() -> Lab[Arithmetic]:
 
 
 def draw_table(ax: Axes, table: ArrayLike, title: str, limit: float) -> None:
-    """A table over genres as a heatmap; frames mark the best of each row, every one of them where several tie."""
+    """A Q-table over genres as a heatmap, with frames round the best of each row.
+
+    Every entry of a tie is framed; a row of equals has no frame.
+    """
     q_heatmap(ax, table, GENRES, GENRES, limit=limit)
     ax.set_title(title)
     ax.tick_params(axis="x", labelsize=8)
 
 
 def draw_film(figure: Figure, tables: Mapping[str, ArrayLike], limit: float) -> None:
-    """Tables side by side, three in a row, all on one scale of colour from -``limit`` to ``limit``."""
+    """Tables side by side, three in a row, with one scale of colour.
+
+    ``tables``: title -> [S, A]. Colours run from -``limit`` to ``limit``.
+    """
     rows = -(-len(tables) // 3)
-    axes = figure.subplots(rows, min(len(tables), 3), squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(tables):
-            ax.set_axis_off()
-            continue
-        title = list(tables)[place]
-        draw_table(ax, tables[title], title, limit)
+    axes = figure.subplots(rows, min(len(tables), 3), squeeze=False).ravel()
+    for place, (title, table) in enumerate(tables.items()):
+        draw_table(axes[place], table, title, limit)
         if place % 3:
-            ax.set_ylabel("")
-            ax.set_yticklabels([])
+            axes[place].set_ylabel("")
+            axes[place].set_yticklabels([])
         if place + 3 < len(tables):
-            ax.set_xlabel("")
+            axes[place].set_xlabel("")
+    for ax in axes[len(tables) :]:
+        ax.set_axis_off()
 
 
 def story_table() -> Floats:
-    """The table of the story: zeros, but Q(Rock, Pop) = 1.0 and Q(Pop, Pop) = .2; [5, 5]."""
+    """The table of the story: zeros, but Q(Rock, Pop) = 1.0 and Q(Pop, Pop) = .2."""
     table = np.zeros((len(GENRES), len(GENRES)))
-    table[1, 0], table[0, 0] = 1.0, 0.2
+    table[1, 0] = 1.0
+    table[0, 0] = 0.2
     return table
 
 
 def draw_story(figure: Figure) -> None:
-    """Left the table with the two places that take part, right the step that the one entry makes."""
+    """Left the entries that one update reads, right the step of the one it changes."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.15))
     table = story_table()
     left.imshow(np.zeros_like(table), cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(table.shape):
-        left.text(column, row, f"{table[row, column]:.1f}", ha="center", va="center")
+    for (row, column), value in np.ndenumerate(table):
+        left.text(column, row, f"{value:.1f}", **CENTRED)
     left.add_patch(Rectangle((-0.5, -0.5), 5, 1, color=BLUE, alpha=0.25, lw=0))
     left.add_patch(
         Rectangle((-0.48, 0.52), 0.96, 0.96, fc=GREEN, alpha=0.4, ec="black", lw=2)
     )
-    left.set_xticks(range(5), GENRES)
-    left.set_yticks(range(5), GENRES)
-    left.set(
-        xlabel="recommend",
-        ylabel="now playing",
-        title="the green entry learns,\nlooking at the blue row",
-    )
-    left.grid(False)
+    table_axes(left, GENRES)
+    title = "the green entry learns,\nlooking at the blue row"
+    left.set(xlabel="recommend", title=title)
     draw_step(right, one_update(1.0, 10.0, 0.2, discount=0.9, learning_rate=0.1))
     right.set_title("one song: a tenth of the way\nfrom the old value to the target")
 

@@ -1,4 +1,4 @@
-"""Lesson 03, explore or exploit: schedules of epsilon, regret, what a table is worth, and the widget for all."""
+"""Lesson 03, explore or exploit: epsilon schedules, regret, policy loss, the widget."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from drawing import without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec.agents import (
     QLearning,
@@ -23,13 +24,15 @@ from rlrec.agents import (
 )
 from rlrec.envs import GenreBatch, GenreModel, GenreProfile, get_profile
 from rlrec.errors import ConfigError
-from rlrec.types import Bools, Floats
+from rlrec.types import Bools, Floats, Ids
 from rlrec.viz.style import AGENT_COLOURS, PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
-WIDGET_RUNS, WIDGET_STEPS = 50, 400
+WIDGET_RUNS = 50
+WIDGET_STEPS = 400
 SONGS = 20  # of an evening
 EVENINGS = (1, 2, 3, 5, 10, 30)
+BLUE = AGENT_COLOURS["q-learning"]
 GENRE_COLOURS = (*PALETTE[:4], PALETTE[6])  # Pop, Rock, Jazz, Classical, HipHop
 STRATEGIES = {
     "never explores": QLearningConfig(epsilon=0.0, epsilon_floor=0.0),
@@ -38,20 +41,21 @@ STRATEGIES = {
 }
 
 
-# -- measures --------------------------------------------------------------------------------------------
+# -- measures --------------------------------------------------------------------------
 def epsilon_schedule(epsilon: float, decay: float, floor: float, steps: int) -> Floats:
     """Epsilon at each step, ``max(floor, epsilon decay^t)`` for t = 0, 1, ...: [steps].
 
     >>> epsilon_schedule(1.0, 0.99, 0.05, 301)[[100, 298, 299]].round(4).tolist()
     [0.366, 0.05, 0.05]
     """
-    return np.asarray(
-        np.maximum(floor, epsilon * decay ** np.arange(steps, dtype=np.float64))
-    )
+    decayed = epsilon * decay ** np.arange(steps, dtype=np.float64)
+    return np.asarray(np.maximum(floor, decayed))
 
 
 def steps_to_floor(epsilon: float, decay: float, floor: float) -> int | None:
-    """The first step whose epsilon is the floor, i.e. the least t with ``epsilon decay^t <= floor``; None if never.
+    """The first step whose epsilon is the floor; None if it is never reached.
+
+    That is the least t with ``epsilon decay^t <= floor``.
 
     >>> steps_to_floor(1.0, 0.99, 0.05), steps_to_floor(0.2, 1.0, 0.05)
     (299, None)
@@ -64,9 +68,11 @@ def steps_to_floor(epsilon: float, decay: float, floor: float) -> int | None:
 
 
 def gaps(user: str | GenreProfile) -> Floats:
-    """What one recommendation of each genre costs against the optimal policy's, in expected reward: [actions].
+    """The gap of each genre: [actions].
 
-    Raises ``ConfigError`` for a user whose reward depends on the song before: then a gap belongs to a state, too.
+    A gap is the expected reward of the optimal policy's genre less that of this one.
+    Raises ``ConfigError`` for a user whose reward depends on the song before: then a
+    gap depends on the state, too.
 
     >>> gaps("pop_lover").round(2).tolist()
     [0.0, 8.9, 10.1, 10.5, 9.4]
@@ -75,22 +81,26 @@ def gaps(user: str | GenreProfile) -> Floats:
     model = profile.model()
     if np.ptp(model.reward, axis=0).max() > 1e-12:
         raise ConfigError(
-            f"{profile.name}'s reward depends on the song before; its gaps need the state"
+            f"{profile.name}'s reward depends on the song before; "
+            "its gaps need the state"
         )
     best = value_iteration(model)[0].argmax()
     return np.asarray(model.reward[0, best] - model.reward[0])
 
 
 def cumulative_regret(log: TrainingLog, gap: Floats) -> Floats:
-    """The regret so far after each step of each run, from the expected rewards: [steps, runs].
+    """Cumulative regret, in expected reward: [steps, runs].
 
-    ``gap`` [actions] as ``gaps`` gives it; steps at which an episode had just ended cost nothing.
+    ``gap`` [actions] comes from ``gaps``. Steps that only begin an episode add nothing.
     """
     return np.asarray(np.cumsum(gap[log.actions] * log.learned, axis=0))
 
 
 def rows_right(tables: Floats, model: GenreModel, discount: float = 0.9) -> Bools:
-    """Where the first of the best entries of ``tables`` [runs, states, actions] is optimal: [runs, states]."""
+    """Where the greedy action of ``tables`` is optimal: [runs, states].
+
+    ``tables``: [runs, states, actions]; ties go to the lower action.
+    """
     best = value_iteration(model, discount)
     chosen = tables.argmax(axis=2)  # [runs, states]
     optimal = best >= best.max(axis=1, keepdims=True) - 1e-6
@@ -98,18 +108,19 @@ def rows_right(tables: Floats, model: GenreModel, discount: float = 0.9) -> Bool
 
 
 def policy_loss(tables: Floats, model: GenreModel, discount: float = 0.9) -> Floats:
-    """Discounted return lost by following each greedy table for ever, mean over first states: [runs].
+    """Discounted return lost by following each greedy table for ever: [runs].
 
-    ``V*(s) - V_pi(s)``: the optimum from value iteration, the policy's value from a linear system, so no luck in it.
+    The mean over first states of ``V*(s) - V_pi(s)``. V* comes from value iteration and
+    V_pi from a linear system, so the loss is exact. ``tables``: [runs, states,
+    actions].
     """
-    n = len(model.reward)
     best = value_iteration(model, discount).max(axis=1)
-    chosen = tables.argmax(axis=2)
-    followed = [
-        policy_values(model, np.eye(n)[row], discount)[np.arange(n), row]
-        for row in chosen
-    ]
-    return np.asarray((best - np.array(followed)).mean(axis=1))
+    losses = []
+    for actions in tables.argmax(axis=2):
+        policy = np.eye(len(best))[actions]
+        values = policy_values(model, policy, discount)[policy == 1.0]  # [states]
+        losses.append((best - values).mean())
+    return np.array(losses)
 
 
 def train(
@@ -120,15 +131,18 @@ def train(
     runs: int,
     seed: int = 0,
 ) -> tuple[QLearning, TrainingLog]:
-    """Q-learning in ``runs`` independent copies, each with a listener of its own: the agent and its log."""
+    """Train ``runs`` independent Q-learning agents, a listener each: agent and log."""
     env = GenreBatch(runs, user=user)
-    n = len(env.genres)
-    agent = QLearning(n, n, config, n_runs=runs, rng=np.random.default_rng(seed))
+    genres = len(env.genres)
+    rng = np.random.default_rng(seed)
+    agent = QLearning(genres, genres, config, n_runs=runs, rng=rng)
     return agent, agent.train(env, steps, seed=seed)
 
 
 def mean_band(curves: ArrayLike) -> tuple[Floats, Floats, Floats]:
-    """Mean over runs and its 95% interval, mean -+ 1.96 standard errors, of ``curves`` [points, runs]: three [points].
+    """Mean, lower and upper end of its 95% interval over runs: three [points].
+
+    The interval is mean -+ 1.96 standard errors of ``curves`` [points, runs].
 
     >>> [part.round(2).tolist() for part in mean_band([[1.0, 3.0]])]
     [[2.0], [0.04], [3.96]]
@@ -139,16 +153,17 @@ def mean_band(curves: ArrayLike) -> tuple[Floats, Floats, Floats]:
     return mean, mean - half, mean + half
 
 
-# -- plots -----------------------------------------------------------------------------------------------
+# -- plots -----------------------------------------------------------------------------
 def regret_plot(
     ax: Axes, curves: Mapping[str, Floats], colours: Mapping[str, str], every: int = 50
 ) -> Axes:
-    """Regret of each of ``curves``, name -> [steps, runs], as mean and 95% interval; its end carries the name."""
+    """The regret of each agent: its mean over runs with the 95% interval.
+
+    ``curves``: name -> [steps, runs]; each ``every``-th step and the last are drawn.
+    """
     for name, regret in curves.items():
         points = np.append(np.arange(0, len(regret), every), len(regret) - 1)
-        mean, low, high = mean_band(regret[points])
-        ax.plot(points, mean, color=colours[name], label=name)
-        ax.fill_between(points, low, high, color=colours[name], alpha=0.25, lw=0)
+        _plot_band(ax, points, regret, colours[name], name)
     ax.set_xlabel("step")
     ax.set_ylabel("regret so far (reward)")
     ax.set_ylim(bottom=0)
@@ -156,7 +171,13 @@ def regret_plot(
     return ax
 
 
-# -- the widget ------------------------------------------------------------------------------------------
+def _plot_band(ax: Axes, steps: Ids, curves: Floats, colour: str, label: str) -> None:
+    mean, low, high = mean_band(curves[steps])
+    ax.plot(steps, mean, color=colour, label=label)
+    ax.fill_between(steps, low, high, color=colour, alpha=0.25, lw=0)
+
+
+# -- the widget ------------------------------------------------------------------------
 class Exploration(NamedTuple):
     """What one setting does in the widget."""
 
@@ -164,30 +185,30 @@ class Exploration(NamedTuple):
     at_floor: int | None  # first step at the floor
     regret: Floats  # [steps, runs]
     never: Floats  # [steps, runs]: regret of an agent that never explores
-    always: Floats  # [steps]: expected regret of chance
-    right: Floats  # [states]: share of runs whose table names an optimal genre there
+    always: Floats  # [steps]: expected regret of the random policy
+    right: Floats  # [states]: share of runs whose greedy genre is optimal
     loss: float  # policy loss, mean over runs
     genres: tuple[str, ...]
 
 
 @cache
-def _never(user: str) -> Floats:
-    _, log = train(
-        user, STRATEGIES["never explores"], steps=WIDGET_STEPS, runs=WIDGET_RUNS
-    )
+def _regret_of_never(user: str) -> Floats:
+    config = STRATEGIES["never explores"]
+    _, log = train(user, config, steps=WIDGET_STEPS, runs=WIDGET_RUNS)
     return cumulative_regret(log, gaps(user))
 
 
 def explore(epsilon: float, decay: float, floor: float, user: str) -> Exploration:
-    """Train 50 listeners for 400 steps with one schedule and measure regret and policy."""
+    """Train 50 agents for 400 steps with one schedule; measure regret and policy."""
     config = QLearningConfig(epsilon=epsilon, epsilon_decay=decay, epsilon_floor=floor)
     agent, log = train(user, config, steps=WIDGET_STEPS, runs=WIDGET_RUNS)
-    gap, model = gaps(user), get_profile(user).model()
+    gap = gaps(user)
+    model = get_profile(user).model()
     return Exploration(
         log.epsilon,
         steps_to_floor(epsilon, decay, floor),
         cumulative_regret(log, gap),
-        _never(user),
+        _regret_of_never(user),
         np.cumsum(gap.mean() * log.learned.mean(axis=1)),
         rows_right(agent.table, model).mean(axis=0),
         float(policy_loss(agent.table, model).mean()),
@@ -196,29 +217,18 @@ def explore(epsilon: float, decay: float, floor: float, user: str) -> Exploratio
 
 
 def draw_exploration(figure: Figure, result: Exploration) -> None:
-    """The schedule, the regret beside both extremes, and how often each row of the table is right."""
+    """The schedule, the regret beside both extremes, how often each row is right."""
     figure.set_layout_engine("none")  # fixed margins draw in half the time
     margins = {"left": 0.05, "right": 0.98, "bottom": 0.2, "top": 0.89, "wspace": 0.36}
-    left, middle, right = figure.subplots(
-        1, 3, width_ratios=(1, 1.3, 0.9), gridspec_kw=margins
-    )
-    _draw_schedule(left, result)
-    _draw_regret(middle, result)
-    right.barh(
-        result.genres, 100 * result.right, color=AGENT_COLOURS["q-learning"], height=0.6
-    )
-    right.invert_yaxis()
-    right.set(
-        xlim=(0, 100),
-        xticks=(0, 50, 100),
-        xlabel="% of runs",
-        title="best genre learned after",
-    )
-    right.grid(False, axis="y")
+    widths = (1, 1.3, 0.9)
+    panels = figure.subplots(1, 3, width_ratios=widths, gridspec_kw=margins)
+    _draw_schedule(panels[0], result)
+    _draw_regret(panels[1], result)
+    _draw_rows_right(panels[2], result)
 
 
 def _draw_schedule(ax: Axes, result: Exploration) -> None:
-    ax.plot(result.epsilon, color=AGENT_COLOURS["q-learning"])
+    ax.plot(result.epsilon, color=BLUE)
     if result.at_floor is not None and 0 < result.at_floor < len(result.epsilon):
         ax.plot(result.at_floor, result.epsilon[result.at_floor], "o", color="black")
     ax.set(
@@ -231,99 +241,97 @@ def _draw_schedule(ax: Axes, result: Exploration) -> None:
 
 
 def _draw_regret(ax: Axes, result: Exploration) -> None:
-    steps = np.arange(len(result.regret))[::10]
+    never = result.never.mean(axis=1)
     ax.plot(result.always, color=AGENT_COLOURS["random"], label="always explores")
-    ax.plot(
-        result.never.mean(axis=1), color=AGENT_COLOURS["greedy"], label="never explores"
-    )
-    mean, low, high = mean_band(result.regret[::10])
-    ax.plot(steps, mean, color=AGENT_COLOURS["q-learning"], label="your schedule")
-    ax.fill_between(
-        steps, low, high, color=AGENT_COLOURS["q-learning"], alpha=0.25, lw=0
-    )
-    top = max(result.always[-1], result.never[-1].mean(), high[-1], 1.0)
+    ax.plot(never, color=AGENT_COLOURS["greedy"], label="never explores")
+    steps = np.arange(0, len(result.regret), 10)
+    _plot_band(ax, steps, result.regret, BLUE, "your schedule")
+    _, _, high = mean_band(result.regret[steps])
     ax.set(
-        xlabel="step", title="regret so far", ylim=(0, 1.5 * top), xticks=(0, 200, 400)
+        xlabel="step",
+        title="regret so far",
+        ylim=(0, 1.5 * max(result.always[-1], never[-1], high[-1], 1.0)),
+        xticks=(0, 200, 400),
     )
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.legend(frameon=False, loc="upper left", fontsize=8)
 
 
+def _draw_rows_right(ax: Axes, result: Exploration) -> None:
+    ax.barh(result.genres, 100 * result.right, color=BLUE, height=0.6)
+    ax.invert_yaxis()
+    ax.set(
+        xlim=(0, 100),
+        xticks=(0, 50, 100),
+        xlabel="% of runs",
+        title="best genre learned after",
+    )
+    ax.grid(False, axis="y")
+
+
 def describe(result: Exploration) -> str:
     """The widget's line of text."""
-    floor = (
-        "is never reached"
-        if result.at_floor is None
-        else f"reached at step {result.at_floor}"
-    )
-    mean, low, high = (part[0] for part in mean_band(result.regret[-1:]))
+    floor = f"reached at step {result.at_floor}"
+    if result.at_floor is None:
+        floor = "is never reached"
+    mean, low, high = np.ravel(mean_band(result.regret[-1:]))
     return (
         f"floor {floor}; regret <b>{mean:.0f}</b> [{low:.0f}, {high:.0f}] "
-        f"(never explores {result.never[-1].mean():.0f}, always {result.always[-1]:.0f}); "
-        f"rows right <b>{100 * result.right.mean():.0f}%</b>, policy loss {result.loss + 0.0:.1f}"
+        f"(never explores {result.never[-1].mean():.0f}, "
+        f"always {result.always[-1]:.0f}); "
+        f"rows right <b>{100 * result.right.mean():.0f}%</b>, "
+        f"policy loss {result.loss + 0.0:.1f}"
     )
 
 
 def exploration_lab() -> Lab[Exploration]:
-    """Move epsilon's start, decay and floor; see the schedule, the regret and the table it leaves."""
-    decay: Any = slider("decay a step", 0.99, 0.95, 1.0, 0.001)
-    controls = {
+    """Epsilon's start, decay and floor under sliders, for four listeners."""
+    users = ["pop_lover", "headliner", "calm_worker", "generic"]
+    controls: dict[str, Any] = {
         "epsilon": slider("epsilon at the start", 1.0, 0.0, 1.0, 0.05),
-        "decay": decay,
+        "decay": slider("decay a step", 0.99, 0.95, 1.0, 0.001),
         "floor": slider("floor", 0.05, 0.0, 0.5, 0.05),
-        "user": choice(
-            "listener", ["pop_lover", "headliner", "calm_worker", "generic"]
-        ),
+        "user": choice("listener", users),
     }
     return Lab(
         "Explore or exploit", controls, explore, draw_exploration, describe, (9.6, 2.9)
     )
 
 
-# -- the picture of the lesson -----------------------------------------------------------------------------
-def evenings(
-    config: QLearningConfig, user: str = "pop_lover", *, seed: int = 5
-) -> tuple[NDArray[np.int64], Floats]:
-    """The genres of thirty evenings with one listener and the rewards: two arrays [30, songs]."""
-    _, log = train(user, config, steps=max(EVENINGS) * (SONGS + 1), runs=1, seed=seed)
-    kept = log.learned[:, 0]
-    shape = (max(EVENINGS), SONGS)
-    return log.actions[kept, 0].reshape(shape), log.rewards[kept, 0].reshape(shape)
+# -- the picture of the lesson ---------------------------------------------------------
+def thirty_evenings(config: QLearningConfig) -> tuple[Ids, Floats]:
+    """Train one agent with a pop lover: genres and rewards, [evenings, songs] each."""
+    steps = max(EVENINGS) * (SONGS + 1)
+    _, log = train("pop_lover", config, steps=steps, runs=1, seed=5)
+    genres = log.actions[log.learned].reshape(-1, SONGS)
+    return genres, log.rewards[log.learned].reshape(-1, SONGS)
 
 
 def draw_evenings(figure: Figure) -> None:
-    """Three ways to fill the evenings of one pop lover: a square is a song, its colour the genre."""
+    """Evenings of three strategies: a square is a song, its colour the genre."""
+    panels = figure.subplots(1, 3, sharey=True)
+    for ax, (name, config) in zip(panels, STRATEGIES.items(), strict=True):
+        songs, rewards = thirty_evenings(config)
+        _draw_songs(ax, songs[np.array(EVENINGS) - 1])
+        ax.set(title=f"{name}\n{rewards.mean():.1f} a song", xticks=[])
+        ax.set_xlabel("20 songs of an evening")
+        labels = [f"evening {evening}" for evening in EVENINGS]
+        ax.set_yticks(np.arange(len(EVENINGS)) + 0.5, labels)
+    handles = []
     genres = get_profile("pop_lover").genres
-    shown = np.array(EVENINGS) - 1
-    for ax, (name, config) in zip(
-        figure.subplots(1, 3, sharey=True), STRATEGIES.items(), strict=True
-    ):
-        songs, rewards = evenings(config)
-        _draw_songs(ax, songs[shown])
-        ax.set(
-            title=f"{name}\n{rewards.mean():.1f} a song",
-            xticks=[],
-            xlabel="20 songs of an evening",
-        )
-        ax.set_yticks(
-            np.arange(len(shown)) + 0.5, [f"evening {evening}" for evening in EVENINGS]
-        )
-    handles = [
-        Patch(color=colour, label=genre)
-        for genre, colour in zip(genres, GENRE_COLOURS, strict=True)
-    ]
+    for genre, colour in zip(genres, GENRE_COLOURS, strict=True):
+        handles.append(Patch(color=colour, label=genre))
     figure.legend(
         handles=handles, loc="outside lower center", ncols=len(genres), frameon=False
     )
 
 
-def _draw_songs(ax: Axes, songs: NDArray[np.int64]) -> None:
-    for row, column in np.ndindex(songs.shape):
-        colour = GENRE_COLOURS[songs[row, column]]
+def _draw_songs(ax: Axes, songs: Ids) -> None:
+    for (row, column), genre in np.ndenumerate(songs):
+        colour = GENRE_COLOURS[genre]
         ax.broken_barh([(column + 0.06, 0.88)], (row + 0.14, 0.72), facecolors=colour)
     ax.set(xlim=(0, songs.shape[1]), ylim=(songs.shape[0], 0))
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    without_frame(ax)
     ax.tick_params(length=0)
 
 

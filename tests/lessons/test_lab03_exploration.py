@@ -160,7 +160,7 @@ def test_nothing_is_cut_off(lab):
 
 def test_evenings_show_every_strategy():
     for name, config in lab_module.STRATEGIES.items():
-        songs, rewards = lab_module.evenings(config)
+        songs, rewards = lab_module.thirty_evenings(config)
         assert songs.shape == rewards.shape == (30, 20)
         last = np.bincount(songs[-1], minlength=5)
         assert (last[0] >= 17) == (name == "explores less and less")
