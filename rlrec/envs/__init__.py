@@ -1,4 +1,4 @@
-"""Listeners (who reacts), rewards (what it is worth) and environments, in NumPy alone."""
+"""Simulated listeners, rewards and Gymnasium environments, in NumPy alone."""
 
 from rlrec.envs.catalogue import Catalogue, default_catalogue, make_catalogue
 from rlrec.envs.genre import GenreBatch, GenreEnv

@@ -1,43 +1,50 @@
-"""One implementation, two faces: a batch of listeners as a Gymnasium vector environment, and a batch of one.
+"""The base of every environment: a batch of listeners, and a batch of one.
 
-A subclass of ``BatchEnv`` writes ``_begin`` (new episodes for some rows), ``_advance`` (one step for all rows)
-and ``_observe``. Seeds, autoreset and the single-listener face live here.
+``BatchEnv`` is a Gymnasium vector environment in NumPy: one ``step`` advances all rows
+of the batch. ``SingleEnv`` shows the same environment to one listener, as
+``gymnasium.make`` expects it. Seeds, autoreset and checkpoints are handled here.
 
-Seeds: ``reset(seed=s)`` gives row i the seed ``s + i`` (as Gymnasium's own vector environments do); a list
-gives each row its own. Row i then lives exactly the life of a single environment reset with that seed,
-episode after episode, whatever the size of the batch (see ``streams.py``).
+A subclass of ``BatchEnv`` writes ``_begin`` (the first state of new episodes, for some
+rows), ``_advance`` (one step of all rows), ``_observe`` and ``actions_for``.
+
+Seeds: ``reset(seed=s)`` gives row i the seed ``s + i``, as Gymnasium's own
+vector environments do; a list gives each row its own. Row i then plays exactly the
+episodes of a single environment reset with that seed, however large the batch is
+(``streams.py``).
 """
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.core import ObsType
+from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from rlrec.envs.streams import Streams
 from rlrec.errors import ConfigError
+from rlrec.types import Arrays, Bools, Floats, Ids
 
-Rows = NDArray[np.int64]
-Observation = TypeVar("Observation")
-_SEEDS = 2**62
-_COMMON = ("seeds", "episodes", "steps", "over")  # what every checkpoint keeps
+_Seed = int | Sequence[int | None] | None  # one for all rows, or one for each
+_SEEDS = 2**62  # seeds lie below this
 
 
-class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
+class BatchEnv(VectorEnv[ObsType, Any, Any]):
     """A batch of independent episodes advanced together in NumPy.
 
-    After an episode ends, the row's next step starts a new one and ignores the action (Gymnasium's
-    ``NEXT_STEP`` autoreset): that step's reward is 0, and it is no transition to learn from.
+    After an episode ends, the row's next step starts a new one and ignores the action
+    (Gymnasium's ``NEXT_STEP`` autoreset). The reward of that step is 0, and it is no
+    transition to learn from. ``num_envs`` >= 1, else ``ConfigError``.
     """
 
-    stored: tuple[
-        str, ...
-    ] = ()  # attributes [batch, ..] of a subclass that a checkpoint has to keep
+    # attributes [batch, ...] that a checkpoint keeps; a subclass adds its own
+    stored: tuple[str, ...] = ("seeds", "episodes", "steps", "over")
     items_per_action = 1  # how many recommended items make one action
     metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
 
@@ -50,10 +57,8 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
         if num_envs < 1:
             raise ConfigError(f"num_envs is {num_envs}; it must be 1 or more")
         self.num_envs = num_envs
-        self.single_observation_space, self.single_action_space = (
-            observation_space,
-            action_space,
-        )
+        self.single_observation_space = observation_space
+        self.single_action_space = action_space
         self.observation_space = batch_space(observation_space, num_envs)
         self.action_space = batch_space(action_space, num_envs)
         self.streams = Streams(num_envs)
@@ -62,126 +67,113 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
         self.steps = np.zeros(num_envs, np.int64)
         self.over = np.ones(num_envs, np.bool_)  # rows whose episode has ended
 
-    # -- what a subclass writes --------------------------------------------------------------------------
-    def _begin(self, rows: Rows) -> None:
-        """Draw the first state of new episodes for ``rows`` [m]; their ``steps`` are 0."""
+    # -- what a subclass writes --------------------------------------------------------
+    def _begin(self, rows: Ids) -> None:
+        """Draw the first state of new episodes in ``rows`` [m], whose step is 0."""
         raise NotImplementedError
 
-    def _advance(
-        self, actions: Any
-    ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_]]:
-        """One step of every row: reward [batch], terminated [batch], truncated [batch]."""
+    def _advance(self, actions: Any) -> tuple[Floats, Bools, Bools]:
+        """One step of every row: reward, terminated, truncated, each [batch]."""
         raise NotImplementedError
 
     def _observe(self) -> Any:
-        """The batch of observations; a fresh array each call."""
+        """The batch of observations; a new array each call."""
         raise NotImplementedError
 
-    def actions_for(self, items: Rows) -> NDArray[Any]:
-        """Turn recommended item ids [batch, k], best first, into this environment's action [batch, ...]."""
+    def actions_for(self, items: Ids) -> NDArray[Any]:
+        """Turn item ids [batch, k], best first, into actions [batch, ...]."""
         raise NotImplementedError
 
-    def _info(self) -> dict[str, Any]:
-        """What may be logged but is not observed: arrays [batch, ...]."""
+    def _info(self) -> Arrays:
+        """Arrays [batch, ...] that may be logged but are not observed."""
         return {}
 
-    def state(self) -> dict[str, NDArray[Any]]:
-        """Where every episode stands, hidden state included, as arrays, for a checkpoint."""
-        own = {
-            name.lstrip("_"): getattr(self, name).copy()
-            for name in (*_COMMON, *self.stored)
-        }
-        return own | {"keys": self.streams.keys.copy()}
+    # -- checkpoints -------------------------------------------------------------------
+    def state(self) -> Arrays:
+        """A copy of every episode's state, hidden state included, for a checkpoint."""
+        copies = {name: getattr(self, name).copy() for name in self.stored}
+        return copies | {"keys": self.streams.keys.copy()}
 
-    def restore(self, state: dict[str, NDArray[Any]]) -> None:
-        """Take over what ``state`` gave; goes on bit by bit. Raises ``ConfigError`` if it fits no such batch."""
-        for name in (*_COMMON, *self.stored):
-            values = state.get(name.lstrip("_"))
-            if values is None or values.shape != getattr(self, name).shape:
-                found = "missing" if values is None else f"of shape {values.shape}"
+    def restore(self, state: Arrays) -> None:
+        """Continue from what ``state`` returned, bit-identically.
+
+        Raises ``ConfigError`` if an array is missing or has another shape.
+        """
+        for name in self.stored:
+            shape = getattr(self, name).shape
+            if name not in state or state[name].shape != shape:
                 raise ConfigError(
-                    f"the stored {name.lstrip('_')} is {found}; make the environment as it was"
+                    f"the checkpoint has no {name} of shape {shape}; "
+                    "make the environment as it was"
                 )
-            setattr(self, name, values.copy())
+            setattr(self, name, state[name].copy())
         self.streams.keys = state["keys"].copy()
 
-    # -- Gymnasium ---------------------------------------------------------------------------------------
+    # -- Gymnasium ---------------------------------------------------------------------
     def reset(
         self,
         *,
-        seed: int | list[int | None] | None = None,
+        seed: _Seed = None,
         options: dict[str, Any] | None = None,
-    ) -> tuple[Any, dict[str, Any]]:
-        """New episodes for every row (or for ``options["reset_mask"]`` [batch] alone)."""
-        rows = np.arange(self.num_envs)
-        if options is not None and "reset_mask" in options:
-            rows = np.flatnonzero(options["reset_mask"])
+    ) -> tuple[Any, Arrays]:
+        """Start new episodes; ``options["reset_mask"]`` [batch] leaves rows out.
+
+        ``seed``: 0..2**62 - 1, one for all rows or one a row; without one a row goes on
+        with the next episode of its seed. Raises ``ConfigError`` for other seeds.
+        """
+        mask = (options or {}).get("reset_mask", np.ones(self.num_envs))
+        rows = np.flatnonzero(mask)
         self._seed(seed, rows)
         self._start(rows)
         return self._observe(), self._info()
 
-    def step(
-        self, actions: Any
-    ) -> tuple[Any, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], Any]:
-        """Play ``actions`` [batch, ...]; rows whose episode had ended start a new one instead."""
-        fresh = self.over
+    def step(self, actions: Any) -> tuple[Any, Floats, Bools, Bools, Any]:
+        """Play ``actions`` [batch, ...]; rows whose episode had ended start a new one.
+
+        Raises ``ResetNeeded`` before the first ``reset``.
+        """
         if (self.seeds < 0).any():
-            raise gymnasium.error.ResetNeeded("call reset() before step()")
-        reward, terminated, truncated = self._advance(
-            self._checked(np.asarray(actions), fresh)
-        )
+            raise ResetNeeded("call reset() before step()")
+        ended = self.over
+        checked = self._checked(np.asarray(actions), ended)
+        reward, terminated, truncated = self._advance(checked)
         self.steps += 1
-        if fresh.any():
-            reward[fresh], terminated[fresh], truncated[fresh] = 0.0, False, False
         self.over = terminated | truncated
-        if fresh.any():
-            self._start(np.flatnonzero(fresh))
+        if ended.any():
+            for values in (reward, terminated, truncated):
+                values[ended] = 0
+            self._start(np.flatnonzero(ended))
         return self._observe(), reward, terminated, truncated, self._info()
 
-    def _checked(self, actions: NDArray[Any], fresh: NDArray[np.bool_]) -> NDArray[Any]:
-        """Actions of the right shape and kind; those of ``fresh`` rows are ignored and become 0."""
-        if actions.shape != self.action_space.shape:
+    def _checked(self, actions: NDArray[Any], ended: Bools) -> NDArray[Any]:
+        """Check shape and kind; ignored actions of ``ended`` rows become 0."""
+        space = self.action_space
+        fits = isinstance(space, spaces.Box) or actions.dtype.kind in "iu"
+        if not fits or actions.shape != space.shape:
             raise ConfigError(
-                f"actions have shape {actions.shape}; this environment needs {self.action_space.shape}"
+                f"actions are {actions.dtype} of shape {actions.shape}; this "
+                f"environment needs {space.dtype} of shape {space.shape}"
             )
-        if not np.issubdtype(actions.dtype, np.integer) and not isinstance(
-            self.single_action_space, spaces.Box
-        ):
-            raise ConfigError(
-                f"actions are {actions.dtype}; this environment needs whole numbers"
-            )
-        if fresh.any():
+        if ended.any():
             actions = actions.copy()
-            actions[fresh] = 0
+            actions[ended] = 0
         return actions
 
-    def _seed(self, seed: int | list[int | None] | None, rows: Rows) -> None:
-        if isinstance(seed, (list, tuple, np.ndarray)):
-            if len(seed) != self.num_envs:
-                raise ConfigError(
-                    f"{len(seed)} seeds for {self.num_envs} rows; pass one seed, or one for each row"
-                )
-            wanted: list[int | None] = list(seed)
-        else:
-            wanted = [
-                None if seed is None else int(seed) + i for i in range(self.num_envs)
-            ]
-        if min((value for value in wanted if value is not None), default=0) < 0:
-            raise ConfigError(f"seed {seed} is below 0; seeds are whole numbers from 0")
+    def _seed(self, seed: _Seed, rows: Ids) -> None:
+        """Set the seeds of ``rows``; one that has none yet draws it."""
+        given = _seed_of_each_row(seed, self.num_envs)
         if isinstance(seed, int):
-            self._np_random, self._np_random_seed = gymnasium.utils.seeding.np_random(
-                seed
-            )
-        if max((value for value in wanted if value is not None), default=0) >= _SEEDS:
-            raise ConfigError(f"seed {seed} is too large; seeds lie below 2**62")
+            super().reset(seed=seed)
         for row in rows:
-            value = wanted[row]
+            value = given[row]
             if value is None and self.seeds[row] < 0:
                 value = int(self.np_random.integers(_SEEDS // 2))
             if value is not None:
-                self.seeds[row], self.episodes[row] = value, -1
+                self.seeds[row] = value
+                self.episodes[row] = -1
 
-    def _start(self, rows: Rows) -> None:
+    def _start(self, rows: Ids) -> None:
+        """Start the next episode of each of ``rows``."""
         self.episodes[rows] += 1
         self.steps[rows] = 0
         self.over[rows] = False
@@ -190,7 +182,10 @@ class BatchEnv(VectorEnv[Any, Any, Any], Generic[Observation]):
 
 
 class SingleEnv(gymnasium.Env[Any, Any]):
-    """The same environment for one listener: a batch of one without its leading axis."""
+    """One listener: a ``batch_class`` of one row without its leading axis.
+
+    ``settings`` are those of the batch environment.
+    """
 
     metadata = {"render_modes": []}  # noqa: RUF012
     batch_class: type[BatchEnv[Any]]
@@ -204,36 +199,40 @@ class SingleEnv(gymnasium.Env[Any, Any]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Start an episode; with a ``seed`` (>= 0) the first episode of that seed, else the next one."""
+        """Start the first episode of ``seed`` (>= 0); without a seed the next one."""
         super().reset(seed=seed)
-        if seed is None and self.batch.seeds[0] < 0:
-            seed = int(self.np_random.integers(_SEEDS // 2))
-        observation, info = self.batch.reset(seed=seed)
-        return _first(observation), {
-            name: _first(value) for name, value in info.items()
-        }
+        observation, info = _first_row(self.batch.reset(seed=seed))
+        return observation, info
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Play one action. Raises ``ResetNeeded`` after an episode's end."""
+        """Play one action. Raises ``ResetNeeded`` after the end of an episode."""
         if self.batch.over[0]:
-            raise gymnasium.error.ResetNeeded(
-                "the episode is over; call reset() before step()"
-            )
-        observation, reward, terminated, truncated, info = self.batch.step(
-            np.asarray(action)[None]
-        )
-        details = {name: _first(value) for name, value in info.items()}
-        return (
-            _first(observation),
-            float(reward[0]),
-            bool(terminated[0]),
-            bool(truncated[0]),
-            details,
-        )
+            raise ResetNeeded("the episode is over; call reset() before step()")
+        played = self.batch.step(np.asarray(action)[None])
+        observation, reward, terminated, truncated, info = _first_row(played)
+        return observation, float(reward), bool(terminated), bool(truncated), info
 
 
-def _first(value: Any) -> Any:
-    """Take row 0 of an array or of each array in a dictionary."""
+def _seed_of_each_row(seed: _Seed, rows: int) -> Sequence[int | None]:
+    """Seeds [rows], None where none is given."""
+    if seed is None:
+        return [None] * rows
+    if isinstance(seed, (int, np.integer)):
+        seed = range(seed, seed + rows)
+    if len(seed) != rows:
+        raise ConfigError(
+            f"{len(seed)} seeds for {rows} rows; pass one seed, or one for each row"
+        )
+    for value in seed:
+        if value is not None and not 0 <= value < _SEEDS:
+            raise ConfigError(f"seed {value} must lie in [0, 2**62)")
+    return seed
+
+
+def _first_row(value: Any) -> Any:
+    """Row 0 of an array, or of each array in a dictionary or a tuple."""
     if isinstance(value, dict):
-        return {name: _first(part) for name, part in value.items()}
+        return {name: _first_row(part) for name, part in value.items()}
+    if isinstance(value, tuple):
+        return tuple(map(_first_row, value))
     return value[0]

@@ -1,16 +1,16 @@
-"""The songs that can be played: their features, and the map of sound in which listeners have taste."""
+"""The songs that can be played: their features, and the map of sound listeners like."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
-from rlrec.types import Floats
+from rlrec.types import Floats, Floats32
 
 if TYPE_CHECKING:
     from rlrec.datasets import Tracks
@@ -23,12 +23,13 @@ NOT_TASTE = (2, 4)  # key and mode: nobody picks a song by its key
 class Catalogue:
     """Songs as arrays; a song's id is its row.
 
-    ``features`` [songs, 11] in [0, 1]; ``sound`` [songs, 5]: the first principal components of the standardised
-    features (all but key and mode), whitened (mean 0, variance 1); ``direction`` [songs, 5]: ``sound`` at length 1;
-    ``appeal`` [songs]: standard normal scores of popularity (0 where unknown); ``titles`` [songs].
+    ``features`` [songs, 11] in [0, 1]; ``sound`` [songs, 5]: the first principal
+    components of the standardised features (all but key and mode), whitened (mean 0,
+    variance 1); ``direction`` [songs, 5]: ``sound`` at length 1; ``appeal`` [songs]:
+    standard normal scores of popularity (0 where unknown); ``titles`` [songs].
     """
 
-    features: NDArray[np.float32]
+    features: Floats32
     sound: Floats
     direction: Floats
     appeal: Floats
@@ -39,22 +40,24 @@ class Catalogue:
 
 
 def make_catalogue(tracks: Tracks) -> Catalogue:
-    """The catalogue of a set of tracks. Raises ``ConfigError`` for fewer tracks than it has dimensions."""
+    """The catalogue of a set of tracks.
+
+    Raises ``ConfigError`` for fewer tracks than the map has dimensions.
+    """
     if len(tracks) <= SOUND_DIMENSIONS:
         raise ConfigError(
             f"{len(tracks)} tracks; a catalogue needs more than {SOUND_DIMENSIONS}"
         )
-    titles = np.array(
-        [
-            f"{title} ({artist})" if artist else title
-            for title, artist in zip(tracks.titles, tracks.artists, strict=True)
-        ]
-    )
+    titles = []
+    for title, artist in zip(tracks.titles, tracks.artists, strict=True):
+        titles.append(f"{title} ({artist})" if artist else title)
     sound = _sound_map(tracks.features)
-    length = np.linalg.norm(sound, axis=1, keepdims=True)
-    direction = sound / np.maximum(length, 1e-12)
     return Catalogue(
-        tracks.features, sound, direction, _normal_scores(tracks.popularity), titles
+        tracks.features,
+        sound,
+        unit_vectors(sound),
+        _normal_scores(tracks.popularity),
+        np.array(titles),
     )
 
 
@@ -66,26 +69,38 @@ def default_catalogue() -> Catalogue:
     return make_catalogue(load_tracks("generated"))
 
 
-def _sound_map(features: NDArray[np.float32]) -> Floats:
-    """Whitened principal components [songs, 5]; a component's sign makes its largest loading positive."""
+def unit_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
+    """``vectors`` [n, d] scaled to length 1; a row of zeros stays as it is.
+
+    >>> unit_vectors(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(length, 1e-12))
+
+
+def _sound_map(features: Floats32) -> Floats:
+    """Whitened principal components [songs, 5].
+
+    The sign of a component makes its largest loading positive.
+    """
     used = np.delete(features.astype(np.float64), NOT_TASTE, axis=1)
     spread = used.std(axis=0)
     standard = (used - used.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
     _, _, axes = np.linalg.svd(standard, full_matrices=False)
     axes = axes[:SOUND_DIMENSIONS]
-    axes = (
-        axes * np.sign(axes[np.arange(len(axes)), np.abs(axes).argmax(axis=1)])[:, None]
-    )
-    scores = standard @ axes.T
+    largest = np.abs(axes).argmax(axis=1)
+    signs = np.sign(np.take_along_axis(axes, largest[:, None], axis=1))
+    scores = standard @ (axes * signs).T
     return np.asarray(scores / np.maximum(scores.std(axis=0), 1e-12))
 
 
 def _normal_scores(popularity: Floats) -> Floats:
-    """Ranks turned into normal quantiles: mean 0, sd about 1; unknown popularity counts as the middle."""
+    """Normal quantiles of the ranks; unknown popularity counts as the middle."""
     from scipy.special import ndtri
     from scipy.stats import rankdata
 
     if not np.isfinite(popularity).any():
         return np.zeros(len(popularity))
     known = np.where(np.isfinite(popularity), popularity, np.nanmedian(popularity))
-    return np.asarray(ndtri((rankdata(known) - 0.5) / len(known)), np.float64)
+    return np.asarray(ndtri((rankdata(known) - 0.5) / len(known)))

@@ -1,8 +1,9 @@
-"""Who listens in ``Genre-v0``: what each genre is worth to whom, and when a listener leaves.
+"""The users of ``Genre-v0``: how often and how much they like a genre, when they leave.
 
-A user reacts to one recommended genre at a time: with probability ``like_probability[g]`` the song is liked and
-pays ``like_reward[g]``, otherwise it pays ``dislike_reward[g]`` and the user may leave. Probabilities say *how
-often* a genre pleases, rewards say *how much*: two different things, and both belong to the user.
+A user reacts to one recommended genre at a time. With probability
+``like_probability[g]`` the song is liked and pays ``like_reward[g]``. Otherwise it pays
+``dislike_reward[g]`` and the user may leave. Probabilities say *how often* a genre
+pleases, rewards say *how much*. Both belong to the user.
 """
 
 from __future__ import annotations
@@ -14,25 +15,28 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ranges
 from rlrec.types import Floats
 
 GENRES: tuple[str, ...] = ("Pop", "Rock", "Jazz", "Classical", "HipHop")
 
 
 class GenreModel(NamedTuple):
-    """What the world does, in full: the input of value iteration. S = A = number of genres."""
+    """The full model of the environment, as value iteration needs it.
+
+    States and actions are the genres: S = A = number of genres. The next state is the
+    recommended genre: next_state[s, a] = a.
+    """
 
     reward: Floats  # [S, A] expected reward of recommending a in state s
     continues: Floats  # [S, A] probability that the session goes on
-    # the next state is the recommended genre: next_state[s, a] = a
 
 
 @dataclass(frozen=True, eq=False)
 class GenreProfile:
-    """A user's reactions to genres. Arrays have one entry a genre, in the order of ``genres``.
+    """A user's reactions to genres; arrays [G] in the order of ``genres``.
 
-    Raises ``ConfigError`` when a length or a range is off.
+    Raises ``ConfigError`` for a wrong length or a value out of range.
 
     >>> pop = PROFILES["pop_lover"]
     >>> round(float(pop.model().reward[1, 0]), 2)  # Rock -> Pop
@@ -43,10 +47,10 @@ class GenreProfile:
     like_probability: Floats  # 0..1
     like_reward: Floats = field(default_factory=lambda: np.ones(len(GENRES)))
     dislike_reward: Floats = field(default_factory=lambda: -np.ones(len(GENRES)))
-    boredom: float = 0.0  # 0..1: share of the like probability lost when a genre comes twice in a row
-    leave_probability: Floats = field(
-        default_factory=lambda: np.zeros(len(GENRES))
-    )  # after a dislike, 0..1
+    # 0..1: share of the like probability lost when a genre comes twice in a row
+    boredom: float = 0.0
+    # after a dislike, 0..1
+    leave_probability: Floats = field(default_factory=lambda: np.zeros(len(GENRES)))
     genres: tuple[str, ...] = GENRES
     about: str = ""
 
@@ -57,23 +61,20 @@ class GenreProfile:
             ("dislike_reward", -np.inf, np.inf),
             ("leave_probability", 0.0, 1.0),
         ):
-            values = np.asarray(getattr(self, name), np.float64)
+            values = np.array(getattr(self, name), np.float64)
             if values.shape != (len(self.genres),):
                 raise ConfigError(
-                    f"profile {self.name!r}: {name} has shape {values.shape}; give one number for each of "
-                    f"the {len(self.genres)} genres {self.genres}"
+                    f"profile {self.name!r}: {name} has shape {values.shape}; give one "
+                    f"number for each of the {len(self.genres)} genres {self.genres}"
                 )
             if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
                 raise ConfigError(
-                    f"profile {self.name!r}: {name} is {values}; each must lie in [{low}, {high}]"
+                    f"profile {self.name!r}: {name} is {values}; "
+                    f"each must be finite and lie in [{low}, {high}]"
                 )
-            values = values.copy()
             values.setflags(write=False)
             object.__setattr__(self, name, values)
-        if not 0.0 <= self.boredom <= 1.0:
-            raise ConfigError(
-                f"profile {self.name!r}: boredom is {self.boredom}; it must lie in [0, 1]"
-            )
+        require_ranges(self, [("boredom", 0, 1)])
 
     def like_table(self) -> Floats:
         """P(like | state, action): [S, A]; the diagonal is lowered by boredom."""
@@ -82,7 +83,7 @@ class GenreProfile:
         return table
 
     def model(self) -> GenreModel:
-        """Expected reward and probability of going on for every state and action."""
+        """Expected reward, and probability that the session goes on: `GenreModel`."""
         like = self.like_table()
         reward = like * self.like_reward + (1.0 - like) * self.dislike_reward
         return GenreModel(reward, 1.0 - (1.0 - like) * self.leave_probability)
@@ -92,7 +93,10 @@ class GenreProfile:
         like: dict[str, float] | None = None,
         dislike: dict[str, float] | None = None,
     ) -> GenreProfile:
-        """A copy with some rewards changed: ``with_rewards(like={"Jazz": 5.0})``."""
+        """A copy with some rewards changed: ``with_rewards(like={"Jazz": 5.0})``.
+
+        Raises ``ConfigError`` for a genre that this profile does not have.
+        """
         return replace(
             self,
             like_reward=self._edited(self.like_reward, like or {}),
@@ -110,11 +114,8 @@ class GenreProfile:
         return edited
 
 
-def _profile(name: str, about: str, like: ArrayLike, **settings: Any) -> GenreProfile:
-    arrays: dict[str, Any] = {
-        key: np.asarray(v, float) if np.ndim(v) else v for key, v in settings.items()
-    }
-    return GenreProfile(name, np.asarray(like, float), about=about, **arrays)
+def _profile(name: str, about: str, like: Any, **settings: Any) -> GenreProfile:
+    return GenreProfile(name, like, about=about, **settings)
 
 
 PROFILES: dict[str, GenreProfile] = {
@@ -127,7 +128,8 @@ PROFILES: dict[str, GenreProfile] = {
         ),
         _profile(
             "pop_lover",
-            "Pop nearly always pleases and counts tenfold; the rest is now and then nice.",
+            "Pop nearly always pleases and counts tenfold; "
+            "the rest is now and then nice.",
             [0.9, 0.4, 0.2, 0.1, 0.3],
             like_reward=[10, 3, 2, 2, 3],
             dislike_reward=[-1, -2, -2, -2, -2],
@@ -142,28 +144,32 @@ PROFILES: dict[str, GenreProfile] = {
         ),
         _profile(
             "variety_seeker",
-            "Likes jazz best but never twice in a row: the best next genre depends on the last one.",
+            "Likes jazz best but never twice in a row: "
+            "the best next genre depends on the last one.",
             [0.6, 0.6, 0.8, 0.5, 0.5],
             like_reward=[3, 3, 4, 3, 3],
             boredom=0.8,
         ),
         _profile(
             "calm_worker",
-            "Classical and jazz to work by; little joy, but a single loud song costs dearly.",
+            "Classical and jazz to work by; "
+            "little joy, but a single loud song costs dearly.",
             [0.3, 0.1, 0.7, 0.8, 0.1],
             like_reward=[1, 1, 2, 2, 1],
             dislike_reward=[-2, -5, -1, -1, -5],
         ),
         _profile(
             "headliner",
-            "Hip-hop is a rare jackpot, pop a safe small win: how often against how much.",
+            "Hip-hop is a rare jackpot, pop a safe small win: "
+            "how often against how much.",
             [0.9, 0.3, 0.2, 0.1, 0.25],
             like_reward=[1, 2, 1, 1, 12],
             dislike_reward=[-1, -1, -1, -1, -1],
         ),
         _profile(
             "flighty",
-            "Hip-hop pays most at once, but one flop and this listener is gone: here planning beats greedy.",
+            "Hip-hop pays most at once, but one flop and this listener is gone: "
+            "here planning beats greedy.",
             [0.8, 0.5, 0.3, 0.3, 0.5],
             like_reward=[2, 2, 1, 1, 6],
             leave_probability=[0.05, 0.05, 0.05, 0.05, 0.9],
@@ -180,27 +186,29 @@ def from_history(
     strength: float = 10.0,
     prior: float = 1.0,
 ) -> GenreProfile:
-    """A profile made from play counts by genre: rewards and probabilities grow with the share of plays.
+    """A profile from play counts: rewards and probabilities grow with a genre's share.
 
-    With counts n_g and G genres, the smoothed share is ``s_g = (n_g + prior) / (sum n + G prior)``. The user
-    likes genre g with probability ``.1 + .8 s_g / max s`` and a like pays ``strength * s_g / max s``; a dislike
-    pays -1. A count says how often something was played, not why: this is a stated guess, not a measurement.
+    With counts n_g and G genres, the smoothed share is
 
-    ``counts`` [G], each >= 0, not all 0; ``strength`` > 0; ``prior`` > 0 (plays). Raises ``ConfigError``.
+        s_g = (n_g + prior) / (sum n + G prior)
+
+    The user likes genre g with probability ``.1 + .8 s_g / max s``. A like pays
+    ``strength * s_g / max s`` and a dislike -1. A count says how often something was
+    played, not why, so this is an assumption and not a measurement.
+
+    ``counts`` [G], each >= 0, not all 0; ``strength`` > 0; ``prior`` > 0 (plays).
+    Raises ``ConfigError``.
 
     >>> profile = from_history([30, 10, 0], ["rock", "pop", "jazz"])
     >>> profile.like_reward.round(2).tolist()
     [10.0, 3.55, 0.32]
     """
     plays = np.asarray(counts, np.float64)
-    if (
-        plays.shape != (len(genres),)
-        or not np.isfinite(plays).all()
-        or (plays < 0).any()
-        or plays.sum() <= 0
-    ):
+    valid = np.isfinite(plays).all() and (plays >= 0).all() and plays.any()
+    if plays.shape != (len(genres),) or not valid:
         raise ConfigError(
-            f"counts {plays} for {len(genres)} genres: give one count >= 0 for each, not all 0"
+            f"counts {plays} for {len(genres)} genres: "
+            "give one count >= 0 for each, not all 0"
         )
     if strength <= 0 or prior <= 0:
         raise ConfigError(
@@ -210,18 +218,20 @@ def from_history(
     share = share / share.max()
     return GenreProfile(
         name,
-        0.1 + 0.8 * share,
-        strength * share,
-        -np.ones(len(genres)),
-        0.0,
-        np.zeros(len(genres)),
-        tuple(genres),
-        f"Made from {plays.sum():,.0f} plays.",
+        like_probability=0.1 + 0.8 * share,
+        like_reward=strength * share,
+        dislike_reward=-np.ones(len(genres)),
+        leave_probability=np.zeros(len(genres)),
+        genres=tuple(genres),
+        about=f"Made from {plays.sum():,.0f} plays.",
     )
 
 
 def get_profile(user: str | GenreProfile) -> GenreProfile:
-    """Look a profile up by name, or pass one through. Raises ``ConfigError`` with the known names."""
+    """Look up a profile by name, or pass one through.
+
+    Raises ``ConfigError`` with the known names.
+    """
     if isinstance(user, GenreProfile):
         return user
     if user not in PROFILES:

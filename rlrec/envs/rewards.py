@@ -1,8 +1,10 @@
-"""What a reaction is worth: rewards are small objects that a reader can print, edit and swap.
+"""Rewards: small objects that turn feedback into numbers; print, edit or swap them.
 
 Each is called with a batch of feedback and returns one number a listener:
 
->>> heard, liked, skipped = np.array([0.05, 0.6, 1.0]), np.array([0, 0, 1]), np.array([1, 0, 0])
+>>> heard = np.array([0.05, 0.6, 1.0])
+>>> liked = np.array([0, 0, 1])
+>>> skipped = np.array([1, 0, 0])
 >>> BinaryReward()(heard, liked, skipped)
 array([0., 1., 1.])
 >>> ListenSkipReward()(heard, liked, skipped)
@@ -20,14 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
+from rlrec.types import Floats
 
 
 class Reward(Protocol):
-    """Feedback to reward: fraction heard in [0, 1], liked and skipped as booleans, all [batch] -> [batch]."""
+    """Turns fraction heard (0..1), liked and skipped [batch] into rewards [batch]."""
 
     def __call__(
         self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> NDArray[np.float64]: ...
+    ) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -39,13 +42,16 @@ class BinaryReward:
 
     def __call__(
         self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         return np.where(skipped, self.skip, self.listen)
 
 
 @dataclass(frozen=True)
 class ListenSkipReward:
-    """A penalty for a skip, and a larger one for a skip within the first ``early_fraction`` of the song."""
+    """A penalty for a skip, and a larger one for an early skip.
+
+    Early is within the first ``early_fraction`` of the song.
+    """
 
     listen: float = 1.0
     skip: float = -1.0
@@ -54,7 +60,7 @@ class ListenSkipReward:
 
     def __call__(
         self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         penalty = np.where(fraction < self.early_fraction, self.early_skip, self.skip)
         return np.where(skipped, penalty, self.listen)
 
@@ -67,7 +73,7 @@ class FractionReward:
 
     def __call__(
         self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> NDArray[np.float64]:
+    ) -> Floats:
         return fraction + self.lam * liked.astype(np.float64)
 
 
@@ -79,7 +85,10 @@ REWARDS: dict[str, Reward] = {
 
 
 def get_reward(reward: str | Reward) -> Reward:
-    """Look a reward up by name, or pass one through. Raises ``ConfigError`` with the known names."""
+    """Look up a reward by name, or pass one through.
+
+    Raises ``ConfigError`` with the known names.
+    """
     if not isinstance(reward, str):
         return reward
     if reward not in REWARDS:

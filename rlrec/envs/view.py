@@ -1,18 +1,24 @@
-"""What an agent sees of a listener: song ids and feedback turned into a state vector, in NumPy.
+"""State vectors of a session in ``rlrec/Listening-v0``, from song ids and feedback.
 
-The listener is hidden (a POMDP); an observation shows songs and reactions. Four views, from little to much:
+The listener is hidden (a POMDP); an observation shows songs and reactions. There are
+four views, from little to much; d is the width of a song's vector:
 
-- ``"track"``: the song that plays and nothing else, [d + 1]. Taste cannot be read from it.
-- ``"last"``: the last n songs, the newest first, each with its feedback: n (d + 4) numbers.
-- ``"averages"``: [3 d + 6]: the average song of the last few, of those heard and of those skipped; then fraction, liked
-  and skipped of the last song, the shares skipped lately and since the start, and the place in the session.
-- ``"belief"``: [6 d + 6]: what the session says of the taste, by ridge regression of each song's Y = (heard, liked, the
-  one before heard, 1) on its vector Z, i.e. 5 (Z'Z + 8 I)^-1 Z'Y [d, 4] (the last two columns are what momentum and
-  mood explain: a network takes from the first two as much of them as it finds to be right); how unsure each dimension
-  still is, the diagonal of 8 (Z'Z + 8 I)^-1, from 1 down to 0; the fading memory of the songs' directions; the last
-  six numbers of the averages.
+- ``"track"`` [d + 1]: the song that plays and nothing else. It does not reveal taste.
+- ``"last"`` [n (d + 4)]: the last n songs, the newest first, each with its feedback.
+- ``"averages"`` [3 d + 6]: the average song of the last few, of those heard and of
+  those skipped; then fraction, liked and skipped of the last song, the shares skipped
+  lately and since the start, and the position in the session.
+- ``"belief"`` [6 d + 6]: what the session says about the taste. It holds
 
-"Lately" weighs a song by .8 for each that came after it.
+  - 5 (Z'Z + 8 I)^-1 Z'Y [d, 4]: ridge regression of Y = (heard, liked, the song before
+    was heard, 1) on the song vectors Z. The last two columns are what momentum and mood
+    explain, which a network can subtract from the first two;
+  - the diagonal of 8 (Z'Z + 8 I)^-1 [d]: how uncertain each dimension still is, from 1
+    down to 0;
+  - the fading memory of the songs' directions [d];
+  - the last six numbers of the averages.
+
+"Lately" weights a song by .8 for each that came after it.
 """
 
 from __future__ import annotations
@@ -22,21 +28,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rlrec.envs.catalogue import unit_vectors
+from rlrec.envs.listeners import LONGEST
 from rlrec.errors import ConfigError
-from rlrec.types import Floats32
+from rlrec.types import Floats32, Observations
 
 LATELY = 0.8  # weight of a song, for each that came after it
-LONGEST = 20  # songs in a session, to scale the place
-RIDGE = 8.0  # pull of the regressions towards 0, in songs, as greedy's
-NEAR_ONE = 5.0  # times their coefficients, so that they are about as large as a network's other inputs
+RIDGE = 8.0  # penalty of the regressions, in songs, as greedy's
+NEAR_ONE = 5.0  # brings their coefficients to the size of a network's other inputs
 
 
 class ListeningView:
-    """songs [I, d]; observations of ``rlrec/Listening-v0`` with ``observe="ids"`` -> states [batch, width].
+    """Turns observations with ``observe="ids"`` into states [batch, width].
+
+    ``songs`` [I, d]: song vectors; ``kind``: one of the views above; ``history``: how
+    many songs count. Raises ``ConfigError`` for another ``kind``.
 
     >>> songs = np.array([[1.0, 0.0], [0.0, 2.0]])
     >>> seen = {"history": np.array([[-1, 0, 1]]), "position": np.array([[2]])}
-    >>> seen["feedback"] = np.array([[[0, 0, 0], [1.0, 0, 0], [0.1, 0, 1]]])  # heard the first, skipped the second
+    >>> seen["feedback"] = np.zeros((1, 3, 3))
+    >>> seen["feedback"][0, 1] = [1.0, 0, 0]  # heard the first
+    >>> seen["feedback"][0, 2] = [0.1, 0, 1]  # skipped the second
     >>> [round(float(one), 2) for one in ListeningView(songs, "averages")(seen)[0]]
     [0.44, 1.11, 1.0, 0.0, 0.0, 2.0, 0.1, 0.0, 1.0, 0.56, 0.5, 0.1]
     """
@@ -53,87 +65,91 @@ class ListeningView:
         }
         if kind not in widths:
             raise ConfigError(f"state is {kind!r}; choose one of {', '.join(widths)}")
-        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(
-            np.float32
-        )  # row -1: no song
-        self.directions = self.songs / np.maximum(
-            np.linalg.norm(self.songs, axis=1, keepdims=True), 1e-6
-        )
-        self.kind, self.history, self.width = kind, history, widths[kind]
-        self.fading = (LATELY ** np.arange(history - 1, -1, -1)).astype(
-            np.float32
-        )  # ..., .64, .8, 1
+        self.kind = kind
+        self.history = history
+        self.width = widths[kind]
+        # row -1: no song
+        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(np.float32)
+        self.directions = unit_vectors(self.songs)
+        ages = np.arange(history - 1, -1, -1)
+        self.fading = (LATELY**ages).astype(np.float32)  # ..., .64, .8, 1
         self.ridge = RIDGE * np.eye(d, dtype=np.float32)
 
-    def __call__(self, observations: dict[str, NDArray[Any]]) -> Floats32:
-        """States [batch, width] from ``history`` [batch, n], oldest first, -1: none; ``feedback`` [batch, n, 3]."""
+    def __call__(self, observations: Observations) -> Floats32:
+        """States [batch, width].
+
+        ``history`` [batch, n]: song ids, oldest first, -1: none; ``feedback``
+        [batch, n, 3]; ``position`` [batch, 1].
+        """
         history = observations["history"][:, -self.history :]
         if self.kind == "track":
-            return np.column_stack(
-                [self.songs[history[:, -1]], history[:, -1] >= 0]
-            ).astype(np.float32)
+            song = history[:, -1]
+            return np.column_stack([self.songs[song], song >= 0]).astype(np.float32)
         feedback = observations["feedback"][:, -self.history :]
         if self.kind == "last":
             return self._last(history, feedback)
         known = (history >= 0).astype(np.float32)  # [batch, n]
         skipped = feedback[:, :, 2] * known
-        kinds = np.array(
-            [known * self.fading[-known.shape[1] :], known - skipped, skipped, known]
-        )  # [4, batch, n]
-        taste = (
-            self._averages(history, kinds)
-            if self.kind == "averages"
-            else self._belief(history, feedback, kinds)
-        )
-        parts = (*taste, _mood(feedback, kinds), observations["position"] / LONGEST)
+        lately = known * self.fading[-known.shape[1] :]
+        weights = np.array([lately, known - skipped, skipped, known])  # [4, batch, n]
+        if self.kind == "averages":
+            taste = self._averages(history, weights)
+        else:
+            taste = self._belief(history, feedback, weights)
+        parts = (taste, _mood(feedback, weights), observations["position"] / LONGEST)
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
     def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats32:
+        """Song, feedback and 1 for each play, the newest first: [batch, width]."""
         known = (history >= 0)[:, :, None]
-        plays = np.concatenate([self.songs[history], feedback, known], axis=2)[
-            :, ::-1
-        ]  # [batch, n, d + 4]
+        plays = np.concatenate([self.songs[history], feedback, known], axis=2)
+        flat = plays[:, ::-1].reshape(len(history), -1)  # [batch, n (d + 4)]
         vector = np.zeros((len(history), self.width), np.float32)
-        vector[:, : plays.shape[1] * plays.shape[2]] = plays.reshape(len(history), -1)
+        vector[:, : flat.shape[1]] = flat
         return vector
 
-    def _averages(self, history: NDArray[Any], kinds: Floats32) -> tuple[Floats32]:
-        """The average song lately, of those heard and of those skipped: [batch, 3 d]. ``kinds``: as for ``_mood``."""
-        weights = kinds[:3].swapaxes(0, 1)  # [batch, 3, n]
-        averages = (weights @ self.songs[history]) / np.maximum(
-            weights.sum(axis=2, keepdims=True), 1e-6
-        )
-        return (averages.reshape(len(history), -1),)
+    def _averages(self, history: NDArray[Any], weights: Floats32) -> NDArray[Any]:
+        """The average song lately, of those heard and of those skipped: [batch, 3 d].
+
+        ``weights`` [4, batch, n]: see `_mood`.
+        """
+        weight = weights[:3].swapaxes(0, 1)  # [batch, 3, n]
+        total = np.maximum(weight.sum(axis=2, keepdims=True), 1e-6)
+        averages = (weight @ self.songs[history]) / total
+        return np.asarray(averages.reshape(len(history), -1))
 
     def _belief(
-        self, history: NDArray[Any], feedback: NDArray[Any], kinds: Floats32
-    ) -> tuple[Any, Any, Any]:
-        """Taste [batch, 4 d], how unsure [batch, d], memory of directions [batch, d]."""
-        lately, heard, _, known = kinds
+        self, history: NDArray[Any], feedback: NDArray[Any], weights: Floats32
+    ) -> NDArray[Any]:
+        """Taste [4 d], uncertainty [d] and memory [d] of each row: [batch, 6 d]."""
+        lately, heard, _, known = weights
         songs = self.songs[history]  # [batch, n, d]
         reactions = np.zeros((*heard.shape, 4), np.float32)
-        reactions[:, :, 0], reactions[:, :, 1], reactions[:, 1:, 2] = (
-            heard,
-            feedback[:, :, 1],
-            heard[:, :-1],
-        )
+        reactions[:, :, 0] = heard
+        reactions[:, :, 1] = feedback[:, :, 1]
+        reactions[:, 1:, 2] = heard[:, :-1]
         reactions[:, :, 3] = known
         turned = songs.transpose(0, 2, 1)
         inverse = np.linalg.inv(turned @ songs + self.ridge)
         taste = NEAR_ONE * (inverse @ (turned @ reactions)).reshape(len(history), -1)
-        unsure = RIDGE * inverse.diagonal(axis1=1, axis2=2)
+        uncertainty = RIDGE * inverse.diagonal(axis1=1, axis2=2)
         memory = ((1.0 - LATELY) * lately[:, None, :] @ self.directions[history])[:, 0]
-        return taste, unsure, memory
+        return np.concatenate([taste, uncertainty, memory], axis=1)
 
 
-def _mood(feedback: NDArray[Any], kinds: Floats32) -> Floats32:
+def _mood(feedback: NDArray[Any], weights: Floats32) -> NDArray[Any]:
     """The last feedback and the shares skipped, lately and since the start: [batch, 5].
 
-    ``kinds`` [4, batch, n]: how much each song counts lately, whether it was heard, skipped, known.
+    ``weights`` [4, batch, n]: a song's weight lately, and whether it was heard,
+    skipped, known.
     """
-    lately, _, skipped, known = kinds
-    shares = [
-        (skipped * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1e-6)
-        for weight in (lately, known)
-    ]
-    return np.column_stack([feedback[:, -1], *shares])
+    lately, _, skipped, known = weights
+    return np.column_stack(
+        [feedback[:, -1], _share(skipped, lately), _share(skipped, known)]
+    )
+
+
+def _share(part: Floats32, weight: Floats32) -> NDArray[Any]:
+    """The weighted mean of ``part`` [batch, n]: [batch]; 0 without any weight."""
+    total = np.maximum(weight.sum(axis=1), 1e-6)
+    return np.asarray((part * weight).sum(axis=1) / total)

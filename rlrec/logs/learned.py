@@ -23,7 +23,6 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from rlrec.datasets import Sessions
-from rlrec.envs.batch import Rows
 from rlrec.envs.catalogue import Catalogue
 from rlrec.envs.listeners import LONGEST, Dials, Feedback, Listeners
 from rlrec.envs.listening import ListeningBatch
@@ -237,11 +236,11 @@ class LearnedListeners(Listeners):
         self.heard = np.zeros((batch, LONGEST, 3), np.float32)
         self.place = np.zeros(batch, np.int64)
 
-    def begin(self, rows: Rows, luck: Floats) -> None:
-        """New sessions in ``rows`` [m]; of ``luck`` [8, m] the last decides how long they are."""
+    def begin(self, rows: Ids, draws: Floats) -> None:
+        """New sessions in ``rows`` [m]; of ``draws`` [8, m] the last decides how long they are."""
         self.history[rows], self.heard[rows], self.place[rows] = -1, 0.0, 0
         lengths = self.model.lengths
-        self.length[rows] = lengths[(luck[7] * len(lengths)).astype(np.int64)]
+        self.length[rows] = lengths[(draws[7] * len(lengths)).astype(np.int64)]
 
     def seen(self) -> Observations:
         """What the sessions show so far."""
@@ -261,11 +260,11 @@ class LearnedListeners(Listeners):
         """P(skip) of each of ``songs`` [batch] or [batch, k], as the model has it."""
         return np.asarray(expit(-self.pull(songs)))
 
-    def react(self, songs: Ids, luck: Floats) -> Feedback:
-        """Play ``songs`` [batch] with ``luck`` [4, batch]."""
+    def react(self, songs: Ids, draws: Floats) -> Feedback:
+        """Play ``songs`` [batch] with ``draws`` [4, batch]."""
         features = self.model.features(self.seen(), songs)
-        skipped = luck[0] < expit(self.model.skip(features))
-        liked = ~skipped & (luck[1] < expit(self.model.like(features)))
+        skipped = draws[0] < expit(self.model.skip(features))
+        liked = ~skipped & (draws[1] < expit(self.model.like(features)))
         feedback = Feedback(
             self.model.fraction[skipped.astype(np.int64)], liked, skipped
         )

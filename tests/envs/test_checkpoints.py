@@ -1,4 +1,4 @@
-"""Every environment, stored in the midst of its episodes and restored in a new one, goes on to the same bits."""
+"""Every environment, stored and restored within an episode, goes on bit-identically."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Both faces of each environment: the contract of Gymnasium, and one story from one seed."""
+"""Vector and single environments: Gymnasium's rules, and equal results for one seed."""
 
 import warnings
 
@@ -152,21 +152,21 @@ def test_actions_outside_their_range(env, action):
 
 @pytest.mark.parametrize("user", ["generic", "rock_fan", "variety_seeker"])
 def test_genre_env_follows_its_model(user):
-    """Mean reward and share of sessions that go on, by state and action, against the exact model."""
+    """Mean reward and share of sessions that go on, by state and action."""
     env = GenreBatch(4000, user=user, session_length=50)
     states, _ = env.reset(seed=0)
     rng = np.random.default_rng(0)
     reward_sum, ended_sum, count = np.zeros((5, 5)), np.zeros((5, 5)), np.zeros((5, 5))
-    fresh = np.zeros(4000, bool)
+    new_episode = np.zeros(4000, bool)
     for _ in range(60):
         actions = rng.integers(5, size=4000)
         next_states, rewards, terminated, truncated, _ = env.step(actions)
-        place = (states[~fresh], actions[~fresh])
-        np.add.at(reward_sum, place, rewards[~fresh])
-        np.add.at(ended_sum, place, terminated[~fresh])
+        place = (states[~new_episode], actions[~new_episode])
+        np.add.at(reward_sum, place, rewards[~new_episode])
+        np.add.at(ended_sum, place, terminated[~new_episode])
         np.add.at(count, place, 1)
-        np.testing.assert_array_equal(next_states[~fresh], actions[~fresh])
-        states, fresh = next_states, terminated | truncated
+        np.testing.assert_array_equal(next_states[~new_episode], actions[~new_episode])
+        states, new_episode = next_states, terminated | truncated
     model = PROFILES[user].model()
     spread = (
         4 * 3.5 / np.sqrt(count)

@@ -12,7 +12,7 @@ from rlrec.errors import ConfigError
 @pytest.fixture
 def catalogue():
     sound = np.zeros((3, 5))
-    sound[0, 0], sound[1, 1], sound[2, 0] = 2.0, 1.0, -1.0
+    sound[[0, 1, 2], [0, 1, 0]] = 2.0, 1.0, -1.0
     direction = sound / np.linalg.norm(sound, axis=1, keepdims=True)
     return Catalogue(
         np.zeros((3, 11), np.float32),
@@ -25,7 +25,9 @@ def catalogue():
 
 def listener(catalogue, **dials):
     one = Listeners(1, catalogue, Dials(**dials))
-    one.taste[0], one.restless[0], one.mood[0] = [1, 0, 0, 0, 0], 0.0, 0
+    one.taste[0] = [1, 0, 0, 0, 0]
+    one.restless[0] = 0.0
+    one.mood[0] = 0
     return one
 
 
@@ -37,7 +39,8 @@ def test_pull_by_hand(catalogue):
 def test_skip_probability_by_hand(catalogue):
     one = listener(catalogue, taste_strength=0.0, appeal_strength=0.0)
     assert one.skip_probability(np.array([1]))[0] == pytest.approx(expit(SKIP_LOGIT[0]))
-    one.mood[0], one.restless[0] = 1, 0.3
+    one.mood[0] = 1
+    one.restless[0] = 0.3
     assert one.skip_probability(np.array([1]))[0] == pytest.approx(
         expit(SKIP_LOGIT[1] + 0.3)
     )
@@ -76,8 +79,8 @@ def test_the_same_song_again_and_again_turns_the_mood(catalogue):
 
 def test_fraction_heard_by_hand():
     skipped = np.array([True, True, False, False])
-    luck = np.array([0.815 / 2, 1.0, 0.283 / 2, 0.5])
-    np.testing.assert_allclose(_fraction_heard(skipped, luck), [0.05, 0.5, 0.75, 1.0])
+    draws = np.array([0.815 / 2, 1.0, 0.283 / 2, 0.5])
+    np.testing.assert_allclose(_fraction_heard(skipped, draws), [0.05, 0.5, 0.75, 1.0])
 
 
 def test_drift_keeps_unit_length_and_moves(catalogue):
@@ -106,15 +109,13 @@ def test_sound_map_is_white_and_ignores_key_and_mode():
     )
 
 
-def test_a_crowd_without_focus_is_bit_for_bit_the_one_before(catalogue):
-    luck = np.random.default_rng(3).random((8, 50))
-    plain, turned = (
-        Listeners(50, catalogue, Dials()),
-        Listeners(50, catalogue, Dials(taste_towards=90.0)),
-    )
+def test_a_crowd_without_focus_is_bit_identical_to_the_one_before(catalogue):
+    draws = np.random.default_rng(3).random((8, 50))
+    plain = Listeners(50, catalogue, Dials())
+    turned = Listeners(50, catalogue, Dials(taste_towards=90.0))
     for many in (plain, turned):
-        many.begin(np.arange(50), luck)
-    normal = ndtri(np.clip(luck[:5], 1e-12, 1.0 - 1e-12)).T
+        many.begin(np.arange(50), draws)
+    normal = ndtri(np.clip(draws[:5], 1e-12, 1.0 - 1e-12)).T
     np.testing.assert_array_equal(
         plain.taste, normal / np.linalg.norm(normal, axis=1, keepdims=True)
     )
@@ -123,19 +124,20 @@ def test_a_crowd_without_focus_is_bit_for_bit_the_one_before(catalogue):
 
 def test_focus_leans_the_crowd_by_hand(catalogue):
     one = Listeners(1, catalogue, Dials(taste_focus=3.0, taste_towards=90.0))
-    luck = np.full((8, 1), 0.5)
-    luck[0] = ndtr(
-        4.0
-    )  # a draw of 4 along the first axis, 0 along the others; the lean adds 3 along the second
-    one.begin(np.array([0]), luck)
+    draws = np.full((8, 1), 0.5)
+    # a draw of 4 along the first axis, 0 along the others; the lean adds 3 along the
+    # second
+    draws[0] = ndtr(4.0)
+    one.begin(np.array([0]), draws)
     np.testing.assert_allclose(one.taste[0], [0.8, 0.6, 0, 0, 0], atol=1e-9)
 
 
 def test_opposite_crowds_have_opposite_mean_tastes(catalogue):
-    luck, mean = np.random.default_rng(0).random((8, 4000)), {}
+    draws = np.random.default_rng(0).random((8, 4000))
+    mean = {}
     for angle in (0.0, 180.0):
         many = Listeners(4000, catalogue, Dials(taste_focus=5.0, taste_towards=angle))
-        many.begin(np.arange(4000), luck)
+        many.begin(np.arange(4000), draws)
         mean[angle] = many.taste.mean(axis=0)
     assert mean[0.0][0] > 0.85
     assert mean[180.0][0] < -0.85

@@ -1,4 +1,4 @@
-"""Users of Genre-v0 by hand, and what a bad profile is told."""
+"""Users of Genre-v0 by hand, and the errors of a bad profile."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Ratings-v0 by hand: one scale, no item twice, what moves into the history, time limits."""
+"""Ratings-v0 by hand: rewards, no item twice, the history, time limits."""
 
 import gymnasium
 import numpy as np
@@ -15,10 +15,16 @@ def log(rows, items=6):
     users, item, rating = (np.array(column) for column in zip(*rows, strict=True))
     n = users.max() + 1
     return Ratings(
-        users.astype(np.int32), item.astype(np.int32), rating.astype(np.float32), np.arange(len(rows)),
-        np.arange(n).astype(str), np.arange(items).astype(str), np.array([""] * items), ((),) * items,
+        users.astype(np.int32),
+        item.astype(np.int32),
+        rating.astype(np.float32),
+        np.arange(len(rows)),
+        np.arange(n).astype(str),
+        np.arange(items).astype(str),
+        np.array([""] * items),
+        ((),) * items,
         Report("by hand", "ratings", len(rows), {}),
-    )  # fmt: skip
+    )
 
 
 ONE = log([(0, 5, 5), (0, 4, 4), (0, 0, 5), (0, 1, 2), (0, 2, 3), (0, 3, 1)])

@@ -1,4 +1,4 @@
-"""The listeners' random numbers: uniform, independent, and the same alone or in company."""
+"""The listeners' random numbers: uniform, independent, the same in any batch."""
 
 import numpy as np
 import pytest
@@ -35,7 +35,7 @@ def test_neighbouring_seeds_steps_and_places_are_uncorrelated():
 
 
 def test_splitmix64_by_the_published_sequence():
-    """Seed 1234567 of the reference generator gives 6457827717110365317 first (Rosetta Code)."""
+    """First number of the reference generator with seed 1234567 (Rosetta Code)."""
     from rlrec.envs.streams import _GOLDEN, _mix
 
     assert int(_mix(np.array([1234567], np.uint64) + _GOLDEN)[0]) == 6457827717110365317

@@ -26,7 +26,10 @@ def test_the_last_tracks_newest_first():
 
 
 def test_averages_by_hand():
-    """Lately: (.8 song 0 + 1 song 1) / 1.8; heard: song 0; skipped: song 1; then the last feedback, shares, place."""
+    """Lately: (.8 song 0 + 1 song 1) / 1.8; heard: song 0; skipped: song 1.
+
+    Then the last feedback, the shares skipped and the position.
+    """
     found = ListeningView(SONGS, "averages", history=3)(SEEN)
     lately = [0.8 / 1.8, 2.0 / 1.8]
     np.testing.assert_allclose(
@@ -36,7 +39,10 @@ def test_averages_by_hand():
 
 
 def test_a_belief_by_hand():
-    """Z'Z + 8 I is diag(9, 12); Y of song 0: heard, liked, nothing before, 1; of song 1: 0, 0, one heard before, 1."""
+    """Z'Z + 8 I is diag(9, 12).
+
+    Y of song 0: heard, liked, nothing before, 1; of song 1: 0, 0, one heard before, 1.
+    """
     found = ListeningView(SONGS, "belief", history=3)(SEEN)
     taste = [5 / 9, 5 / 9, 0, 5 / 9, 0, 0, 10 / 12, 10 / 12]
     rest = [8 / 9, 8 / 12, 0.2 * 0.8, 0.2, 0.1, 0, 1, 1 / 1.8, 0.5, 0.1]
@@ -47,7 +53,7 @@ def test_a_belief_by_hand():
 
 
 def test_a_belief_against_scikit_learn():
-    """Its ridge regression, one session and one reaction at a time; the memory by the listeners' own recursion."""
+    """Ridge regression, one session at a time; memory by the listeners' recursion."""
     from sklearn.linear_model import Ridge
 
     env = ListeningBatch(5, observe="ids", history=20)
@@ -122,7 +128,7 @@ def test_averages_against_a_loop():
 
 
 def test_only_so_many_songs_count():
-    """A change in an older song leaves the state as it is, a change in a younger one doesn't."""
+    """A change in an older song does not change the state, in a newer one it does."""
     for kind in ("last", "averages", "belief"):
         view = ListeningView(SONGS, kind, history=2)
         older, younger = (dict(SEEN, history=SEEN["history"].copy()) for _ in range(2))
@@ -132,7 +138,7 @@ def test_only_so_many_songs_count():
 
 
 def test_a_short_history_fills_the_front():
-    """An environment that shows fewer plays than the view could hold: the rest is zeros."""
+    """An environment may show fewer plays than the view holds: the rest is zeros."""
     view = ListeningView(SONGS, "last", history=5)
     assert view(SEEN).shape == (2, view.width)
     assert not view(SEEN)[:, 18:].any()
