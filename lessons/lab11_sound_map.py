@@ -23,7 +23,13 @@ from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import FEATURES, Tracks, load_tracks
 from rlrec.errors import DataError
 from rlrec.evaluation.intervals import Interval, mean_interval
-from rlrec.runs.vae import Measured, fingerprint, load, measure, split
+from rlrec.runs.vae import (
+    MapFigures,
+    load_map,
+    measure_map,
+    split,
+    tracks_fingerprint,
+)
 from rlrec.sound.vae import VAE, VAEConfig
 from rlrec.types import Floats, Ids
 from rlrec.viz.style import PALETTE
@@ -59,13 +65,13 @@ def stored_map(folder: Path = FOLDER / "sound_map") -> SoundMap:
         raise DataError(
             "no stored map; make it with: python lessons/results/make.py vae"
         )
-    (model, config), tracks = load(folder), load_tracks("generated")
-    if fingerprint(tracks) != config["fingerprint"]:
+    (model, run), tracks = load_map(folder), load_tracks("generated")
+    if tracks_fingerprint(tracks) != run.fingerprint:
         raise DataError(
             "the stored map was made from other tracks; python lessons/results/make.py vae makes it again"
         )
     latents = model.latents(tracks.features)
-    known, new = split(np.arange(len(tracks)), config["seed"])
+    known, new = split(np.arange(len(tracks)), run.seed)
     return SoundMap(tracks, model, latents, Neighbours(latents), known, new)
 
 
@@ -226,11 +232,11 @@ def beta_study(
             known, new = split(features, seed)
             model = VAE(replace(config, beta=beta), seed)
             model.train(known)
-            found.append(measure(model, known, new, seed))
+            found.append(measure_map(model, known, new, seed))
     return collect(betas, len(seeds), found)
 
 
-def collect(betas: Sequence[float], seeds: int, found: Sequence[Measured]) -> Study:
+def collect(betas: Sequence[float], seeds: int, found: Sequence[MapFigures]) -> Study:
     """``found``: beta after beta, each with ``seeds`` figures."""
     vae = {
         name: np.array([getattr(one.vae, name) for one in found], np.float64).reshape(

@@ -136,7 +136,8 @@ def train_qlearning(
         seed: of the listener's luck and the agent's exploration.
         settings: hyperparameters.
     """
-    from rlrec.runs.qlearning import profile_from_plays, train_run
+    from rlrec.runs import qlearning
+    from rlrec.runs.qlearning import profile_from_plays
 
     if plays is None and listener is not None:
         raise ConfigError(
@@ -149,7 +150,7 @@ def train_qlearning(
         if plays is not None
         else user or "pop_lover"
     )
-    print(train_run(out, chosen, settings, steps=steps, seed=seed))
+    print(qlearning.train_qlearning(out, chosen, settings, steps=steps, seed=seed))
     print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
 
 
@@ -180,7 +181,6 @@ def train_ddpg(
         settings: hyperparameters. --schedule-steps follows --steps unless it is given.
     """
     from rlrec.runs import ddpg as ddpg_run
-    from rlrec.runs.config import check_same, read_config
     from rlrec.runs.task import Task
 
     given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
@@ -194,15 +194,13 @@ def train_ddpg(
             "split": split,
         }
         wanted |= {"seed": seed, "checkpoint_every": checkpoint_every}
-        check_same(
-            out,
-            read_config(out),
+        ddpg_run.DDPGRun.read(out).require_same(
             {name: value for name, value in wanted.items() if name in given},
         )
-        return ddpg_run.resume(out, steps=steps, command=command)
+        return ddpg_run.resume_ddpg(out, steps=steps, command=command)
     if "goal" not in given:
         config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
-    return ddpg_run.train(
+    return ddpg_run.train_ddpg(
         out,
         task,
         config,
@@ -232,7 +230,7 @@ def train_vae(
     """
     from rlrec.runs import vae as vae_run
 
-    vae_run.train(
+    vae_run.train_vae(
         out,
         data,
         config,
@@ -265,14 +263,14 @@ def train_ppo(
         settings: hyperparameters. --schedule-steps follows --steps unless it is given.
     """
     from rlrec.runs import ppo as ppo_run
-    from rlrec.runs.config import check_same
+    from rlrec.runs.run import data_source
 
     given, command = _given(), shlex.join(["rlrec", *ARGUMENTS.get()])
     if resume:
         wanted = {
             **asdict(settings),
             **asdict(world),
-            "data": ppo_run.source(data),
+            "data": data_source(data),
             "seed": seed,
         }
         wanted |= {
@@ -280,9 +278,9 @@ def train_ppo(
             "checkpoint_every": checkpoint_every,
         }
         same = {name: value for name, value in wanted.items() if name in given}
-        check_same(out, ppo_run.read_config(out), same)
-        return ppo_run.resume(out, steps=steps, command=command)
-    return ppo_run.train(
+        ppo_run.PPORun.read(out).require_same(same)
+        return ppo_run.resume_ppo(out, steps=steps, command=command)
+    return ppo_run.train_ppo(
         out,
         data,
         world,
@@ -380,15 +378,15 @@ def evaluate(
             )
         from rlrec.runs import ppo_evaluation as simulate_run
 
-        simulate_run.evaluate(runs, json_path=json, command=command)
+        simulate_run.evaluate_ppo(runs, json_path=json, command=command)
         return
     if protocol == "simulate":
         raise ConfigError(
             f"{runs[0] if runs else 'no run'}: only a run of ppo can be simulated"
         )
-    from rlrec.runs.ddpg_evaluation import evaluate
+    from rlrec.runs.ddpg_evaluation import evaluate_ddpg
 
-    evaluate(runs, protocol=protocol, split=split, json_path=json, command=command)
+    evaluate_ddpg(runs, protocol=protocol, split=split, json_path=json, command=command)
 
 
 def study(

@@ -15,7 +15,7 @@ from rlrec.cli import COMMANDS, main
 from rlrec.datasets import load_ratings
 from rlrec.datasets.titles import find_titles
 from rlrec.envs import PROFILES
-from rlrec.runs.qlearning import compare
+from rlrec.runs.qlearning import compare_qlearning
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -60,7 +60,7 @@ def test_train_compares_with_random_greedy_and_planning(tmp_path, capsys):
 
 @pytest.mark.parametrize("user", PROFILES)
 def test_an_agent_that_knows_nothing_is_not_told_from_random(user):
-    said = compare(PROFILES[user], QLearning(5, 5), seed=5)
+    said = compare_qlearning(PROFILES[user], QLearning(5, 5), seed=5)
     assert "this run does not tell from random" in said, said
 
 
@@ -230,7 +230,10 @@ def test_mistakes_get_one_clear_line_and_status_1(
 
 
 def test_the_command_line_starts_without_tensorflow():
-    code = "import sys; from rlrec import cli; cli.build(); sys.exit('tensorflow' in sys.modules)"
+    code = (
+        "import sys; from rlrec import cli; cli.build(); "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

@@ -102,12 +102,14 @@ def folder(name: str, part: str, seed: int) -> str:
 
 def vae() -> None:
     """Lesson 11: maps of sound over beta, beside PCA, on held-out tracks."""
-    from rlrec.runs.vae import study, train
+    sys.path.insert(0, str(HERE.parent))
+    from lab11_beta_study import study_betas
+    from rlrec.runs.vae import train_vae
 
     command = "python lessons/results/make.py vae"
     shutil.rmtree(HERE / "sound_map", ignore_errors=True)
-    train(HERE / "sound_map", "generated", command=command)
-    store("vae", study("spotify-songs", seeds=range(5), command=command))
+    train_vae(HERE / "sound_map", "generated", command=command)
+    store("vae", study_betas("spotify-songs", seeds=range(5), command=command))
 
 
 def store(name: str, content: dict[str, object]) -> None:

@@ -1,60 +1,116 @@
-"""A Q-learning run from start to end: train on one user, compare, keep in a folder, recommend from it."""
+"""A Q-learning run: train on one user, compare, keep in a folder, recommend from it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar
 
 import numpy as np
 
 import rlrec
 from rlrec import storage
-from rlrec.agents import QLearning, QLearningConfig, RandomPolicy, Recommender, TablePolicy, TrainingLog
+from rlrec.agents import (
+    QLearning,
+    QLearningConfig,
+    RandomPolicy,
+    Recommender,
+    TablePolicy,
+    TrainingLog,
+)
 from rlrec.datasets import load_play_counts, load_tracks
 from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.intervals import mean_interval
 from rlrec.evaluation.simulate import simulate
+from rlrec.runs.run import Run, require_unused
+from rlrec.runs.task import require_seed
 
-ARRAYS = ("like_probability", "like_reward", "dislike_reward", "leave_probability")
 LISTENERS = 2000  # simulated sessions behind each figure of the comparison
 
 
+@dataclass(frozen=True)
+class StoredProfile:
+    """A `GenreProfile` as ``config.json`` holds it."""
+
+    like_probability: list[float]
+    like_reward: list[float]
+    dislike_reward: list[float]
+    leave_probability: list[float]
+    name: str
+    genres: list[str]
+    boredom: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class QLearningRun(Run):
+    """A Q-learning run on one user of ``Genre-v0``."""
+
+    AGENT: ClassVar[str] = "qlearning"
+    version: str  # of rlrec
+    steps: int
+    seed: int
+    user: StoredProfile
+
+
 def profile_from_plays(source: str, listener: str | None = None) -> GenreProfile:
-    """A profile from play counts by genre, of one listener or of all. Raises ``DataError`` for an unknown one."""
+    """A profile from play counts by genre, of one listener or of all together.
+
+    Raises ``DataError`` for an unknown listener.
+    """
     plays = load_play_counts(source)
     if listener is None:
-        return from_history(plays.counts.sum(axis=0), plays.genres, name=f"everybody in {source}")
+        counts = plays.counts.sum(axis=0)
+        return from_history(counts, plays.genres, name=f"everybody in {source}")
     found = np.flatnonzero(plays.user_ids == listener)
     if not len(found):
         few = ", ".join(map(str, plays.user_ids[:5]))
-        raise DataError(f"{source}: no listener {listener!r}; there are {len(plays.user_ids)}, such as {few}")
-    return from_history(plays.counts[found[0]], plays.genres, name=f"listener {listener}")
+        raise DataError(
+            f"{source}: no listener {listener!r}; "
+            f"there are {len(plays.user_ids)}, such as {few}"
+        )
+    counts = plays.counts[found[0]]
+    return from_history(counts, plays.genres, name=f"listener {listener}")
 
 
-def train_run(folder: Path, user: str | GenreProfile, config: QLearningConfig, *, steps: int, seed: int) -> str:
-    """Train, write ``config.json``, ``metrics.csv`` and the agent into ``folder``; the comparison as text."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; give a folder")
-    if not 0 <= seed < 2**60:
-        raise ConfigError(f"seed is {seed}; it must lie in 0..2**60")
-    if (folder / "config.json").exists():
-        raise ConfigError(f"{folder} holds a run already; choose another folder, or delete it")
+def train_qlearning(
+    folder: Path,
+    user: str | GenreProfile,
+    config: QLearningConfig,
+    *,
+    steps: int,
+    seed: int,
+) -> str:
+    """Train a new run in ``folder``; the comparison as text.
+
+    user: a profile or its name. steps: 1.. songs. Raises ``ConfigError``.
+    """
+    require_unused(folder)
+    require_seed(seed)
     if steps < 1:
         raise ConfigError(f"steps is {steps}; it must be 1 or more")
     profile = get_profile(user)
-    n = len(profile.genres)
-    agent = QLearning(n, n, config, rng=np.random.default_rng(seed))
+    genres = len(profile.genres)
+    agent = QLearning(genres, genres, config, rng=np.random.default_rng(seed))
     log = agent.train(GenreBatch(1, user=profile), steps, seed=seed)
     agent.save(folder)
-    storage.write_rows(folder / "metrics.csv", ("step", "epsilon", "mean_reward"), _progress(log, max(steps // 100, 20)))
-    described = {name: getattr(profile, name).tolist() for name in ARRAYS}
-    described |= {"name": profile.name, "genres": list(profile.genres), "boredom": profile.boredom}
-    storage.write_json(
-        folder / "config.json",
-        {"agent": "qlearning", "version": rlrec.__version__, "steps": steps, "seed": seed, "user": described},
+    header = ("step", "epsilon", "mean_reward")
+    rows = _progress(log, max(steps // 100, 20))
+    storage.write_rows(folder / "metrics.csv", header, rows)
+    stored = StoredProfile(
+        profile.like_probability.tolist(),
+        profile.like_reward.tolist(),
+        profile.dislike_reward.tolist(),
+        profile.leave_probability.tolist(),
+        profile.name,
+        list(profile.genres),
+        profile.boredom,
     )
-    return compare(profile, agent, seed=seed + 1_000_000)
+    version = rlrec.__version__
+    QLearningRun(
+        folder=folder, version=version, steps=steps, seed=seed, user=stored
+    ).write()
+    return compare_qlearning(profile, agent, seed=seed + 1_000_000)
 
 
 def _progress(log: TrainingLog, block: int) -> list[tuple[int, str, str]]:
@@ -63,57 +119,75 @@ def _progress(log: TrainingLog, block: int) -> list[tuple[int, str, str]]:
     for start in range(0, len(log.epsilon), block):
         part = slice(start, start + block)
         heard = log.rewards[part][log.learned[part]]
-        rows.append((start, f"{log.epsilon[start]:.4f}", f"{heard.mean():.4f}" if len(heard) else ""))
+        mean = f"{heard.mean():.4f}" if len(heard) else ""
+        rows.append((start, f"{log.epsilon[start]:.4f}", mean))
     return rows
 
 
-def compare(profile: GenreProfile, agent: QLearning, *, seed: int) -> str:
-    """A table: return a session of the agent beside random, greedy one step and value iteration, and the verdict.
+def compare_qlearning(profile: GenreProfile, agent: QLearning, *, seed: int) -> str:
+    """A table and a verdict: return of a session of the agent beside three policies.
 
-    "planned" is value iteration's optimum for an endless session at the agent's discount, the best the agent can
-    learn; the returns themselves are not discounted. Equal values of the agent's are taken in random order.
+    These are random, greedy one step and "planned": value iteration's optimum for an
+    endless session at the agent's discount, the best that the agent can learn. The
+    returns themselves are not discounted. Ties among the agent's values are broken at
+    random.
     """
     model = profile.model()
+    genres = len(profile.genres)
+    discount = agent.config.discount
     policies: dict[str, Recommender] = {
-        "random": RandomPolicy(len(profile.genres), np.random.default_rng(seed)),
+        "random": RandomPolicy(genres, np.random.default_rng(seed)),
         "greedy one step": TablePolicy.greedy(model),
-        "q-learning": TablePolicy(agent.table.mean(axis=0), np.random.default_rng(seed)),
-        f"planned, {agent.config.discount:g}": TablePolicy.oracle(model, agent.config.discount),
+        "q-learning": TablePolicy(
+            agent.table.mean(axis=0), np.random.default_rng(seed)
+        ),
+        f"planned, {discount:g}": TablePolicy.oracle(model, discount),
     }
     env = GenreBatch(LISTENERS, user=profile)
-    returns = {name: simulate(env, policy, seed=seed) for name, policy in policies.items()}
-    lines = [f"{profile.name}: return of a session, mean and 95% interval over {LISTENERS:,} sessions"]
-    lines += [f"  {name:<18}{mean_interval(values)!s:>26}" for name, values in returns.items()]
+    lines = [
+        f"{profile.name}: return of a session, "
+        f"mean and 95% interval over {LISTENERS:,} sessions"
+    ]
+    returns = {}
+    for name, policy in policies.items():
+        returns[name] = simulate(env, policy, seed=seed)
+        lines.append(f"  {name:<18}{mean_interval(returns[name])!s:>26}")
     gain = mean_interval(returns["q-learning"] - returns["random"])
-    words = "does not tell from" if gain.low <= 0 <= gain.high else "beats" if gain.low > 0 else "loses to"
-    return "\n".join([*lines, f"this run {words} random: paired difference {gain}"])
+    words = "does not tell from"
+    if gain.low > 0:
+        words = "beats"
+    elif gain.high < 0:
+        words = "loses to"
+    lines.append(f"this run {words} random: paired difference {gain}")
+    return "\n".join(lines)
 
 
 def recommend_songs(folder: Path, playing: str | None, k: int, tracks: str) -> str:
-    """The agent's ``k`` best genres after ``playing`` as lines of text, each with its value and a song."""
-    config = storage.read_json(folder / "config.json")
-    genres = _genres(folder, config)
-    agent, catalogue = QLearning.load(folder), load_tracks(tracks)
+    """The agent's ``k`` best genres after ``playing``, each with its value and a song.
+
+    playing: a genre; None: the user's first. tracks: where the songs come from. Raises
+    ``ConfigError`` for an unknown genre, ``DataError`` for a broken run.
+    """
+    user = QLearningRun.read(folder).user
+    genres = user.genres
+    agent = QLearning.load(folder)
+    catalogue = load_tracks(tracks)
     if agent.table.shape[1:] != (len(genres), len(genres)):
-        raise DataError(f"{folder}: a table of {agent.table.shape[1:]} for {len(genres)} genres; train the run again")
+        raise DataError(
+            f"{folder}: a table of {agent.table.shape[1:]} for {len(genres)} genres; "
+            f"train the run again"
+        )
     now = genres[0] if playing is None else playing
-    if now.lower() not in (name.lower() for name in genres):
+    lower = list(map(str.lower, genres))
+    if now.lower() not in lower:
         raise ConfigError(f"no genre {now!r}; this run knows {', '.join(genres)}")
-    state = [name.lower() for name in genres].index(now.lower())
-    lines = [f"after {genres[state]}, for {config['user'].get('name', 'this user')}:"]
+    state = lower.index(now.lower())
+    lines = [f"after {genres[state]}, for {user.name}:"]
     for place, item in enumerate(agent.recommend(state, k)[0], 1):
         try:
             song = catalogue.label(int(catalogue.most_popular(genres[item], 1)[0]))
         except DataError:
             song = f"(no song of this genre in {tracks})"
-        lines.append(f"{place}. {genres[item]:<12} value {agent.table[:, state, item].mean():8.2f}   {song}")
+        value = agent.table[:, state, item].mean()
+        lines.append(f"{place}. {genres[item]:<12} value {value:8.2f}   {song}")
     return "\n".join(lines)
-
-
-def _genres(folder: Path, config: dict[str, Any]) -> list[str]:
-    if not isinstance(config, dict) or config.get("agent") != "qlearning":
-        raise DataError(f"{folder}: no run of qlearning; this command knows no other")
-    try:
-        return [str(name) for name in config["user"]["genres"]]
-    except (KeyError, TypeError):
-        raise DataError(f"{folder / 'config.json'}: the user's genres are missing; train the run again") from None

@@ -1,152 +1,164 @@
-"""A training in a run's folder, whatever the agent: progress, checkpoints, Ctrl-C, divergence, what a session took.
+"""A training session of any agent: progress, checkpoints, Ctrl-C, divergence.
 
-    OUT/config.json      every setting; what each session took
-    OUT/metrics.csv      means over rounds; the same figures for TensorBoard in OUT/tensorboard
-    OUT/checkpoints/N    the last two, whole: all that is needed to go on to the same bits
+    OUT/config.json      every setting; a record of each session
+    OUT/metrics.csv      means over rounds; the same figures for TensorBoard
+    OUT/checkpoints/N    the last two, whole: enough to resume bit-identically
 
-A session ends with an exit status: 0 finished, 1 diverged, 130 (what shells give for it) stopped by Ctrl-C.
+A session ends with an exit status: 0 finished, 1 diverged, 130 (as shells have it)
+stopped by Ctrl-C.
 """
 
 from __future__ import annotations
 
-from rlrec.types import Say
 import shlex
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rlrec import storage
-from rlrec.errors import ConfigError, TrainingDiverged
-from rlrec.runs.progress import Told
-from rlrec.runs.config import Config, resume_command
+from rlrec.errors import TrainingDiverged
+from rlrec.runs.progress import Progress
 from rlrec.runs.provenance import device
+from rlrec.runs.run import Session, TrainingRun
+from rlrec.types import Say
 
-FINISHED, DIVERGED, STOPPED = 0, 1, 130
-FIRST_TRAINING, MOST_ENVIRONMENTS = 10_000_000, 10_000
+STATUS = {"done": 0, "diverged": 1, "stopped": 130}
+FIRST_TRAINING = 10_000_000
+MOST_ENVIRONMENTS = 10_000
 
 
 def training_seed(seed: int) -> int:
-    """Where the environments of a run with ``seed`` begin: two runs share no listener, and no evaluation asks one.
+    """The seed of the first environment of a run with ``seed``.
 
-    Row i of a batch is seeded with ``training_seed(seed) + i``; evaluations begin at 1,000,000 and at 2,000,000.
+    Row i of a batch is seeded with ``training_seed(seed) + i``. So two runs share no
+    listener, nor does a run with an evaluation: these begin at 1,000,000 and 2,000,000.
     """
     return FIRST_TRAINING + MOST_ENVIRONMENTS * seed
 
 
-def refuse_used(folder: Path) -> None:
-    """Raise ``ConfigError`` unless ``folder`` can take a new run."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; give a folder")
-    if (folder / "config.json").exists():
-        raise ConfigError(f"{folder} holds a run already; go on with it: {resume_command(folder)}; or choose another")
-    if storage.checkpoints(folder):
-        raise ConfigError(f"{folder} holds checkpoints of another run; choose another folder, or delete it")
+class Prepared(NamedTuple):
+    """An agent, new or from a checkpoint, and what its training needs."""
 
-
-def extend(stored: Config, steps: int | None) -> None:
-    """Set a stored run's number of steps to ``steps``, if given. Raises ``ConfigError`` for fewer than before."""
-    if steps is not None and steps < stored["steps"]:
-        raise ConfigError(f"steps is {steps}, this run was to have {stored['steps']:,}; they can only be raised")
-    stored["steps"] = steps or stored["steps"]
+    agent: Any
+    env: Any
+    save: Callable[[Path], None]  # writes a checkpoint into a folder
+    fields: Sequence[str]  # of a round's record
 
 
 def run_session(
-    folder: Path,
-    stored: Config,
-    agent: Any,
-    env: Any,
-    save: Callable[[Path], None],
+    run: TrainingRun,
+    prepare: Callable[[], Prepared],
     *,
-    fields: Sequence[str],
-    told: Told,
+    shown: Mapping[str, str],
     every: int,
     command: str,
     say: Say,
 ) -> int:
-    """Train ``agent`` in ``env`` up to the steps in ``stored``, the run's ``config.json``; its exit status.
+    """Prepare an agent and train it up to ``run.steps``; the exit status.
 
-    ``save`` writes a checkpoint into a folder; ``fields``, ``told`` and ``every`` as in ``Progress``.
+    ``shown`` and ``every`` as in `Progress`.
     """
-    first, start = agent.step, time.monotonic()
-    if first >= stored["steps"]:
-        say(f"step {first:,} of {stored['steps']:,}: this run is finished; to train on, give more: --steps")
-        return FINISHED
     try:
-        was_stopped = _train(folder, stored, agent, env, save, fields, told, every)
+        prepared = prepare()
+    except KeyboardInterrupt:
+        say(f"stopped before the training began; to go on: {run.resume_command}")
+        return STATUS["stopped"]
+    agent = prepared.agent
+    first = agent.step
+    if first >= run.steps:
+        say(
+            f"step {first:,} of {run.steps:,}: this run is finished; "
+            f"to train on, give more: --steps"
+        )
+        return STATUS["done"]
+    start = time.monotonic()
+    problem = ""
+    try:
+        stopped = _train(run, prepared, shown, every)
+        ended = "stopped" if stopped else "done"
     except TrainingDiverged as error:
-        _note(folder, stored, command, first, agent.step, start, "diverged")
-        good = storage.checkpoints(folder)
-        kept = f"the last good checkpoint is {good[-1][1]}" if good else "there is no checkpoint before it"
-        say(f"diverged: {error}\n{kept}; train again with other settings")
-        return DIVERGED
-    session = _note(folder, stored, command, first, agent.step, start, "stopped" if was_stopped else "done")
-    if was_stopped:
-        say(f"stopped at step {agent.step:,} of {stored['steps']:,}; to go on: {resume_command(folder)}")
-        return STOPPED
-    speed = f"{session['seconds']:.0f} s, {session['steps_per_second']:.0f} steps/s on {session['device']}"
-    say(f"{speed}; kept in {folder}; try: rlrec evaluate {shlex.quote(str(folder))}")
-    return FINISHED
+        ended = "diverged"
+        problem = str(error)
+    seconds = time.monotonic() - start
+    speed = round((agent.step - first) / seconds, 1)
+    session = Session(
+        command, first, agent.step, ended, round(seconds, 2), speed, device()
+    )
+    replace(run, sessions=[*run.sessions, session]).write()
+    say(_outcome(run, session, problem))
+    return STATUS[ended]
+
+
+def _outcome(run: TrainingRun, session: Session, problem: str) -> str:
+    """How a session ended, and what to do next."""
+    if session.ended == "diverged":
+        checkpoints = storage.checkpoints(run.folder)
+        kept = "there is no checkpoint before it"
+        if checkpoints:
+            kept = f"the last good checkpoint is {checkpoints[-1][1]}"
+        return f"diverged: {problem}\n{kept}; train again with other settings"
+    if session.ended == "stopped":
+        return (
+            f"stopped at step {session.to_step:,} of {run.steps:,}; "
+            f"to go on: {run.resume_command}"
+        )
+    return (
+        f"{session.seconds:.0f} s, {session.steps_per_second:.0f} steps/s on "
+        f"{session.device}; kept in {run.folder}; "
+        f"try: rlrec evaluate {shlex.quote(str(run.folder))}"
+    )
 
 
 def _train(
-    folder: Path, stored: Config, agent: Any, env: Any, save: Callable[[Path], None], fields: Sequence[str],
-    told: Told, every: int,
+    run: TrainingRun, prepared: Prepared, shown: Mapping[str, str], every: int
 ) -> bool:
-    """Train up to the run's steps with checkpoints on the way and at the end; whether Ctrl-C stopped it."""
-    from rlrec.runs.progress import Progress
-
+    """Train with checkpoints on the way and at the end; whether Ctrl-C stopped it."""
+    agent, env, save, fields = prepared
     last = agent.step
-    progress = Progress(folder, last, stored["steps"], fields=fields, told=told, every=every)
-    with interrupts() as asked:
+    progress = Progress(
+        run.folder, last, run.steps, fields=fields, shown=shown, every=every
+    )
+    with interrupts() as stop:
 
         def after_round(record: Any) -> bool:
             nonlocal last
             progress.add(record)
-            if record.step // stored["checkpoint_every"] > last // stored["checkpoint_every"]:
+            if record.step // run.checkpoint_every > last // run.checkpoint_every:
                 progress.flush()
-                storage.save_checkpoint(folder, record.step, save)
+                storage.save_checkpoint(run.folder, record.step, save)
             last = record.step
-            return asked.is_set()
+            return stop.is_set()
 
         try:
-            agent.train(env, stored["steps"] - agent.step, callback=after_round, seed=training_seed(stored["seed"]))
+            left = run.steps - agent.step
+            seed = training_seed(run.seed)
+            agent.train(env, left, callback=after_round, seed=seed)
         finally:
             progress.close()
-        storage.save_checkpoint(folder, agent.step, save)
-        return asked.is_set() and agent.step < stored["steps"]
+        storage.save_checkpoint(run.folder, agent.step, save)
+        return stop.is_set() and agent.step < run.steps
 
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets an event, for a round to be finished; the second one stops at once."""
-    asked = threading.Event()
+    """The first Ctrl-C sets an event, so a round can end; a second one stops at once."""
+    stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield stop
         return
     before = signal.getsignal(signal.SIGINT)
 
-    def ask(number: int, frame: Any) -> None:
-        asked.set()
+    def handle(number: int, frame: Any) -> None:
+        stop.set()
         signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, ask)
+    signal.signal(signal.SIGINT, handle)
     try:
-        yield asked
+        yield stop
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _note(folder: Path, stored: Config, command: str, first: int, last: int, start: float, ended: str) -> Config:
-    """Write into config.json what this session did and took; it."""
-    seconds = time.monotonic() - start
-    session = {
-        "command": command, "from_step": first, "to_step": last, "ended": ended, "seconds": round(seconds, 2),
-        "steps_per_second": round((last - first) / seconds, 1), "device": device(),
-    }
-    stored["sessions"] = [*stored.get("sessions", []), session]
-    storage.write_json(folder / "config.json", stored)
-    return session

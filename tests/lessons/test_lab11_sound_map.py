@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import lab11_sound_map as lab11
 import numpy as np
 import pytest
+from lab11_beta_study import BETAS
 from matplotlib.figure import Figure
 
 from rlrec.datasets import load_tracks
@@ -81,7 +82,7 @@ def test_the_study_is_what_each_run_measures() -> None:
     known, new = vae_run.split(features, 5)
     model = vae_run.VAE(VAEConfig(hidden=(8,), updates=20, beta=0.3), 5)
     model.train(known)
-    one = vae_run.measure(model, known, new, 5)
+    one = vae_run.measure_map(model, known, new, 5)
     assert study.vae["mse"][1, 1] == one.vae.mse
     assert study.vae["stray"][1, 1] == one.vae.stray
     assert (study.pca["recall"][1], study.mean_mse[1]) == (one.pca.recall, one.mean_mse)
@@ -103,7 +104,7 @@ def test_the_stored_study_is_told_in_full() -> None:
     content = lab11.stored_study()
     assert len(content["seeds"]) >= 5
     lines = lab11.stored_lines(content)
-    assert len(lines) == len(vae_run.BETAS) + 3
+    assert len(lines) == len(BETAS) + 3
     part = content["parts"][3]
     row = next(
         line for line in lines if line.startswith(f"vae, beta {part['beta']:g} ")

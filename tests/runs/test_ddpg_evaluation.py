@@ -18,7 +18,7 @@ from rlrec.datasets.matrices import interaction_keys
 from rlrec.errors import ConfigError
 from rlrec.runs import ddpg_evaluation as evaluate_run
 from rlrec.evaluation import tuning
-from rlrec.evaluation.comparison import COLUMNS, Measured, compare, judge, summarise
+from rlrec.evaluation.comparison import COLUMNS, Measured, compare_runs, judge_runs, summarise_runs
 from rlrec.runs.ddpg_evaluation import figures
 from rlrec.evaluation.protocols import Split, rerank, split_rerank, split_session
 from rlrec.evaluation.intervals import mean_interval
@@ -102,7 +102,7 @@ def measured(seed, split="time", **of_users):
 def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
     one = measured(0, agent=[0.6, 0.8, 0.4], vectors=[0.2, 0.8, 0.4], warm=[0.4, 0.8, 0.4], weak=[0, 0, 0],
                    strong=[0.6, 0.4, 0.2], top=[1, 1, 1])  # fmt: skip
-    found = compare([one])
+    found = compare_runs([one])
     assert [(less.other, less.kind) for less in found] == [
         ("strong", "baseline"), ("after the warm start", "part"), ("item vectors alone", "part"),
     ]  # fmt: skip
@@ -112,25 +112,25 @@ def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
 
 def test_of_several_runs_the_interval_is_over_seeds():
     runs_ = [measured(seed, agent=[gain, gain], vectors=[0, 0], strong=[0, 0]) for seed, gain in enumerate((1, 2, 3))]
-    less, _ = compare(runs_)
+    less, _ = compare_runs(runs_)
     assert less.of_runs == (1.0, 2.0, 3.0)
     half = 4.302653 / 3**0.5  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3)
     assert less.interval == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-6)
-    assert summarise(runs_)["after RL"]["P@5"] == less.interval
-    assert summarise(runs_[:1])["after RL"]["P@5"] == (1.0, 1.0, 1.0)  # of one run the figure alone
+    assert summarise_runs(runs_)["after RL"]["P@5"] == less.interval
+    assert summarise_runs(runs_[:1])["after RL"]["P@5"] == (1.0, 1.0, 1.0)  # of one run the figure alone
 
 
 def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     """Every seed gains .1 on average, all of it from one user of four."""
     runs_ = [measured(seed, agent=[0.4, 0, 0, 0], vectors=[0] * 4, strong=[0] * 4) for seed in range(3)]
-    less, part = compare(runs_)
+    less, part = compare_runs(runs_)
     assert less.interval == pytest.approx((0.1, 0.1, 0.1))
     assert less.over_users == pytest.approx(mean_interval(np.array([0.4, 0, 0, 0])))
     assert less.rival().sign == 0
-    assert "cannot be told" in judge([less, part])
+    assert "cannot be told" in judge_runs([less, part])
     drawn = [measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0]) for seed in range(3)]
-    assert compare(drawn)[0].over_users is None  # other users in each run
-    assert compare(drawn)[0].rival().sign == 1
+    assert compare_runs(drawn)[0].over_users is None  # other users in each run
+    assert compare_runs(drawn)[0].rival().sign == 1
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
 def test_verdicts(baseline, part, words):
     agent = np.array([0.5, 0.5, 0.5])
     one = measured(0, agent=agent, vectors=agent - part, strong=agent - baseline)
-    assert words in judge(compare([one]))
+    assert words in judge_runs(compare_runs([one]))
 
 
 # -- baselines -------------------------------------------------------------------------------------------
@@ -309,7 +309,7 @@ def test_another_split_than_the_runs_is_refused(flags, protocol, split, trained,
     ("arguments", "words"),
     [
         (["{tmp}/none"], "is this the folder of a run"),
-        (["{a}", "{a}"], "a seed comes twice"),
+        (["{a}", "{a}"], "a seed is repeated"),
         (["{a}", "--protocol", "guess"], "choose one of rerank"),
         (["{a}", "{tmp}/other"], "differs from"),
         (["{tmp}/empty"], "has no checkpoint yet"),

@@ -19,9 +19,8 @@ from rlrec.collaborative.drr_config import DRR_SETTINGS
 from rlrec.cli import main
 from rlrec.datasets import load_ratings
 from rlrec.runs import ddpg as ddpg_run
-from rlrec.runs.ddpg import TOLD
+from rlrec.runs.ddpg import SHOWN, DDPGRun
 from rlrec.runs.progress import Progress
-from rlrec.runs.config import load_split, read_config, settings_of
 from rlrec.nn.backend import tf
 from rlrec.agents.ddpg_config import DDPGConfig
 
@@ -110,7 +109,7 @@ def test_metrics_are_means_of_ten_rounds(whole):
 def test_a_row_without_checkpoints_is_ten_rounds(tmp_path):
     from rlrec.agents.ddpg import Round
 
-    progress = Progress(tmp_path, 0, 64 * 25, fields=Round._fields, told=TOLD)
+    progress = Progress(tmp_path, 0, 64 * 25, fields=Round._fields, shown=SHOWN)
     for i in range(1, 26):
         nothing = float("nan")
         progress.add(
@@ -151,7 +150,7 @@ def test_it_says_first_what_it_does(data, tmp_path, capsys, eagerly):
 
 
 def test_training_sees_the_training_part_alone(whole):
-    _, split = load_split(read_config(whole))
+    _, split = DDPGRun.read(whole).load()
     from rlrec.datasets.matrices import interaction_keys
 
     drr = DRR.load(storage.checkpoints(whole)[-1][1])
@@ -203,7 +202,7 @@ def another(field, value):
 @pytest.mark.parametrize("field", [field.name for field in fields(DDPGConfig)])
 def test_every_flag_reaches_the_agents_settings(field, data, tmp_path, monkeypatch):
     got = []
-    monkeypatch.setattr(ddpg_run, "_go", lambda folder, stored, *rest: got.append(settings_of(stored)[1]) or 0)
+    monkeypatch.setattr(ddpg_run, "_go", lambda run, *rest: got.append(run.ddpg) or 0)
     default = {**asdict(DRR_SETTINGS), "schedule_steps": 640}
     flags, chosen = another(field, default[field])
     assert main(["train", "ddpg", "--data", str(data), "--out", str(tmp_path / "a"), "--steps", "640", *flags]) == 0
@@ -214,7 +213,9 @@ def test_every_flag_reaches_the_agents_settings(field, data, tmp_path, monkeypat
 
 
 def test_the_agent_has_the_settings_of_the_run(whole):
-    drr, (config, settings) = DRR.load(storage.checkpoints(whole)[-1][1]), settings_of(read_config(whole))
+    drr = DRR.load(storage.checkpoints(whole)[-1][1])
+    run = DDPGRun.read(whole)
+    config, settings = run.drr, run.ddpg
     assert drr.agent.config == settings
     assert drr.config == config
     assert (settings.hidden, settings.updates, settings.schedule_steps) == ((8,), 4, STEPS)
@@ -227,7 +228,7 @@ def test_the_agent_has_the_settings_of_the_run(whole):
 )
 def test_the_goal_follows_the_protocol(flags, goal, data, tmp_path, monkeypatch):
     got = []
-    monkeypatch.setattr(ddpg_run, "_go", lambda folder, stored, *rest: got.append(stored["drr"]["goal"]) or 0)
+    monkeypatch.setattr(ddpg_run, "_go", lambda run, *rest: got.append(run.drr.goal) or 0)
     assert main(["train", "ddpg", "--data", str(data), "--out", str(tmp_path / "a"), *flags]) == 0
     assert got == [goal]
 
@@ -302,7 +303,7 @@ def test_ctrl_c_finishes_the_round_keeps_it_and_says_how_to_go_on(whole, data, t
     assert signal.getsignal(signal.SIGINT) is before
     assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
     assert differing(whole, out) == []
-    ended = [(one["from_step"], one["to_step"], one["ended"]) for one in read_config(out)["sessions"]]
+    ended = [(one.from_step, one.to_step, one.ended) for one in DDPGRun.read(out).sessions]
     assert ended == [(0, 384, "stopped"), (384, STEPS, "done")]
 
 
@@ -328,7 +329,7 @@ def test_diverged_it_stops_with_status_1_and_keeps_the_last_good_checkpoint(whol
     assert "diverged: a loss is not a number at step 448" in said
     assert str(out / "checkpoints" / str(EVERY)) in said
     assert [step for step, _ in storage.checkpoints(out)] == [EVERY]
-    assert read_config(out)["sessions"][0]["ended"] == "diverged"
+    assert DDPGRun.read(out).sessions[0].ended == "diverged"
     monkeypatch.undo()
     assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
     assert differing(whole, out) == []
@@ -350,7 +351,7 @@ def test_more_steps_go_on_where_it_ended(data, tmp_path, capsys, eagerly):
     assert "this run is finished" in capsys.readouterr().out
     assert main(["train", "ddpg", "--resume", "--out", str(out), "--steps", "256"]) == 0
     assert storage.checkpoints(out)[-1][0] == 256
-    assert read_config(out)["steps"] == 256
+    assert DDPGRun.read(out).steps == 256
 
 
 @pytest.mark.parametrize(
@@ -367,7 +368,7 @@ def test_more_steps_go_on_where_it_ended(data, tmp_path, capsys, eagerly):
         (["--out", "{data}"], "is a file"),
         (["--out", "{tmp}/x", "--data", "{tmp}/none.csv"], "no such file"),
         (["--out", "{tmp}/x", "--protocol", "guess"], "choose one of rerank, session, next_item"),
-        (["--out", "{tmp}/x", "--split", "half"], "choose time or random"),
+        (["--out", "{tmp}/x", "--split", "half"], "choose one of time, random"),
         (["--out", "{tmp}/x", "--protocol", "next_item", "--split", "random"], "--split time"),
         (["--out", "{tmp}/x", "--steps", "0"], "steps is 0"),
         (["--out", "{tmp}/x", "--checkpoint-every", "10"], "checkpoint_every is 10"),
@@ -415,7 +416,7 @@ def test_a_scale_beyond_five_stars_is_refused(tmp_path, capsys):
 
 
 def test_a_path_is_kept_from_the_root(whole, data):
-    assert Path(read_config(whole)["data"]) == data.resolve()
+    assert Path(DDPGRun.read(whole).data) == data.resolve()
 
 
 def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(data, tmp_path, capsys):

@@ -11,7 +11,7 @@ from rlrec.agents.ppo import PPO
 from rlrec.cli import main
 from rlrec.datasets import load_tracks
 from rlrec.runs import ppo_evaluation as simulate_run
-from rlrec.runs.ppo import read_config
+from rlrec.runs.ppo import PPORun
 from rlrec.runs.progress import Progress
 from rlrec.nn.backend import tf
 
@@ -62,9 +62,9 @@ def test_two_seeds_share_no_listener(tmp_path, monkeypatch):
 
 
 def test_a_run_keeps_settings_metrics_and_checkpoints(whole):
-    stored = read_config(whole)
-    assert (stored["agent"], stored["steps"], stored["ppo"]["schedule_steps"]) == ("ppo", 2048, 2048)
-    assert stored["sessions"][-1]["ended"] == "done"
+    run = PPORun.read(whole)
+    assert (run.steps, run.ppo.schedule_steps) == (2048, 2048)
+    assert run.sessions[-1].ended == "done"
     assert [step for step, _ in storage.checkpoints(whole)] == [1024, 2048]
     rows = (whole / "metrics.csv").read_text().splitlines()
     assert rows[0].startswith("step,reward,policy_loss")
@@ -113,8 +113,9 @@ def test_what_cannot_be_leaves_no_run_behind(more, words, tmp_path, capsys):
 
 
 def test_evaluate_shows_every_rival_and_a_verdict(whole, tmp_path, capsys, monkeypatch):
+    evaluate_ppo = simulate_run.evaluate_ppo
     monkeypatch.setattr(
-        simulate_run.evaluate, "__kwdefaults__", simulate_run.evaluate.__kwdefaults__ | {"listeners": 60}
+        evaluate_ppo, "__kwdefaults__", evaluate_ppo.__kwdefaults__ | {"listeners": 60}
     )
     path = tmp_path / "found.json"
     assert main(["evaluate", str(whole), "--protocol", "simulate", "--json", str(path)]) == 0
@@ -133,7 +134,7 @@ def test_the_summary_by_hand():
     rest = {"random": 2.0, "popularity": 5.0, "greedy one step": 3.0, simulate_run.RULE: 4.0, simulate_run.ORACLE: 10.0}
     returns = {name: np.full((1, 2), value) for name, value in rest.items()}
     agent = np.array([[5.0, 7.0], [7.0, 9.0]])
-    found = simulate_run.summarise(returns | {simulate_run.MOST_PROBABLE: agent, simulate_run.SAMPLED: agent})
+    found = simulate_run.summarise_returns(returns | {simulate_run.MOST_PROBABLE: agent, simulate_run.SAMPLED: agent})
     assert found["strongest"] == "popularity"
     assert found["table"][simulate_run.MOST_PROBABLE]["mean"] == 7.0
     gain = found["differences"]["popularity"]
@@ -159,7 +160,7 @@ def test_songs_after_a_title(whole, capsys):
 
 
 def test_tracks_that_changed_are_refused(whole, tmp_path, capsys):
-    stored = read_config(whole)
+    stored = storage.read_json(whole / "config.json")
     storage.write_json(tmp_path / "config.json", stored | {"fingerprint": {"tracks": 1, "sha256": "0"}})
     assert main(["train", "ppo", "--resume", "--out", str(tmp_path)]) == 1
     assert "has changed" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """A map's run: what it keeps, its figures against brute force, the same tracks held out, the study's summary."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 
@@ -15,27 +17,29 @@ SMALL = VAEConfig(hidden=(32,), updates=2100)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder, lines = tmp_path_factory.mktemp("runs") / "map", []
-    found = vae_run.train(folder, "generated", SMALL, seed=3, command="a command", say=lines.append)
+    found = vae_run.train_vae(folder, "generated", SMALL, seed=3, command="a command", say=lines.append)
     return folder, found, lines
 
 
 def test_what_is_kept(run):
     folder, found, _ = run
-    model, stored = vae_run.load(folder)
-    assert (stored["agent"], stored["seed"], stored["command"]) == ("vae", 3, "a command")
-    assert stored["found"] == vae_run.as_json(found)
+    model, kept = vae_run.load_map(folder)
+    assert (kept.seed, kept.command, kept.vae) == (3, "a command", SMALL)
+    assert kept.found == found
+    stored = storage.read_json(folder / "config.json")
+    assert (stored["agent"], stored["found"]) == ("vae", asdict(found))
     known, new = vae_run.split(load_tracks("generated").features, 3)
     assert (len(known), len(new)) == (1800, 200)
-    assert vae_run.measure(model, known, new, 3) == found
+    assert vae_run.measure_map(model, known, new, 3) == found
     assert len(storage.read_rows(folder / "metrics.csv")) == 150
     assert model.config == SMALL
 
 
 def test_the_same_seed_gives_the_same_map(run, tmp_path):
-    vae_run.train(tmp_path / "again", "generated", SMALL, seed=3, say=lambda line: None)
+    vae_run.train_vae(tmp_path / "again", "generated", SMALL, seed=3, say=lambda line: None)
     features = load_tracks("generated").features
     np.testing.assert_array_equal(
-        vae_run.load(tmp_path / "again")[0].encode(features), vae_run.load(run[0])[0].encode(features)
+        vae_run.load_map(tmp_path / "again")[0].encode(features), vae_run.load_map(run[0])[0].encode(features)
     )
 
 
@@ -52,15 +56,15 @@ def test_the_table_and_what_it_shows(run):
 
 def test_a_run_is_not_overwritten(run):
     with pytest.raises(ConfigError, match="holds a run already"):
-        vae_run.train(run[0], "generated", SMALL)
+        vae_run.train_vae(run[0], "generated", SMALL)
     with pytest.raises(ConfigError, match="is a file"):
-        vae_run.train(run[0] / "vae.json", "generated", SMALL)
+        vae_run.train_vae(run[0] / "vae.json", "generated", SMALL)
 
 
 def test_another_kind_of_run_is_refused(tmp_path):
     storage.write_json(tmp_path / "config.json", {"agent": "ddpg"})
     with pytest.raises(DataError, match="no run of vae"):
-        vae_run.load(tmp_path)
+        vae_run.load_map(tmp_path)
 
 
 def test_held_out_tracks_are_the_same_for_both_scales_and_never_learned_from():
@@ -116,30 +120,12 @@ def test_stray_counts_in_the_distance_of_a_track_never_seen():
     assert vae_run.stray(Same(), known, new, points) == pytest.approx(2.5)
 
 
-def test_a_study_sums_up_over_seeds():
-    lines = []
-    config = VAEConfig(hidden=(16,), updates=30)
-    found = vae_run.study("generated", config, betas=(0.003, 0.3), seeds=(0, 1), command="c", say=lines.append)
-    assert [(part["scaling"], part["beta"]) for part in found["parts"]] == [
-        ("fixed", 0.003), ("fixed", 0.3), ("min-max", 0.003)
-    ]  # fmt: skip
-    mse = found["parts"][0]["vae"]["mse"]
-    assert mse["mean"] == pytest.approx(np.mean(mse["of_seeds"]))
-    assert mse["low"] < mse["mean"] < mse["high"]
-    known, new = vae_run.split(load_tracks("generated").features, 1)
-    model = VAE(config, 1)
-    model.train(known)
-    assert vae_run.measure(model, known, new, 1).vae.mse == mse["of_seeds"][1]
-    assert (found["seeds"], found["command"], len(lines)) == ([0, 1], "c", 3)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
         (lambda: vae_run.split(np.zeros((49, 11), np.float32), 0), DataError, "50 or more"),
         (lambda: vae_run.split(np.zeros((60, 11), np.float32), -1), ConfigError, "seed is -1"),
         (lambda: vae_run.scaled(load_tracks("generated"), "log", 0), ConfigError, "'fixed' or 'min-max'"),
-        (lambda: vae_run.study("generated", seeds=(3,)), ConfigError, r"\[3\]; .* 2 or more"),
     ],
 )
 def test_bad_arguments(call, error, words):

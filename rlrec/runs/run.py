@@ -1,0 +1,280 @@
+"""A run: what ``config.json`` in its folder says, read once and checked once.
+
+Each agent has a class of its own: `DDPGRun`, `PPORun`, `VAERun`, `QLearningRun`. Its
+fields are the keys of ``config.json``; settings are the agent's own dataclasses.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin, get_type_hints
+
+from rlrec import storage
+from rlrec.datasets.catalogue import CATALOGUE
+from rlrec.errors import ConfigError, DataError, RlrecError
+
+AGENTS = ("qlearning", "ddpg", "ppo", "vae")
+RESUMABLE = ("ddpg", "ppo")
+AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"
+Stored = TypeVar("Stored")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run of any agent: ``folder`` and, in subclasses, what ``config.json`` says."""
+
+    AGENT: ClassVar[str]
+    folder: Path
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """The run in ``folder``.
+
+        Raises ``DataError`` if there is no run of this agent, or if ``config.json`` is
+        broken: a key that is missing or unknown, a value of a wrong type or range.
+        """
+        if agent_of(folder) != cls.AGENT:
+            train = f"rlrec train {cls.AGENT} --out FOLDER"
+            raise DataError(f"{folder}: no run of {cls.AGENT}; train one: {train}")
+        path = folder / "config.json"
+        content = storage.read_json(path)
+        del content["agent"]
+        return from_json(cls, {**content, "folder": folder}, str(path))
+
+    def content(self) -> dict[str, Any]:
+        """What ``config.json`` holds."""
+        content = {"agent": self.AGENT, **asdict(self)}
+        del content["folder"]
+        return content
+
+    def write(self) -> None:
+        """Write ``config.json``."""
+        storage.write_json(self.folder / "config.json", self.content())
+
+
+@dataclass(frozen=True)
+class Session:
+    """One part of a training: from its start, or from a resume, to its end."""
+
+    command: str
+    from_step: int
+    to_step: int
+    ended: str  # "done", "stopped" or "diverged"
+    seconds: float
+    steps_per_second: float
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingRun(Run):
+    """A run that keeps checkpoints and can be resumed."""
+
+    versions: dict[str, str] = field(default_factory=dict)
+    command: str = ""  # that started it
+    data: str  # a data set's name, or a whole path
+    fingerprint: dict[str, Any]  # of the data
+    seed: int
+    steps: int  # recommendations to learn from, in all sessions together
+    checkpoint_every: int  # steps
+    sessions: list[Session] = field(default_factory=list)
+
+    @property
+    def resume_command(self) -> str:
+        """The command that resumes this run."""
+        return resume_command(self.AGENT, self.folder)
+
+    def last_checkpoint(self) -> tuple[int, Path]:
+        """Step and folder of the last whole checkpoint; ``DataError`` if there is none."""
+        found = storage.checkpoints(self.folder)
+        if not found:
+            raise DataError(
+                f"{self.folder} has no checkpoint yet; go on with it: "
+                f"{self.resume_command}"
+            )
+        return found[-1]
+
+    def extended(self, steps: int | None) -> Self:
+        """The same run with ``steps`` in all; None: as many as before.
+
+        Raises ``ConfigError`` for fewer than before.
+        """
+        if steps is not None and steps < self.steps:
+            raise ConfigError(
+                f"steps is {steps}, but this run has {self.steps:,}; "
+                f"they can only be raised"
+            )
+        return replace(self, steps=steps or self.steps)
+
+    def require_same(self, wanted: dict[str, Any]) -> None:
+        """Raise ``ConfigError`` unless this run has the settings ``wanted``.
+
+        ``wanted`` maps names of settings, as their flags spell them, to values.
+        """
+        own: dict[str, Any] = {}
+        for name, value in json.loads(json.dumps(self.content())).items():
+            own |= flat(value) if isinstance(value, dict) else {name: value}
+        for name, value in wanted.items():
+            if json.loads(json.dumps(value)) != own.get(name):
+                flag = name.replace("_", "-")
+                raise ConfigError(
+                    f"--{flag} {value} contradicts the run in {self.folder}, which has "
+                    f"{own.get(name)}; leave it out to go on, or train a new run in "
+                    f"another folder"
+                )
+
+    def require_unchanged(self, found: dict[str, Any]) -> None:
+        """Raise ``DataError`` unless ``found``, the data's fingerprint, is the same."""
+        if found == self.fingerprint:
+            return
+        unit = next(iter(found))  # "ratings" or "tracks"
+        now = f"{found[unit]:,} {unit}"
+        before = f"{self.fingerprint.get(unit, 0):,} {unit}"
+        change = f"{now} where it had {before}"
+        if now == before:
+            change = f"as many {unit}, but other ones"
+        raise DataError(
+            f"{self.data} has changed since the run was trained: {change}; "
+            f"train a new run in another folder"
+        )
+
+
+# -- folders ---------------------------------------------------------------------------
+def agent_of(folder: Path) -> str:
+    """The agent whose run is in ``folder``. Raises ``DataError`` if there is none."""
+    path = folder / "config.json"
+    content: Any = storage.read_json(path)
+    agent = content.get("agent") if isinstance(content, dict) else None
+    if agent not in AGENTS:
+        raise DataError(f"{path}: agent is {agent!r}; known: {', '.join(AGENTS)}")
+    return str(agent)
+
+
+def resume_command(agent: str, folder: Path) -> str:
+    """The command that resumes a run of ``agent``."""
+    return f"rlrec train {agent} --resume --out {shlex.quote(str(folder))}"
+
+
+def require_unused(folder: Path) -> None:
+    """Raise ``ConfigError`` unless ``folder`` can take a new run."""
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f"{folder} is a file; give a folder")
+    if (folder / "config.json").exists():
+        agent = agent_of(folder)
+        way = "choose another folder, or delete it"
+        if agent in RESUMABLE:
+            way = f"go on with it: {resume_command(agent, folder)}; or {way}"
+        raise ConfigError(f"{folder} holds a run already, of {agent}; {way}")
+    if storage.checkpoints(folder):
+        raise ConfigError(
+            f"{folder} holds checkpoints of another run; "
+            f"choose another folder, or delete it"
+        )
+
+
+@contextmanager
+def removed_on_error(run: Run) -> Iterator[None]:
+    """Delete the new run's ``config.json`` if an error comes before any training.
+
+    So the folder is free for another try.
+    """
+    try:
+        yield
+    except RlrecError:
+        if not storage.checkpoints(run.folder):
+            (run.folder / "config.json").unlink()
+        raise
+
+
+def data_source(data: str) -> str:
+    """A data set's name, or the whole path of a file: the same from any folder."""
+    name = data.strip().lower().replace("_", "-")
+    return name if name in CATALOGUE else str(Path(data).expanduser().resolve())
+
+
+def require_comparable(runs: Sequence[TrainingRun]) -> None:
+    """Raise ``ConfigError`` unless all runs have one configuration and other seeds."""
+    if not runs:
+        raise ConfigError("no run given; name one or more: rlrec evaluate runs/NAME")
+    free = {"folder", "seed", "versions", "command", "checkpoint_every", "sessions"}
+    first = runs[0].content()
+    compared = [name for name in first if name not in free]
+    for run in runs[1:]:
+        other = run.content()
+        for name in compared:
+            if other[name] != first[name]:
+                raise ConfigError(
+                    f"{run.folder} differs from {runs[0].folder} in {name}: "
+                    f"{_difference(other[name], first[name])}; only runs of one "
+                    f"configuration, with different seeds, are put in one table"
+                )
+    seeds = [run.seed for run in runs]
+    if len(set(seeds)) < len(seeds):
+        raise ConfigError(f"seeds {seeds}: a seed is repeated; give each run once")
+
+
+def _difference(one: Any, other: Any) -> str:
+    if not isinstance(one, dict):
+        return f"{one} and {other}"
+    names = [name for name in one if one[name] != other.get(name)]
+    return ", ".join(f"{name} {one[name]} and {other.get(name)}" for name in names)
+
+
+# -- JSON ------------------------------------------------------------------------------
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Groups within groups as one, with dots in their names.
+
+    >>> flat({"weight": 1.0, "ease": {"positive": 4}})
+    {'weight': 1.0, 'ease.positive': 4}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if not isinstance(value, dict):
+            found[name] = value
+            continue
+        for inner, part in flat(value).items():
+            found[f"{name}.{inner}"] = part
+    return found
+
+
+def from_json(kind: type[Stored], content: Any, place: str) -> Stored:
+    """``content``, as JSON gives it, as the dataclass ``kind``, its fields likewise.
+
+    Raises ``DataError`` that begins with ``place``.
+    """
+    if not isinstance(content, dict):
+        raise DataError(f"{place}: {content!r} is no table of settings; {AGAIN}")
+    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    for name in content.keys() - known.keys():
+        raise DataError(f"{place}: {name} is unknown; {AGAIN}")
+    for name in known.keys() - content.keys():
+        if known[name].default is known[name].default_factory is MISSING:
+            raise DataError(f"{place}: {name} is missing; {AGAIN}")
+    hints = get_type_hints(kind)
+    values = {}
+    for name, value in content.items():
+        values[name] = _typed(hints[name], value, f"{place}: {name}")
+    try:
+        return kind(**values)
+    except ConfigError as error:
+        raise DataError(f"{place}: {error}; {AGAIN}") from None
+
+
+def _typed(hint: Any, value: Any, place: str) -> Any:
+    """``value`` as a field with the type ``hint`` holds it."""
+    kind = get_origin(hint) or hint
+    if is_dataclass(kind):
+        return from_json(kind, value, place)  # type: ignore[arg-type]
+    sequence = kind in (list, tuple)
+    wanted = list if sequence else (int, float) if kind is float else kind
+    fits = isinstance(value, wanted) if hasattr(kind, "__mro__") else True
+    if not fits or isinstance(value, bool) != (kind is bool):
+        raise DataError(f"{place} is {value!r}, of a wrong type; {AGAIN}")
+    if not sequence:
+        return value
+    (inner, *_) = get_args(hint) or (object,)
+    return kind(_typed(inner, one, place) for one in value)
