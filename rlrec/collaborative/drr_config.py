@@ -1,11 +1,11 @@
-"""The hyperparameters of DRR around DDPG, apart from it, so that a command line can show them without TensorFlow."""
+"""Hyperparameters of DRR, apart from DDPG's. Importing them needs no TensorFlow."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rlrec.agents.ddpg_config import DDPGConfig
-from rlrec.errors import ConfigError, require_ranges
+from rlrec.errors import require_choice, require_ranges
 
 GOALS = ("rerank", "catalogue")
 VECTORS = ("auto", "hybrid", "mf", "cocount")
@@ -13,18 +13,21 @@ VECTORS = ("auto", "hybrid", "mf", "cocount")
 
 @dataclass(frozen=True)
 class DRRConfig:
-    """How vectors, start and training environment of a DRR agent are made."""
+    """How the vectors, supervised start and training environment of DRR are made."""
 
-    goal: str = "rerank"  # "rerank": order what a user chose, train on logged items; "catalogue": list from everything
-    vectors: str = (
-        "auto"  # one of VECTORS; "auto": hybrid to re-rank, cocount for the catalogue
-    )
+    # "rerank": order the items that a user rated, trained on rated items only;
+    # "catalogue": recommend from all items
+    goal: str = "rerank"
+    # one of VECTORS; "auto": hybrid for "rerank", cocount for "catalogue"
+    vectors: str = "auto"
     dimensions: int = 100  # 2..items: length of a vector
     history: int = 5  # 1..: items liked last in an observation
-    known_share: float = 0.7  # 0..1, exclusive: first part of each user's training ratings, known as episodes begin
+    # 0..1, exclusive: share of each user's training ratings known at an episode's start
+    known_share: float = 0.7
     length: int = 20  # 1..: recommendations in an episode
-    warm_updates: int = -1  # 0..: supervised updates before RL; -1: 1,000 for the catalogue, none to re-rank, where
-    # they taught nothing that held on the last 20% of the training ratings
+    # 0..: supervised updates before RL; -1: 1,000 for "catalogue" and 0 for "rerank",
+    # where they did not help on the last 20% of the training ratings
+    warm_updates: int = -1
 
     def __post_init__(self) -> None:
         require_ranges(
@@ -37,30 +40,24 @@ class DRRConfig:
                 ("warm_updates", -1, 10**9),
             ],
         )
-        for name, choices in (("goal", GOALS), ("vectors", VECTORS)):
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)!r}; choose one of {', '.join(choices)}"
-                )
+        require_choice(self, "goal", GOALS)
+        require_choice(self, "vectors", VECTORS)
 
     @property
     def kind(self) -> str:
-        """Which vectors, "auto" resolved."""
-        return (
-            self.vectors
-            if self.vectors != "auto"
-            else {"rerank": "hybrid", "catalogue": "cocount"}[self.goal]
-        )
+        """The kind of vectors, with "auto" resolved."""
+        if self.vectors != "auto":
+            return self.vectors
+        return "hybrid" if self.goal == "rerank" else "cocount"
 
     @property
     def start(self) -> int:
-        """Supervised updates, -1 resolved."""
-        return (
-            self.warm_updates
-            if self.warm_updates >= 0
-            else {"rerank": 0, "catalogue": 1_000}[self.goal]
-        )
+        """The number of supervised updates, with -1 resolved."""
+        if self.warm_updates >= 0:
+            return self.warm_updates
+        return 0 if self.goal == "rerank" else 1_000
 
 
-# DDPG that sets out from vectors that score well already: the actor stays near them unless the critics insist.
+# DDPG settings for vectors that score well already: the actor stays near the user's
+# vector unless the critics predict a clear gain.
 DRR_SETTINGS = DDPGConfig(residual="user", l2=1e-2, saturation=1.0)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from rlrec.errors import ConfigError
+from rlrec.errors import ABOVE_ZERO, require_ranges
 
 
 @dataclass(frozen=True)
@@ -12,19 +13,21 @@ class EmbeddingConfig:
     """Hyperparameters of ``train_embeddings``."""
 
     dimensions: int = 100  # 1..: length of a vector
-    epochs: int = 12  # 1..: times each rating is seen
+    epochs: int = 12  # 1..: passes over the ratings
     learning_rate: float = 3e-3  # > 0: Adam's step size
-    l2: float = 0.02  # >= 0: weight of the squared vectors and biases of a rating's user and item
-    batch_size: int = 2048  # 1.. ratings
+    # >= 0: weight of the squared vectors and biases of a rating's user and item
+    l2: float = 0.02
+    batch_size: int = 2048  # 1..: ratings in a minibatch
     use_genres: bool = True  # item vectors share a part with the items of their genres
 
     def __post_init__(self) -> None:
-        for name in ("dimensions", "epochs", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}; it must be 1 or more"
-                )
-        if not self.learning_rate > 0.0 or not self.l2 >= 0.0:
-            raise ConfigError(
-                f"learning_rate {self.learning_rate} must be above 0, l2 {self.l2} 0 or more"
-            )
+        require_ranges(
+            self,
+            [
+                ("dimensions", 1, math.inf),
+                ("epochs", 1, math.inf),
+                ("learning_rate", ABOVE_ZERO, math.inf),
+                ("l2", 0.0, math.inf),
+                ("batch_size", 1, math.inf),
+            ],
+        )

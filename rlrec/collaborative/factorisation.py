@@ -1,15 +1,14 @@
-"""The TensorFlow part of `rlrec.collaborative.embeddings`: all minibatches of an epoch in one compiled call."""
+"""Training of `rlrec.collaborative.embeddings` in TensorFlow: one call an epoch."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import Adam, Tensor
-from rlrec.types import Arrays
+from rlrec.types import Arrays, Floats32
 
 if TYPE_CHECKING:
     from rlrec.collaborative.embedding_config import EmbeddingConfig
@@ -17,68 +16,66 @@ if TYPE_CHECKING:
 
 
 def factorise(ratings: Ratings, config: EmbeddingConfig, seed: int) -> Arrays:
-    """Items [I, d], users [U, d] and their biases, from stochastic minibatches in an order that ``seed`` gives."""
-    rng, n = np.random.default_rng(seed), len(ratings)
-    genres = tf.constant(
-        genre_matrix(ratings) if config.use_genres else np.zeros((ratings.n_items, 0)),
-        tf.float32,
-    )
-    weights = _start(
-        ratings.n_users, ratings.n_items, int(genres.shape[1]), config.dimensions, rng
-    )
-    batch = min(config.batch_size, n)
-    residuals = (ratings.ratings - ratings.ratings.mean(dtype=np.float64)).astype(
-        np.float32
-    )
-    model = Factorisation(weights, genres, config)
+    """Train items [I, d], users [U, d] and their biases by stochastic minibatches."""
+    rng = np.random.default_rng(seed)
+    genres = genre_matrix(ratings)
+    if not config.use_genres:
+        genres = np.zeros((ratings.n_items, 0), np.float32)
+    weights = _initial_weights(ratings, genres.shape[1], config.dimensions, rng)
+    mean = ratings.ratings.mean(dtype=np.float64)
+    residuals = (ratings.ratings - mean).astype(np.float32)
+    model = Factorisation(weights, tf.constant(genres), config)
+    count = len(ratings)
+    batch = min(config.batch_size, count)
+    whole = count // batch * batch  # the rest waits for another epoch
     for _ in range(config.epochs):
-        order = rng.permutation(n)[: n // batch * batch].reshape(
-            -1, batch
-        )  # the rest waits for another epoch
+        order = rng.permutation(count)[:whole].reshape(-1, batch)
         model.epoch(ratings.users[order], ratings.items[order], residuals[order])
     return model.arrays()
 
 
-def genre_matrix(ratings: Ratings) -> NDArray[np.float32]:
-    """Which genres an item has [I, genres], rows summing to 1; no columns if the data name none."""
-    names = sorted({name for item in ratings.genres for name in item})
-    place = {name: i for i, name in enumerate(names)}
+def genre_matrix(ratings: Ratings) -> Floats32:
+    """The genres of each item [I, genres], rows summing to 1; [I, 0] without genres."""
+    names = sorted(set[str]().union(*ratings.genres))
     matrix = np.zeros((ratings.n_items, len(names)), np.float32)
-    for item, its in enumerate(ratings.genres):
-        for name in its:
-            matrix[item, place[name]] = 1.0 / len(its)
+    for item, genres in enumerate(ratings.genres):
+        for name in genres:
+            matrix[item, names.index(name)] = 1.0 / len(genres)
     return matrix
 
 
-def _start(
-    users: int, items: int, genres: int, dimensions: int, rng: np.random.Generator
+def _initial_weights(
+    ratings: Ratings, genres: int, dimensions: int, rng: np.random.Generator
 ) -> Arrays:
     spread = 0.1 / np.sqrt(dimensions) ** 0.5
     return {
-        "users": rng.normal(0.0, spread, (users, dimensions)),
-        "free": rng.normal(0.0, spread, (items, dimensions)),
+        "users": rng.normal(0.0, spread, (ratings.n_users, dimensions)),
+        "free": rng.normal(0.0, spread, (ratings.n_items, dimensions)),
         "genres": rng.normal(0.0, spread, (genres, dimensions)),
-        "user_biases": np.zeros(users),
-        "item_biases": np.zeros(items),
+        "user_biases": np.zeros(ratings.n_users),
+        "item_biases": np.zeros(ratings.n_items),
     }
 
 
 class Factorisation:
-    """The weights, their optimiser, and ``epoch``."""
+    """The weights, their optimiser, and ``epoch``, compiled."""
 
     def __init__(
         self, weights: Arrays, genres: Tensor, config: EmbeddingConfig
     ) -> None:
-        self.config, self.genres = config, genres
-        self.weights = {
-            name: tf.Variable(values.astype(np.float32))
-            for name, values in weights.items()
-        }
+        self.config = config
+        self.genres = genres
+        self.weights = {}
+        for name, values in weights.items():
+            self.weights[name] = tf.Variable(values.astype(np.float32))
         self.optimiser = Adam(config.learning_rate, list(self.weights.values()))
         self.epoch = tf.function(self._epoch, jit_compile=True)
 
     def _epoch(self, users: Tensor, items: Tensor, ratings: Tensor) -> Tensor:
-        """One pass over users, items, ratings [batches, batch]; the mean squared error in stars."""
+        """One pass over users, items, ratings [batches, batch]; the mean squared error.
+
+        The error is in squared stars.
+        """
         total = tf.zeros(())
         for batch in tf.range(tf.shape(users)[0]):
             total += self._update(users[batch], items[batch], ratings[batch])
@@ -95,25 +92,19 @@ class Factorisation:
         self, users: Tensor, items: Tensor, ratings: Tensor
     ) -> tuple[Tensor, Tensor]:
         w = self.weights
-        user, free = (
-            tf.gather(w["users"], users),
-            tf.gather(w["free"], items),
-        )  # [batch, d]
+        user = tf.gather(w["users"], users)  # [batch, d]
+        free = tf.gather(w["free"], items)  # [batch, d]
         item = free + tf.gather(self.genres, items) @ w["genres"]
-        bias_u, bias_i = (
-            tf.gather(w["user_biases"], users),
-            tf.gather(w["item_biases"], items),
-        )  # [batch]
-        error = ratings - bias_u - bias_i - tf.reduce_sum(user * item, axis=1)
-        size = (
-            tf.square(bias_u)
-            + tf.square(bias_i)
-            + tf.reduce_sum(tf.square(user) + tf.square(item), axis=1)
-        )
+        user_bias = tf.gather(w["user_biases"], users)  # [batch]
+        item_bias = tf.gather(w["item_biases"], items)  # [batch]
+        dot = tf.reduce_sum(user * item, axis=1)
+        error = ratings - user_bias - item_bias - dot
+        squares = tf.reduce_sum(tf.square(user) + tf.square(item), axis=1)
+        size = tf.square(user_bias) + tf.square(item_bias) + squares
         return tf.reduce_mean(tf.square(error)), tf.reduce_mean(size)
 
     def arrays(self) -> Arrays:
-        """Items (with what genres give), users, biases."""
+        """Items (genres included), users and their biases."""
         w = self.weights
         return {
             "items": (w["free"] + self.genres @ w["genres"]).numpy(),

@@ -1,14 +1,16 @@
-"""Recommenders from other users' ratings, the marks that every agent is held against.
+"""Recommenders from other users' ratings: the baselines of every agent.
 
-Each is fitted once, on training interactions only, and then asked for scores given *known ratings*:
+Each is fitted once, on training interactions only. Then it gives scores from *known
+ratings*:
 
-    model = EASE().fit(train)                    # train: `rlrec.datasets.Ratings`
-    model.scores(known)                          # known: ratings [users, items], sparse -> scores [users, items]
-    model.recommend(known, k=5)                  # item ids [users, 5], best first, nothing that is known
+    model = EASE().fit(train)       # train: `rlrec.datasets.Ratings`
+    model.scores(known)             # known ratings [users, I], sparse -> scores
+    model.recommend(known, k=5)     # item ids [users, 5], best first, no known ones
 
-A user is never looked up: what a model needs of a user it works out from the known ratings, so that somebody who was
-not there in training is served like anybody else ("folding in"). ``fitted_on`` says which interactions a model saw.
-Positives are ratings of ``positive`` (4 of 5 stars) and above.
+No model looks up a user. Whatever it needs of a user it computes from the known
+ratings, so new users are served like training users ("folding in"). ``fitted_on`` holds
+the keys of the training interactions. Positives are ratings of ``positive`` stars and
+above.
 """
 
 from __future__ import annotations
@@ -22,62 +24,69 @@ from scipy.linalg import cho_factor, lapack
 from scipy.sparse.linalg import svds
 
 from rlrec.agents.recommender import best_first
-from rlrec.collaborative.embeddings import ridge_rows
+from rlrec.collaborative.embeddings import liked_matrix, ridge_rows
 from rlrec.datasets import Ratings
 from rlrec.datasets.matrices import Keys, Matrix, interaction_keys, rating_matrix
-from rlrec.errors import ConfigError, DataError
+from rlrec.errors import ABOVE_ZERO, ConfigError, DataError, require_ranges
 from rlrec.types import Floats, Ids
 
 
 class Collaborative:
-    """What all share: checks, the record of what was seen, and the top k. Fill in ``_fit`` and ``_scores``."""
+    """The base class: checks, training interactions, top k.
+
+    Subclasses implement ``_fit`` and ``_scores``.
+    """
 
     n_items = 0
     fitted_on: Keys = np.empty(0, np.uint64)
 
     def fit(self, ratings: Ratings) -> Self:
-        """Learn from ``ratings`` (training interactions, nothing else). Raises ``DataError`` if there are none."""
+        """Fit to the training interactions ``ratings``.
+
+        Raises ``DataError`` if there are none.
+        """
         if not len(ratings):
             raise DataError(
-                "no ratings to fit on; look at the split, or at the file's report"
+                "no ratings to fit on; check the split or the file's report"
             )
-        self.n_items, self.fitted_on = ratings.n_items, interaction_keys(ratings)
+        self.n_items = ratings.n_items
+        self.fitted_on = interaction_keys(ratings)
         self._fit(rating_matrix(ratings))
         return self
 
     def scores(self, known: Matrix, users: Ids | None = None) -> Floats:
-        """Scores [users, items], higher is better, from each user's known ratings [users, items], sparse.
+        """Scores [users, I], higher is better, from known ratings [users, I], sparse.
 
-        ``users`` [users] are their indices, for models of another kind that need them; none here does.
+        ``users`` [users]: indices, which no model here uses.
         Raises ``ConfigError`` before ``fit`` and for another number of items.
         """
         if known.shape[1] != self.n_items:
             raise ConfigError(
-                f"known has {known.shape[1]} items, the model was fitted on {self.n_items}: fit it first"
+                f"known has {known.shape[1]} items, the model was fitted on "
+                f"{self.n_items}: fit it first"
             )
         return self._scores(sp.csr_matrix(known, dtype=np.float64))
 
     def __call__(self, users: Ids, known: Matrix) -> Floats:
-        """The scores as the evaluation protocols ask for them."""
+        """The scores as the evaluation protocols call for them."""
         return self.scores(known, users)
 
     def recommend(self, observations: Matrix, k: int = 1) -> Ids:
-        """The ``k`` items with the highest scores [users, k], best first; what a user has rated is left out.
+        """The ``k`` items [users, k] of the highest scores, best first, none rated.
 
-        ``observations``: known ratings [users, items]. Raises ``ConfigError`` if a user has fewer than k items left.
+        ``observations``: known ratings [users, I], sparse.
+        Raises ``ConfigError`` if a user has fewer than k unrated items.
         """
-        scores, known = self.scores(observations), sp.csr_matrix(observations)
-        left = self.n_items - int(np.diff(known.indptr).max(initial=0))
+        scores = self.scores(observations)
+        known = sp.coo_matrix(observations)
+        left = self.n_items - int(known.getnnz(axis=1).max(initial=0))
         if k > left:
             raise ConfigError(
                 f"k is {k}, but somebody has only {left} unrated items left"
             )
-        scores[
-            np.repeat(np.arange(len(scores)), np.diff(known.indptr)), known.indices
-        ] = -np.inf
-        return best_first(
-            np.broadcast_to(np.arange(self.n_items), scores.shape), scores, k
-        )
+        scores[known.row, known.col] = -np.inf
+        items = np.broadcast_to(np.arange(self.n_items), scores.shape)
+        return best_first(items, scores, k)
 
     def _fit(self, ratings: Matrix) -> None:
         raise NotImplementedError
@@ -87,7 +96,7 @@ class Collaborative:
 
 
 class RandomOrder(Collaborative):
-    """Every item is as likely as any other; each call draws anew from ``rng``."""
+    """The random baseline: every call draws new scores from ``rng``."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self.rng = rng
@@ -100,23 +109,22 @@ class RandomOrder(Collaborative):
 
 
 class Settings:
-    """Hyperparameters: a frozen dataclass each, no number negative or endless, none 0 where that makes no sense."""
+    """The base class of hyperparameters: every number is finite and not negative.
+
+    Those named in ``_above_zero`` are above 0.
+    """
 
     _above_zero: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
-            strict = name in self._above_zero
-            if isinstance(value, (int, float)) and not (
-                0.0 <= value < np.inf and (value > 0.0 or not strict)
-            ):
-                raise ConfigError(
-                    f"{name} is {value}; it must be {'above 0' if strict else '0 or more'}"
-                )
+            if isinstance(value, (int, float)):
+                low = ABOVE_ZERO if name in self._above_zero else 0.0
+                require_ranges(self, [(name, low, 1e9)])
 
 
 class _SameForAll(Collaborative):
-    """One score an item, whoever asks."""
+    """One score an item, the same for every user."""
 
     item_scores: Floats
 
@@ -125,73 +133,79 @@ class _SameForAll(Collaborative):
 
 
 class _ItemToItem(Collaborative):
-    """The sum of ``weights`` [items, items] over the rows of what the user liked."""
+    """The sum of ``weights`` [I, I] over the rows of the liked items."""
 
     weights: Floats
     positive: float
 
     def _scores(self, known: Matrix) -> Floats:
-        return np.asarray(_liked(known, self.positive) @ self.weights)
+        return np.asarray(liked_matrix(known, self.positive) @ self.weights)
 
 
 @dataclass(frozen=True)
 class PopularityByCountConfig(Settings):
+    """Hyperparameters of ``PopularityByCount``."""
+
     positive: float = 4.0  # stars: ratings of this and above are positives
 
 
 class PopularityByCount(_SameForAll):
-    """The number of users who liked an item: the same list for everybody."""
+    """The number of users who liked an item."""
 
     def __init__(self, config: PopularityByCountConfig | None = None) -> None:
         self.config = config or PopularityByCountConfig()
 
     def _fit(self, ratings: Matrix) -> None:
-        self.item_scores = _column_sums(_liked(ratings, self.config.positive))
+        self.item_scores = _sums(liked_matrix(ratings, self.config.positive), axis=0)
 
 
 @dataclass(frozen=True)
 class PopularityByMeanConfig(Settings):
-    shrinkage: float = (
-        5.0  # >= 0, ratings: so many ratings at the overall mean are added to each item
-    )
-    minimum: float = 0.0  # >= 0, ratings: items with fewer come after all others
+    """Hyperparameters of ``PopularityByMean``."""
+
+    shrinkage: float = 5.0  # >= 0: ratings of the overall mean added to each item
+    minimum: float = 0.0  # >= 0: items with fewer ratings come after all others
 
 
 class PopularityByMean(_SameForAll):
-    """The average rating of an item, pulled towards the overall mean: (sum + c mean) / (n + c), c the shrinkage.
+    """The average rating of an item, shrunk towards the overall mean.
 
-    Without shrinkage (or a minimum) films rated 5 by one person lead the list.
+    (sum + c mean) / (n + c), c the shrinkage. Without shrinkage (or a minimum) items
+    with a single rating of 5 lead the list.
     """
 
     def __init__(self, config: PopularityByMeanConfig | None = None) -> None:
         self.config = config or PopularityByMeanConfig()
 
     def _fit(self, ratings: Matrix) -> None:
-        mean, count = ratings.data.mean(), np.diff(ratings.tocsc().indptr)
+        mean = ratings.data.mean()
+        count = ratings.getnnz(axis=0)
         weight = count + self.config.shrinkage
-        excess = _column_sums(ratings) - mean * count
-        average = mean + np.divide(
-            excess, weight, out=np.zeros(len(weight)), where=weight > 0
-        )
-        self.item_scores = np.where(
-            count >= self.config.minimum, average, ratings.data.min() - 1.0
-        )
+        excess = _sums(ratings, axis=0) - mean * count
+        shrunk = np.divide(excess, weight, out=np.zeros(len(weight)), where=weight > 0)
+        enough = count >= self.config.minimum
+        self.item_scores = np.where(enough, mean + shrunk, ratings.data.min() - 1.0)
 
 
 @dataclass(frozen=True)
 class ItemKNNConfig(Settings):
-    neighbours: int = (
-        0  # >= 0, items: how many most similar items count for each item; 0: all
-    )
-    shrinkage: float = 0.0  # >= 0, users: added to the divisor, against similarities that rest on few users
+    """Hyperparameters of ``ItemKNN``."""
+
+    neighbours: int = 0  # >= 0: most similar items that count for each item; 0: all
+    # >= 0, users: added to the divisor, against similarities that rest on few users
+    shrinkage: float = 0.0
     positive: float = 4.0  # stars: ratings of this and above are positives
 
 
 class ItemKNN(_ItemToItem):
-    """The sum of cosine similarities to what the user liked (Sarwar et al., 2001, section 3; binary vectors).
+    """The sum of cosine similarities to the liked items.
 
-    s(i, j) = n_ij / (sqrt(n_i n_j) + shrinkage),  n_ij: users who liked both; s(i, i) = 0
+    s(i, j) = n_ij / (sqrt(n_i n_j) + shrinkage),  s(i, i) = 0,
+    n_ij: users who liked both
     score(u, j) = sum over i liked by u of s(i, j)
+
+    Sarwar et al., "Item-based collaborative filtering recommendation algorithms"
+    (WWW 2001), section 3; binary vectors.
     """
 
     def __init__(self, config: ItemKNNConfig | None = None) -> None:
@@ -199,33 +213,36 @@ class ItemKNN(_ItemToItem):
         self.positive = self.config.positive
 
     def _fit(self, ratings: Matrix) -> None:
-        together = _gram(_liked(ratings, self.config.positive))
+        together = _gram(liked_matrix(ratings, self.positive))
         count = together.diagonal().copy()
         divisor = np.sqrt(np.outer(count, count)) + self.config.shrinkage
         self.weights = np.divide(
             together, divisor, out=np.zeros_like(together), where=divisor > 0
-        )  # [items, items]
+        )  # [I, I]
         np.fill_diagonal(self.weights, 0.0)
-        if 0 < self.config.neighbours < self.n_items:
-            bar = np.partition(self.weights, -self.config.neighbours, axis=0)[
-                -self.config.neighbours
-            ]
-            self.weights[self.weights < bar] = 0.0
+        neighbours = self.config.neighbours
+        if 0 < neighbours < self.n_items:
+            least = np.partition(self.weights, -neighbours, axis=0)[-neighbours]
+            self.weights[self.weights < least] = 0.0
 
 
 @dataclass(frozen=True)
 class EASEConfig(Settings):
-    regularisation: float = (
-        500.0  # lambda > 0, users: added to the diagonal of the Gram matrix
-    )
+    """Hyperparameters of ``EASE``."""
+
+    regularisation: float = 500.0  # lambda > 0, users: added to the Gram diagonal
     positive: float = 4.0  # stars: ratings of this and above are positives
     _above_zero: ClassVar[tuple[str, ...]] = ("regularisation",)
 
 
 class EASE(_ItemToItem):
-    """A linear model from liked items to liked items, zero diagonal, in closed form (Steck, 2019, section 3.1).
+    """A linear model from liked items to items, zero diagonal, in closed form.
 
-    P = (X'X + lambda I)^-1,  B_ij = -P_ij / P_jj,  B_jj = 0;  score(u, j) = sum over i liked by u of B_ij
+    P = (X'X + lambda I)^-1,  B_ij = -P_ij / P_jj,  B_jj = 0
+    score(u, j) = sum over i liked by u of B_ij
+
+    Steck, "Embarrassingly shallow autoencoders for sparse data" (WWW 2019), section
+    3.1.
     """
 
     def __init__(self, config: EASEConfig | None = None) -> None:
@@ -233,21 +250,20 @@ class EASE(_ItemToItem):
         self.positive = self.config.positive
 
     def _fit(self, ratings: Matrix) -> None:
-        gram = _gram(_liked(ratings, self.config.positive))
+        gram = _gram(liked_matrix(ratings, self.positive))
         gram[np.diag_indices_from(gram)] += self.config.regularisation
-        half, failed = lapack.dpotri(
-            cho_factor(gram, lower=True, overwrite_a=True)[0], lower=True
-        )
+        factor, _ = cho_factor(gram, lower=True, overwrite_a=True)
+        half, failed = lapack.dpotri(factor, lower=True)
         assert not failed
         inverse = np.tril(half) + np.tril(half, -1).T
-        self.weights = (
-            -inverse / inverse.diagonal()
-        )  # [items, items], column j divided by P_jj
+        self.weights = -inverse / inverse.diagonal()  # [I, I], column j by P_jj
         np.fill_diagonal(self.weights, 0.0)
 
 
 @dataclass(frozen=True)
 class BiasesPlusEASEConfig(Settings):
+    """Hyperparameters of ``BiasesPlusEASE``."""
+
     weight: float = 2.0  # >= 0, stars for one unit of the EASE score
     item_shrinkage: float = 5.0  # >= 0, ratings
     user_shrinkage: float = 10.0  # >= 0, ratings
@@ -255,10 +271,13 @@ class BiasesPlusEASEConfig(Settings):
 
 
 class BiasesPlusEASE(Collaborative):
-    """How good is it, and is it for this user: mean + b_u + b_i + weight x EASE score, in stars.
+    """Rating biases plus EASE: mean + b_u + b_i + weight x EASE score, in stars.
 
-    b_i = sum of (r - mean) / (n_i + item_shrinkage), then b_u = sum of (r - mean - b_i) / (n_u + user_shrinkage) over
-    the known ratings (Koren and Bell, 2011, section 3.2). b_u does not change a user's order, only the scores' height.
+    b_i = sum of (r - mean) / (n_i + item_shrinkage), then, over the known ratings,
+    b_u = sum of (r - mean - b_i) / (n_u + user_shrinkage). b_u does not change the
+    order of a user's items.
+
+    Biases: Koren and Bell, "Advances in collaborative filtering" (2011), section 3.2.
     """
 
     def __init__(self, config: BiasesPlusEASEConfig | None = None) -> None:
@@ -266,16 +285,17 @@ class BiasesPlusEASE(Collaborative):
         self.ease = EASE(self.config.ease)
 
     def _fit(self, ratings: Matrix) -> None:
-        self.mean, self.ease.n_items = ratings.data.mean(), self.n_items
-        count = np.diff(ratings.tocsc().indptr)
-        excess = _column_sums(ratings) - self.mean * count
+        self.mean = ratings.data.mean()
+        count = ratings.getnnz(axis=0)
+        excess = _sums(ratings, axis=0) - self.mean * count
         self.item_bias = excess / np.maximum(count + self.config.item_shrinkage, 1e-9)
+        self.ease.n_items = self.n_items
         self.ease._fit(ratings)
 
     def _scores(self, known: Matrix) -> Floats:
-        count = np.diff(known.indptr)
+        count = known.getnnz(axis=1)
         rest = _with_data(known, known.data - self.mean - self.item_bias[known.indices])
-        user_bias = _row_sums(rest) / np.maximum(
+        user_bias = _sums(rest, axis=1) / np.maximum(
             count + self.config.user_shrinkage, 1e-9
         )
         personal = self.config.weight * self.ease._scores(known)
@@ -284,13 +304,13 @@ class BiasesPlusEASE(Collaborative):
 
 @dataclass(frozen=True)
 class BiasedMFConfig(Settings):
+    """Hyperparameters of ``BiasedMF``."""
+
     factors: int = 20  # 1..: length of a vector
     sweeps: int = 10  # 1..: times that all users, then all items, are solved for
-    regularisation: float = 0.09  # > 0, for each rating of a user or item
-    shrinkage: float = 3.0  # >= 0: penalty whatever their number, so that one 5 does not make the best film of all
-    initial_scale: float = (
-        0.1  # > 0, stars^0.5: spread of the item vectors at the start
-    )
+    regularisation: float = 0.09  # > 0: penalty for each rating of a user or item
+    shrinkage: float = 3.0  # >= 0: penalty whatever the number of ratings
+    initial_scale: float = 0.1  # > 0, stars^0.5: spread of the initial item vectors
     _above_zero: ClassVar[tuple[str, ...]] = (
         "factors",
         "sweeps",
@@ -300,12 +320,17 @@ class BiasedMFConfig(Settings):
 
 
 class BiasedMF(Collaborative):
-    """Matrix factorisation with biases, r ~ mean + b_u + b_i + p_u . q_i, by alternating least squares.
+    """Matrix factorisation with biases by alternating least squares.
 
-    Each half sweep solves for all [p_u, b_u] with the items held fixed, or the reverse, a ridge regression each, the
-    penalty in proportion to the number of ratings (Zhou et al., 2008, section 3.2; biases: Koren, Bell and Volinsky,
-    2009) plus ``shrinkage``, which is not in the paper. A user is folded in by the same regression on the known
-    ratings; one without any gets the average.
+    r ~ mean + b_u + b_i + p_u . q_i
+
+    Each half sweep solves a ridge regression for all [p_u, b_u] with the items held
+    fixed, or the reverse. A user is folded in by the same regression on the known
+    ratings; one without ratings gets the average.
+
+    Penalty in proportion to the number of ratings: Zhou et al., "Large-scale parallel
+    collaborative filtering for the Netflix prize" (2008), section 3.2. Biases: Koren,
+    Bell and Volinsky (2009). Differs from the papers: ``shrinkage``.
     """
 
     def __init__(
@@ -315,90 +340,76 @@ class BiasedMF(Collaborative):
         rng: np.random.Generator | None = None,
     ) -> None:
         self.config = config or BiasedMFConfig()
-        self.rng = rng if rng is not None else np.random.default_rng(0)
+        self.rng = rng or np.random.default_rng(0)
 
     def _fit(self, ratings: Matrix) -> None:
         self.mean = ratings.data.mean()
         rows = _with_data(ratings, ratings.data - self.mean)
         columns = rows.T.tocsr()
-        self.items = self.rng.normal(
-            0.0, self.config.initial_scale, (self.n_items, self.config.factors + 1)
-        )
+        shape = (self.n_items, self.config.factors + 1)
+        self.items = self.rng.normal(0.0, self.config.initial_scale, shape)
         self.items[:, -1] = 0.0  # the bias; the columns before it are the vector
         for _ in range(self.config.sweeps):
             users = self._solve(rows, self.items)
             self.items = self._solve(columns, users)
 
     def _solve(self, residuals: Matrix, others: Floats) -> Floats:
-        return ridge_rows(
-            residuals, others, self.config.regularisation, self.config.shrinkage
-        )
+        config = self.config
+        return ridge_rows(residuals, others, config.regularisation, config.shrinkage)
 
     def _scores(self, known: Matrix) -> Floats:
         users = self._solve(_with_data(known, known.data - self.mean), self.items)
-        return np.asarray(
-            self.mean
-            + users[:, -1:]
-            + self.items[:, -1]
-            + users[:, :-1] @ self.items[:, :-1].T
-        )
+        dot = users[:, :-1] @ self.items[:, :-1].T
+        return np.asarray(self.mean + users[:, -1:] + self.items[:, -1] + dot)
 
 
 @dataclass(frozen=True)
 class PureSVDConfig(Settings):
+    """Hyperparameters of ``PureSVD``."""
+
     factors: int = 10  # 1..: singular vectors kept
     positive: float = 4.0  # stars: ratings of this and above are positives
     _above_zero: ClassVar[tuple[str, ...]] = ("factors",)
 
 
 class PureSVD(Collaborative):
-    """Truncated singular value decomposition, what is unknown counted as 0: score(u) = x_u Q Q' [items].
+    """Truncated singular value decomposition with missing ratings as 0.
 
-    Q [items, factors] are the right singular vectors (Cremonesi, Koren and Turrin, 2010, section 4.2). Differs from
-    the paper: x_u is 1 for a positive and 0 for anything else, not the rating.
+    score(u) = x_u Q Q', Q [I, factors] the right singular vectors
+
+    Cremonesi, Koren and Turrin, "Performance of recommender algorithms on top-n
+    recommendation tasks" (RecSys 2010), section 4.2. Differs from the paper: x_u is 1
+    for a positive and 0 otherwise, not the rating.
     """
 
     def __init__(self, config: PureSVDConfig | None = None) -> None:
         self.config = config or PureSVDConfig()
 
     def _fit(self, ratings: Matrix) -> None:
-        liked = _liked(ratings, self.config.positive)
-        if self.config.factors >= min(liked.shape):
+        liked = liked_matrix(ratings, self.config.positive)
+        size = min(liked.shape)
+        if self.config.factors >= size:
             raise ConfigError(
-                f"factors is {self.config.factors}; it must be below {min(liked.shape)} with these data"
+                f"factors is {self.config.factors}; it must be below {size} "
+                "with these data"
             )
-        start = np.ones(
-            min(liked.shape)
-        )  # a fixed start, so that the same data give the same vectors
-        self.vectors = svds(liked, k=self.config.factors, v0=start)[
-            2
-        ].T  # [items, factors]
+        start = np.ones(size)  # fixed: the same data give the same vectors
+        _, _, right = svds(liked, k=self.config.factors, v0=start)
+        self.vectors = right.T  # [I, factors]
 
     def _scores(self, known: Matrix) -> Floats:
-        return np.asarray(
-            (_liked(known, self.config.positive) @ self.vectors) @ self.vectors.T
-        )
+        users = liked_matrix(known, self.config.positive) @ self.vectors
+        return np.asarray(users @ self.vectors.T)
 
 
 def _with_data(matrix: Matrix, data: Floats) -> Matrix:
     return sp.csr_matrix((data, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
-def _liked(ratings: Matrix, positive: float) -> Matrix:
-    """1 where a rating is a positive, [users, items]; nothing is stored elsewhere."""
-    liked = _with_data(ratings, (ratings.data >= positive).astype(np.float64)).copy()
-    liked.eliminate_zeros()
-    return liked
-
-
 def _gram(liked: Matrix) -> Floats:
-    """Users who liked both, [items, items]."""
+    """Users who liked both items, [I, I]."""
     return np.asarray((liked.T @ liked).toarray())
 
 
-def _column_sums(matrix: Matrix) -> Floats:
-    return np.asarray(matrix.sum(axis=0)).ravel()
-
-
-def _row_sums(matrix: Matrix) -> Floats:
-    return np.asarray(matrix.sum(axis=1)).ravel()
+def _sums(matrix: Matrix, axis: int) -> Floats:
+    return np.asarray(matrix.sum(axis=axis)).ravel()

@@ -6,7 +6,13 @@ from ratings_samples import RATINGS
 
 from rlrec.collaborative.embeddings import cocount_vectors, liked_sums
 from rlrec.collaborative.recommenders import EASE, BiasedMF
-from rlrec.collaborative.vectors import FACTORS, KINDS, Vectors, _chosen, make_vectors
+from rlrec.collaborative.vectors import (
+    FACTORS,
+    KINDS,
+    Vectors,
+    _tune_hybrid,
+    make_vectors,
+)
 from rlrec.datasets.matrices import earlier_and_later, interaction_keys, rating_matrix
 from rlrec.errors import ConfigError, DataError
 
@@ -18,7 +24,7 @@ def score(vectors):
 
 
 def test_hybrid_is_factorisation_plus_weighted_ease_but_for_what_the_rank_cuts_off():
-    config, weight = _chosen(RATINGS, 0)
+    config, weight = _tune_hybrid(RATINGS, 0)
     factors = BiasedMF(config, rng=np.random.default_rng(0)).fit(RATINGS).scores(KNOWN)
     expected = factors + weight * EASE().fit(RATINGS).scores(KNOWN)
     found = score(

@@ -157,7 +157,7 @@ def test_the_start_of_a_residual_agent_is_what_actor_and_critics_set_out_from():
     )
     net, view = (
         agent.learner.online,
-        agent.learner._view(nobody, history.astype(np.int32)),
+        agent.learner.view(nobody, history.astype(np.int32)),
     )
     states, base = net.states(*view), net.base(*view)
     np.testing.assert_allclose(
