@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 from rlrec.agents import GreedyListening, Recommender
 from rlrec.agents.retrieval import best_k
 from rlrec.envs import Catalogue, ListeningBatch
-from rlrec.envs.batch import Rows
 from rlrec.envs.catalogue import SOUND_DIMENSIONS
 from rlrec.envs.listeners import LONGEST
 from rlrec.evaluation import mean_interval
@@ -34,7 +33,7 @@ EARLIER = 3  # evenings that a listener's vector rests on
 FIRST_TEST = 1000  # number of the first evening that is held out
 
 
-# -- an actor on a hill ----------------------------------------------------------------------------------
+# -- an actor on a hill ----------------------------------------------------------------
 def hill(action: ArrayLike) -> Floats:
     """A critic with one top: ``Q(a) = -(a - .6)^2``.
 
@@ -189,7 +188,7 @@ def climb_lab() -> Lab[Climb]:
     )
 
 
-# -- a critic that flatters ------------------------------------------------------------------------------
+# -- a critic that flatters ------------------------------------------------------------
 class Flattery(NamedTuple):
     """What critics say at the actor's action, minus the truth there: [draws] each."""
 
@@ -224,7 +223,7 @@ def flattery(error: float, draws: int = 2000, seed: int = 0) -> Flattery:
     )
 
 
-# -- listeners whose earlier evenings are known ----------------------------------------------------------
+# -- listeners whose earlier evenings are known ----------------------------------------
 class People(NamedTuple):
     """Listeners who come back."""
 
@@ -283,7 +282,7 @@ class KnownListeners(ListeningBatch):
         )
         return spaces.Dict(parts)
 
-    def _begin(self, rows: Rows) -> None:
+    def _begin(self, rows: Ids) -> None:
         super()._begin(rows)
         self.user[rows] = (
             self.seeds[rows] + self.episodes[rows] * self.num_envs
@@ -459,7 +458,7 @@ def training_points(
     return ax
 
 
-# -- the picture of the lesson ---------------------------------------------------------------------------
+# -- the picture of the lesson ---------------------------------------------------------
 @cache
 def five_songs() -> tuple[Floats, Floats]:
     """The songs worked out by hand [5, 2], and the action [2]."""
