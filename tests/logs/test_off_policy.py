@@ -326,7 +326,7 @@ def test_bad_questions_are_named():
 def test_true_value_is_what_the_regulars_hear():
     for mix in (0.0, 1.0):
         offered = np.random.default_rng(3).integers(2000, size=(20_000, 10))
-        chances = lab10.new_chances(offered, mix)
+        chances = lab10.new_probabilities(offered, mix)
         np.testing.assert_allclose(chances.sum(axis=1), 1.0)
         assert (chances * lab10.worth()[offered]).sum(axis=1).mean() == pytest.approx(
             lab10.true_value(mix), abs=2e-3

@@ -239,7 +239,7 @@ def test_same_generator_same_bits():
 def test_a_policy_far_from_the_log_is_refused_for_whole_sessions_only():
     found = lab10.evenings(0)
     policy = lab10.policies()["greedy + variety"]
-    table, features = lab10.chances_of(policy, found), lab10.evening_features(found)
+    table, features = lab10.probabilities_of(policy, found), lab10.evening_features(found)
     target, played = found.of_played(table), found.of_played(features)
     expected = np.einsum("nta,ntaf->ntf", table, features)
     for ask in (
@@ -261,7 +261,7 @@ def test_what_the_log_never_plays_is_refused_by_all():
     found = lab10.evenings(
         0, policy=StatedPolicy(10.0 * lab10.default_catalogue().appeal, 0.0)
     )
-    table = lab10.chances_of(lab10.policies()["random"], found)
+    table = lab10.probabilities_of(lab10.policies()["random"], found)
     target, ones = found.of_played(table), np.ones((*found.places.shape, 1))
     for ask in (
         lambda: per_decision(found.log, target),
@@ -389,7 +389,7 @@ def test_fitted_q_is_biased_where_its_features_miss_what_matters():
     truth = lab10.songs_heard(policy, 1000).mean()
     found = lab10.evenings(0)
     evening = lab10.evening_features(found)
-    said = lab10.judge(
+    said = lab10.judge_from_log(
         found, policy, {"blind": evening[..., : lab10.SONG], "seeing": evening}
     )
     assert (
