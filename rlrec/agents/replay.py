@@ -13,10 +13,9 @@ importance weights w:
 Differs from the paper: only the proportional variant, not the rank-based one. All
 batches of a round are drawn in one stratified sample, with the priorities at its start;
 theirs are drawn and updated one by one. ``max_j w_j`` is taken over the memory, not the
-batch. New transitions get the largest priority ever seen, even if its owner is
-overwritten. TD errors are not clipped to [-1, 1]. The learner's step size is not
-divided by 4. Uniform replay is that of Mnih et al. (2015), single transitions in random
-order; Lin (1992) replays episodes backwards.
+batch. New transitions get the largest priority ever seen, even if its owner is gone. TD
+errors are not clipped to [-1, 1], step sizes not divided by 4. Uniform replay draws
+single transitions (Mnih et al., 2015); Lin (1992) replays episodes backwards.
 """
 
 from dataclasses import dataclass
