@@ -160,6 +160,7 @@ class Record(NamedTuple):
 
     song: Ids
     fraction: Floats  # of the song heard, 0..1
+    liked: Bools
     skipped: Bools
     skipping_mood: Bools  # hidden: the mood just before the song
     fatigue: (
@@ -181,8 +182,8 @@ def record(env: ListeningBatch, policy: Recommender, *, seed: int) -> Record:
         mood = env.listeners.mood == 1
         fatigue = env.listeners.fatigue(songs[:, 0])
         observations, _, terminated, truncated, info = env.step(env.actions_for(songs))
-        heard = (songs[:, 0], info["fraction"], info["skipped"])
-        steps.append((*heard, mood, fatigue, alive))
+        heard = (info["fraction"].astype(np.float64), info["liked"], info["skipped"])
+        steps.append((songs[:, 0], *heard, mood, fatigue, alive))
         alive = alive & ~(terminated | truncated)
     return Record(*map(np.array, zip(*steps, strict=True)))
 

@@ -91,6 +91,7 @@ def hand_made(turns: list[int], fatigue: list[float]) -> deciding.Record:
     return deciding.Record(
         np.zeros(mood.shape, int),
         np.ones(mood.shape),
+        ~mood,
         mood,
         mood,
         tired,

@@ -9,6 +9,7 @@ from pathlib import Path
 import lab04_reward_lab as lab04
 import numpy as np
 import pytest
+from lab01_deciding import record
 from matplotlib.figure import Figure
 
 from rlrec.agents import RandomPolicy
@@ -23,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ("pop", "rock", "rap", "r&b", "latin", "edm")
 
 
-# -- rewards ---------------------------------------------------------------------------------------------
+# -- rewards ---------------------------------------------------------------------------
 
 
 def test_expected_reward_is_that_of_the_model() -> None:
@@ -61,7 +62,7 @@ def test_scale_keeps_the_policy_and_shift_turns_it_if_the_listener_may_leave() -
     assert np.allclose(lifted, value_iteration(pop.model()) + 10.0, atol=1e-6)
 
 
-# -- training and evenings -------------------------------------------------------------------------------
+# -- training and evenings -------------------------------------------------------------
 
 
 def test_first_sweep_is_the_reward_itself_and_the_second_an_average_with_the_target() -> (
@@ -94,13 +95,15 @@ def test_who_has_left_earns_nothing_more() -> None:
 
 def test_evening_by_hand() -> None:
     for_ever_hiphop = np.full(5, 4)
-    heard = lab04.evening(lab04.INES, for_ever_hiphop)
+    heard = lab04.expected_session(lab04.INES, for_ever_hiphop)
     length = (1 - 0.65**20) / (1 - 0.65)
     assert heard.songs.tolist() == pytest.approx([0, 0, 0, 0, length])
     assert heard.reward == pytest.approx(0.0)
-    paid = lab04.evening(lab04.with_bonus(lab04.INES, "HipHop", 6.0), for_ever_hiphop)
+    paid = lab04.expected_session(
+        lab04.with_bonus(lab04.INES, "HipHop", 6.0), for_ever_hiphop
+    )
     assert paid.reward == pytest.approx(6 * length)
-    rows = lab04.evening(lab04.INES, [[4] * 5, [1] * 5])
+    rows = lab04.expected_session(lab04.INES, [[4] * 5, [1] * 5])
     rock = (1 - 0.994**20) / (1 - 0.994)
     assert rows.songs.tolist() == pytest.approx([0, rock / 2, 0, 0, length / 2])
 
@@ -109,7 +112,7 @@ def test_evening_follows_the_state() -> None:
     swap = np.array(
         [1, 0, 0, 0, 0]
     )  # Pop, Rock, Pop, ... but every start goes to Pop or Rock
-    songs = lab04.evening(PROFILES["generic"], swap, length=2).songs
+    songs = lab04.expected_session(PROFILES["generic"], swap, length=2).songs
     assert songs.tolist() == pytest.approx([1.0, 1.0, 0, 0, 0])
 
 
@@ -120,7 +123,7 @@ def test_play_sessions_agrees_with_simulate_and_with_the_exact_evening() -> None
 
     returns = simulate(GenreBatch(2000, lab04.INES), policy, seed=3)
     assert np.allclose(played.reward, returns.reshape(20, 100).mean(axis=1))
-    exact = lab04.evening(lab04.INES, [1] * 5)
+    exact = lab04.expected_session(lab04.INES, [1] * 5)
     assert played.songs.mean() == pytest.approx(exact.songs.sum(), abs=0.3)
     assert played.left.mean() == pytest.approx(1 - 0.994**20, abs=0.03)
     assert np.allclose(played.per_song, played.reward / played.songs)
@@ -137,7 +140,7 @@ def test_each_group_follows_its_own_table() -> None:
 def test_a_log_can_be_paid_by_any_reward() -> None:
     env = ListeningBatch(20, observe="ids", reward="fraction")
     policy = PopularityPolicy(env.catalogue.appeal)
-    log = lab04.listen(env, policy, seed=1)
+    log = record(env, policy, seed=1)
     paid = (FractionReward()(log.fraction, log.liked, log.skipped) * log.alive).sum(
         axis=0
     )
@@ -149,7 +152,7 @@ def test_a_log_can_be_paid_by_any_reward() -> None:
     assert 10 <= log.alive.sum(axis=0).min() <= log.alive.sum(axis=0).max() <= 20
 
 
-# -- the widget ------------------------------------------------------------------------------------------
+# -- the widget ------------------------------------------------------------------------
 
 
 def test_the_lab_starts_with_the_pop_lover_as_it_is() -> None:
@@ -236,7 +239,7 @@ def test_the_figure_shows_a_long_and_a_short_evening() -> None:
     assert any("Ines has gone" in text.get_text() for text in bonus.texts)
 
 
-# -- a history -------------------------------------------------------------------------------------------
+# -- a history -------------------------------------------------------------------------
 
 
 def test_the_invented_history_is_used_where_there_is_no_other(
