@@ -1,7 +1,9 @@
-"""Hyperparameters and first weights of the VAE."""
+"""Hyperparameters and initial weights of the VAE."""
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
@@ -9,65 +11,60 @@ from typing import NamedTuple
 import numpy as np
 
 from rlrec.datasets.reading.columns import FEATURES
-from rlrec.errors import ConfigError
+from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
 from rlrec.types import Arrays, Floats
 
 INPUTS = len(FEATURES)
+FINITE = sys.float_info.max
 
 
 @dataclass(frozen=True)
 class VAEConfig:
     """Hyperparameters of ``VAE``."""
 
-    dimensions: int = 5  # 1..11: numbers a track becomes
-    hidden: tuple[int, ...] = (
-        64,
-        64,
-    )  # units of the encoder's layers, each 1..; the decoder has them reversed
-    beta: float = 0.003  # >= 0: weight of the KL term in squared units of a feature; variance of its noise times 2
-    learning_rate: float = 3e-3  # > 0: Adam's step size at the start
-    updates: int = 8000  # 1..: minibatches to learn from, rounded up to whole passes over the tracks
-    batch_size: int = 128  # 1.. tracks
+    dimensions: int = 5  # 1..11: length of a latent vector
+    # 1.. each: units of the encoder's hidden layers; reversed in the decoder
+    hidden: tuple[int, ...] = (64, 64)
+    # >= 0: weight of the KL term in squared units of a feature; twice the variance of
+    # the features' noise
+    beta: float = 0.003
+    learning_rate: float = 3e-3  # > 0: Adam's initial step size
+    updates: int = 8000  # 1..: minibatches, rounded up to whole epochs
+    batch_size: int = 128  # 1..: tracks in a minibatch
 
     def __post_init__(self) -> None:
-        if not 1 <= self.dimensions <= INPUTS:
-            raise ConfigError(
-                f"dimensions is {self.dimensions}; it must lie in 1..{INPUTS}, the number of features"
-            )
-        for name in ("updates", "batch_size"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name} is {getattr(self, name)}; it must be 1 or more"
-                )
-        if any(units < 1 for units in self.hidden):
-            raise ConfigError(
-                f"hidden is {self.hidden}; each layer must have 1 unit or more"
-            )
-        if not 0.0 < self.learning_rate < np.inf or not 0.0 <= self.beta < np.inf:
-            raise ConfigError(
-                f"learning_rate {self.learning_rate} must be above 0, beta {self.beta} 0 or more"
-            )
+        require_ranges(
+            self,
+            [
+                ("dimensions", 1, INPUTS),
+                ("beta", 0.0, FINITE),
+                ("learning_rate", ABOVE_ZERO, FINITE),
+                ("updates", 1, math.inf),
+                ("batch_size", 1, math.inf),
+            ],
+        )
+        if min(self.hidden, default=1) < 1:
+            raise ConfigError(f"hidden is {self.hidden}; each must be 1 unit or more")
 
 
 class History(NamedTuple):
-    """What training saw, epoch by epoch; the loss is ``squared_error + beta * kl``."""
+    """The loss of each epoch in two parts: ``squared_error + beta * kl``."""
 
     squared_error: Floats  # [epochs] summed over features, mean over tracks
     kl: Floats  # [epochs] nats, summed over dimensions, mean over tracks
 
 
 def start_weights(config: VAEConfig, rng: np.random.Generator) -> Arrays:
-    """Weights as Glorot and Bengio (2010) draw them, biases 0; named in the order in which data pass them."""
+    """Initial weights by Glorot and Bengio (2010), biases 0, in the order of use."""
     sizes = {
         "encoder": (INPUTS, *config.hidden, 2 * config.dimensions),
         "decoder": (config.dimensions, *reversed(config.hidden), INPUTS),
     }
     arrays: Arrays = {}
     for part, widths in sizes.items():
-        for layer, (before, after) in enumerate(pairwise(widths)):
-            limit = np.sqrt(6.0 / (before + after))
-            arrays[f"{part}_{layer}"] = rng.uniform(
-                -limit, limit, (before, after)
-            ).astype(np.float32)
-            arrays[f"{part}_{layer}_bias"] = np.zeros(after, np.float32)
+        for layer, shape in enumerate(pairwise(widths)):
+            limit = np.sqrt(6.0 / sum(shape))
+            weights = rng.uniform(-limit, limit, shape)
+            arrays[f"{part}_{layer}"] = weights.astype(np.float32)
+            arrays[f"{part}_{layer}_bias"] = np.zeros(shape[1], np.float32)
     return arrays

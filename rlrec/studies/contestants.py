@@ -1,19 +1,19 @@
-"""Who takes part in a study on ``Listening-v0``: each kind of agent, made for one world, one seed and one budget.
+"""The agents of a study on ``Listening-v0``: each kind, made for one world and one seed.
 
-A contestant answers ``recommend(observations, k)``; one that learns has ``train(env, steps, *, seed)``, too. All see
-the same: the songs on offer, the last songs with their feedback, the map of sound with popularity [songs, 6]. (Those
-that learn from other people's sessions use songs and feedback alone: `rlrec.studies.session_log`.)
+A contestant has ``recommend(observations, k)``; one that learns has ``train(env, steps,
+*, seed)``, too. All get the same: the songs on offer, the last songs with their
+feedback, and the map of sound with popularity [songs, 6]. Those that learn from other
+people's sessions use songs and feedback alone: `rlrec.studies.session_log`.
 """
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.agents import (
     BestConstantList,
@@ -37,6 +37,7 @@ from rlrec.collaborative import (
     BiasedMFConfig,
     BiasesPlusEASE,
     BiasesPlusEASEConfig,
+    Collaborative,
     EASEConfig,
     ItemKNN,
     ItemKNNConfig,
@@ -47,70 +48,70 @@ from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError
 from rlrec.sound.propagation import ClusterPropagation, find_clusters
 from rlrec.studies.session_log import SessionCollaborative
-from rlrec.types import Ids
+from rlrec.types import Floats, Ids
 
-Factory = Callable[
-    [ListeningBatch, int], Recommender
-]  # (a world, a seed) -> a new agent
+# (environment, seed) -> a new agent
+Factory = Callable[[ListeningBatch, int], Recommender]
 ENVIRONMENTS = {"ddpg": 64}  # listeners at a time in training; else 32
 
 
-def song_map(env: ListeningBatch) -> NDArray[np.float64]:
-    """What every contestant knows of a song: its place in the map of sound and its popularity, [songs, 6]."""
+def song_map(env: ListeningBatch) -> Floats:
+    """What contestants know of a song: its place on the map of sound, and popularity.
+
+    [songs, 6].
+    """
     return np.column_stack([env.catalogue.sound, env.catalogue.appeal])
 
 
 class ClusterTable:
-    """Q-learning with a small table: state = (cluster of the last song, heard or skipped), action = cluster.
+    """Q-learning with a small table over clusters of songs.
 
-    ``clusters`` by K-means on the map. Of the songs on offer it plays one of the cluster with the highest value; within
-    a cluster, the most popular.
+    State: the cluster of the last song, and whether it was heard or skipped. Action: a
+    cluster, by K-means on the map of sound; of the songs on offer the most popular one
+    of the cluster with the highest value is played.
     """
 
     def __init__(
         self, env: ListeningBatch, config: QLearningConfig, clusters: int, seed: int
     ) -> None:
-        songs = song_map(env)
-        self.cluster = find_clusters(songs, clusters, seed).of
+        self.cluster = find_clusters(song_map(env), clusters, seed).assignment
         self.appeal = env.catalogue.appeal
-        self.table = QLearning(
-            1 + 2 * clusters, clusters, config, rng=np.random.default_rng(seed)
-        )
+        rng = np.random.default_rng(seed)
+        self.table = QLearning(1 + 2 * clusters, clusters, config, rng=rng)
 
     def states(self, observations: Any) -> Ids:
         """The state of each listener [batch]: 0 before the first song."""
-        last, skipped = (
-            observations["history"][:, -1],
-            observations["feedback"][:, -1, 2] > 0.5,
-        )
+        last = observations["history"][:, -1]
+        skipped = observations["feedback"][:, -1, 2] > 0.5
         return np.where(last < 0, 0, 1 + 2 * self.cluster[last] + skipped)
 
     def train(self, env: ListeningBatch, steps: int, *, seed: int = 0) -> None:
         """Play and learn for ``steps`` songs, rounded up to whole steps of ``env``."""
-        observations, agent = env.reset(seed=seed)[0], self.table
+        observations, _ = env.reset(seed=seed)
         for _ in range(-(-steps // env.num_envs)):
-            states, live = self.states(observations), ~env.over
-            songs = self.recommend(observations)[:, 0]
-            explore = np.flatnonzero(agent.rng.random(len(songs)) < agent.epsilon)
-            pool = item_pool(observations, len(self.cluster))
-            songs[explore] = pool[
-                explore, agent.rng.integers(pool.shape[1], size=len(explore))
-            ]
-            observations, rewards, ended, _, _ = env.step(
-                env.actions_for(songs[:, None])
+            observations = self._step(env, observations)
+
+    def _step(self, env: ListeningBatch, observations: Any) -> Any:
+        """Play a song to each listener and learn from it; the next observations."""
+        agent = self.table
+        states = self.states(observations)
+        live = np.flatnonzero(~env.over)
+        songs = self.recommend(observations)[:, 0]
+        explore = np.flatnonzero(agent.rng.random(len(songs)) < agent.epsilon)
+        pool = item_pool(observations, len(self.cluster))
+        drawn = agent.rng.integers(pool.shape[1], size=len(explore))
+        songs[explore] = pool[explore, drawn]
+        actions = env.actions_for(songs[:, None])
+        observations, rewards, ended, _, _ = env.step(actions)
+        following = self.states(observations)
+        for row in live:
+            action = self.cluster[songs[row]]
+            agent.update(
+                states[row], action, rewards[row], following[row], ended[row]
             )
-            following = self.states(observations)
-            for row in np.flatnonzero(live):
-                agent.update(
-                    states[row],
-                    self.cluster[songs[row]],
-                    rewards[row],
-                    following[row],
-                    ended[row],
-                )
-            agent.epsilon = max(
-                agent.config.epsilon_floor, agent.epsilon * agent.config.epsilon_decay
-            )
+        lower = agent.epsilon * agent.config.epsilon_decay
+        agent.epsilon = max(agent.config.epsilon_floor, lower)
+        return observations
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Songs [batch, k] of the best clusters on offer."""
@@ -121,34 +122,35 @@ class ClusterTable:
 
 
 class PropagatedListening(ListeningBatch):
-    """Listeners whose reward is not their reaction but what the song played is said to be worth, ``worth`` [songs]."""
+    """Listeners with a fixed reward for each song, ``worth`` [songs], for reactions."""
 
-    worth: NDArray[np.float64]
+    worth: Floats
 
     def _advance(self, actions: Any) -> Any:
         _, terminated, truncated = super()._advance(actions)
-        return (
-            self.worth[self.played[self._rows, np.minimum(self.steps, LONGEST - 1)]],
-            terminated,
-            truncated,
-        )
+        song = self.played[self._rows, np.minimum(self.steps, LONGEST - 1)]
+        return self.worth[song], terminated, truncated
 
 
 class PropagatedPPO:
-    """PPO whose reward is a number a song: a share of the budget is played at random, the rest learns from that.
+    """PPO with an estimated reward for each song, the same for all listeners.
 
-    Feedback of the random plays is spread over the map by K-means clusters (`rlrec.sound.propagation`, lesson 12); PPO
-    then gets the estimate of the song it plays as reward, whoever listens.
+    A ``share`` of the budget is played at random. Its feedback is spread over the map
+    by K-means clusters (`rlrec.sound.propagation`, lesson 12). For the rest of the
+    budget PPO gets the estimate of the song it plays as reward.
     """
 
     def __init__(self, agent: Any, share: float) -> None:
-        self.agent, self.share, self.worth = agent, share, np.zeros(0)
+        self.agent = agent
+        self.share = share
+        self.worth = np.zeros(0)
 
     def train(self, env: ListeningBatch, steps: int, *, seed: int = 0) -> None:
-        """Label first, in the first call; then learn. ``steps`` counts both."""
+        """Collect feedback in the first call, then learn; ``steps`` counts both."""
         if not len(self.worth):
             labelled = int(self.share * steps)
-            self.worth = self._label(env, labelled, seed)
+            steps -= labelled
+            self.worth = self._estimate(env, labelled, seed)
             self.env = PropagatedListening(
                 env.num_envs,
                 "candidate",
@@ -158,27 +160,26 @@ class PropagatedPPO:
                 history=env.history,
                 **vars(env.listeners.dials),
             )
-            self.env.worth, steps = self.worth, steps - labelled
+            self.env.worth = self.worth
         self.agent.train(self.env, steps, seed=seed)
 
-    def _label(self, env: ListeningBatch, steps: int, seed: int) -> NDArray[np.float64]:
-        chance = BestConstantList(
-            len(env.catalogue), bonus=1e6
-        )  # every song as often as any other
-        chance.train(env, steps, seed=seed)
-        known = np.flatnonzero(chance.plays)
-        mean = chance.rewards[known] / chance.plays[known]
-        return ClusterPropagation(shrink=3.0).estimate(
-            song_map(env), known, mean, chance.plays[known]
-        )
+    def _estimate(self, env: ListeningBatch, steps: int, seed: int) -> Floats:
+        # The large bonus plays every song as often as any other.
+        everything = BestConstantList(len(env.catalogue), bonus=1e6)
+        everything.train(env, steps, seed=seed)
+        known = np.flatnonzero(everything.plays)
+        plays = everything.plays[known]
+        mean = everything.rewards[known] / plays
+        propagation = ClusterPropagation(shrink=3.0)
+        return propagation.estimate(song_map(env), known, mean, plays)
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Songs [batch, k]."""
         return np.asarray(self.agent.recommend(observations, k))
 
 
-# -- making them -----------------------------------------------------------------------------------------
-def _chance(env: ListeningBatch, seed: int) -> Recommender:
+# -- making them -----------------------------------------------------------------------
+def _random(env: ListeningBatch, seed: int) -> Recommender:
     return RandomPolicy(len(env.catalogue), np.random.default_rng(seed))
 
 
@@ -186,80 +187,51 @@ def _popularity(env: ListeningBatch, seed: int) -> Recommender:
     return PopularityPolicy(env.catalogue.appeal)
 
 
-def _constant(
-    env: ListeningBatch, seed: int, *, prior: float = 20.0, bonus: float = 0.3
-) -> Recommender:
-    return BestConstantList(len(env.catalogue), prior=prior, bonus=bonus)
+def _constant(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
+    return BestConstantList(len(env.catalogue), **settings)
 
 
-def _greedy(
-    env: ListeningBatch,
-    seed: int,
-    *,
-    ridge: float = 8.0,
-    appeal_weight: float = 0.06,
-    like_weight: float = 0.0,
-) -> Recommender:
-    return GreedyListening(
-        env.catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight
-    )
+def _greedy(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
+    return GreedyListening(env.catalogue, **settings)
 
 
-def _rule(
-    env: ListeningBatch,
-    seed: int,
-    *,
-    ridge: float = 8.0,
-    appeal_weight: float = 0.06,
-    like_weight: float = 0.0,
-    variety: float = 1.0,
-) -> Recommender:
-    settings = {
-        "ridge": ridge,
-        "appeal_weight": appeal_weight,
-        "like_weight": like_weight,
-        "variety": variety,
-    }
+def _rule(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
     return VariedListening(env.catalogue, **settings)
+
+
+def _collaborative(
+    env: ListeningBatch, seed: int, model: Collaborative, popular: float
+) -> Recommender:
+    rng = np.random.default_rng(seed)
+    return SessionCollaborative(env.catalogue, model, rng, popular=popular)
 
 
 def _item_knn(
     env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
 ) -> Recommender:
-    model = ItemKNN(ItemKNNConfig(**settings))
-    return SessionCollaborative(
-        env.catalogue, model, np.random.default_rng(seed), popular=popular
-    )
+    return _collaborative(env, seed, ItemKNN(ItemKNNConfig(**settings)), popular)
 
 
 def _ease(
     env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
 ) -> Recommender:
-    model = EASE(EASEConfig(**settings))
-    return SessionCollaborative(
-        env.catalogue, model, np.random.default_rng(seed), popular=popular
-    )
+    return _collaborative(env, seed, EASE(EASEConfig(**settings)), popular)
 
 
 def _biases_ease(
     env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
 ) -> Recommender:
-    ease = EASEConfig(
-        **{name: settings.pop(name) for name in _names(EASEConfig) & settings.keys()}
-    )
+    own = _parameters(EASEConfig) & settings.keys()
+    ease = EASEConfig(**{name: settings.pop(name) for name in own})
     model = BiasesPlusEASE(BiasesPlusEASEConfig(**settings, ease=ease))
-    return SessionCollaborative(
-        env.catalogue, model, np.random.default_rng(seed), popular=popular
-    )
+    return _collaborative(env, seed, model, popular)
 
 
 def _mf(
     env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
 ) -> Recommender:
     model = BiasedMF(BiasedMFConfig(**settings), rng=np.random.default_rng([seed, 1]))
-    return SessionCollaborative(
-        env.catalogue, model, np.random.default_rng(seed), popular=popular
-    )
+    return _collaborative(env, seed, model, popular)
 
 
 def _linucb(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
@@ -300,7 +272,7 @@ def _oracle(env: ListeningBatch, seed: int) -> Recommender:
 
 
 KINDS: dict[str, Callable[..., Recommender]] = {
-    "random": _chance,
+    "random": _random,
     "popularity": _popularity,
     "constant": _constant,
     "greedy": _greedy,
@@ -316,47 +288,49 @@ KINDS: dict[str, Callable[..., Recommender]] = {
     "ppo": _ppo,
     "oracle": _oracle,
 }
-
-
+# Where the names of a kind's ``settings`` come from.
 CONFIGS: dict[str, Any] = {
+    "constant": BestConstantList,
+    "greedy": GreedyListening,
+    "rule": VariedListening,
+    "item-knn": ItemKNNConfig,
+    "ease": EASEConfig,
+    "biases-ease": BiasesPlusEASEConfig,
+    "mf": BiasedMFConfig,
     "linucb": LinUCBConfig,
     "qlearning": QLearningConfig,
     "ddpg": DDPGConfig,
     "ppo": PPOConfig,
-    "item-knn": ItemKNNConfig,
-    "ease": EASEConfig,
-    "mf": BiasedMFConfig,
 }
 
 
-def settings_of(kind: str) -> set[str]:
+def setting_names(kind: str) -> set[str]:
     """The names of the settings of a kind of agent."""
-    own = {
-        name
-        for name, one in inspect.signature(KINDS[kind]).parameters.items()
-        if one.kind == one.KEYWORD_ONLY
-    }
+    names = _parameters(KINDS[kind])
+    if kind in CONFIGS:
+        names |= _parameters(CONFIGS[kind])
     if kind == "dqn":
         from rlrec.agents.dqn import DQNConfig
 
-        return own | _names(DQNConfig)
+        names |= _parameters(DQNConfig)
     if kind == "biases-ease":
-        return own | _names(BiasesPlusEASEConfig) - {"ease"} | _names(EASEConfig)
-    return own | (_names(CONFIGS[kind]) if kind in CONFIGS else set())
+        names |= _parameters(EASEConfig)
+    # What `make_contestant` gives; "settings" collects the others.
+    return names - {"env", "seed", "catalogue", "n_songs", "ease", "settings"}
 
 
-def _names(config: Any) -> set[str]:
-    return {one.name for one in fields(config)}
+def _parameters(function: Any) -> set[str]:
+    return set(inspect.signature(function).parameters)
 
 
-def make(
+def make_contestant(
     kind: str, settings: dict[str, Any], env: ListeningBatch, seed: int, steps: int
 ) -> Recommender:
-    """A new agent of a ``kind``; where its step size or noise follows a schedule, that is the budget's ``steps``."""
-    own = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in settings.items()
-    }
+    """A new agent of a ``kind``; schedules of DDPG and PPO end after ``steps``."""
+    own = dict(settings)
+    for name, value in settings.items():
+        if isinstance(value, list):
+            own[name] = tuple(value)
     if kind in ("ppo", "ddpg"):
         own.setdefault("schedule_steps", steps)
     try:
