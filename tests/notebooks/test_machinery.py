@@ -192,7 +192,7 @@ def test_pictures_are_compared_within_the_tolerance(strict: Any) -> None:
     line[:3] = 0
     strict.compare_pictures(Cell(white, white - 60))
     strict.compare_pictures(Cell(white, speck))
-    with pytest.raises(AssertionError, match=r"differs: 3\.0%"):
+    with pytest.raises(AssertionError, match=r"differs in 3\.0%"):
         strict.compare_pictures(Cell(white, line))
     with pytest.raises(AssertionError, match="Picture 0 is"):
         strict.compare_pictures(Cell(white, white[:50]))
