@@ -129,9 +129,10 @@ class UniformReplay:
 
     def state(self) -> Arrays:
         """A copy of all it holds, as arrays, for a checkpoint."""
-        state = {"ring": np.array([self.size, self.next, self.capacity])}
+        state = {}
         for name, values in self.data.items():
             state[f"data_{name}"] = values[: self.size].copy()
+        state["ring"] = np.array([self.size, self.next, self.capacity])
         return state
 
     def restore(self, state: Arrays) -> None:
@@ -178,10 +179,9 @@ class PrioritisedReplay(UniformReplay):
         values = (np.arange(count) + rng.random(count)) / count * self.tree.total
         places = rng.permutation(self.tree.find(values)).reshape(batches, batch_size)
         present = self.tree.leaves[: self.size]
-        smallest = present[present > 0.0].min()
-        # divided by the largest (N P)^-beta: N and the sum of priorities cancel
-        weights = (self.tree.leaves[places] / smallest) ** -beta
-        return self._read(places, weights)
+        smallest = present[present > 0].min()
+        # w = (N P)^-beta over its largest: N and the sum of priorities cancel
+        return self._read(places, (self.tree.leaves[places] / smallest) ** -beta)
 
     def update(self, places: Ids, td_errors: ArrayLike) -> None:
         """Set priorities from TD errors, of the shape of ``places``.
