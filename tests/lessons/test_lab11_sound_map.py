@@ -1,6 +1,7 @@
-"""Lesson 11's helpers: the stored map against a second search, the study against its parts, lines and pictures."""
+"""Lesson 11: the stored map, the study against its parts, lines and pictures."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import lab11_sound_map as lab11
@@ -20,11 +21,9 @@ def test_the_stored_map_is_that_of_the_bundled_tracks() -> None:
     assert sounds.latents.shape == (2000, 5)
     assert len(np.union1d(sounds.known, sounds.new)) == 2000
     assert len(sounds.new) == 200
-    features = load_tracks("generated").features
-    stored = json.loads((lab11.FOLDER / "sound_map" / "config.json").read_text())[
-        "found"
-    ]["vae"]["mse"]
-    new = features[sounds.new]
+    config = json.loads((lab11.FOLDER / "sound_map" / "config.json").read_text())
+    stored = config["found"]["vae"]["mse"]
+    new = load_tracks("generated").features[sounds.new]
     found = np.mean((sounds.model.decode(sounds.model.encode(new)) - new) ** 2)
     assert found == pytest.approx(stored, rel=1e-4)
 
@@ -62,16 +61,14 @@ def test_the_widget_names_the_nearest_and_draws_all_eleven_features() -> None:
     lab = lab11.walk_lab()
     sounds = lab11.stored_map()
     found = lab.set(two=0.2)
-    assert all(
-        str(sounds.tracks.titles[track]) in lab.line.value for track in found.nearest
-    )
+    for title in sounds.tracks.titles[found.nearest]:
+        assert title in lab.line.value
     assert found.features[lab11.MODE] > 0.9
     assert lab.set(two=0.8).features[lab11.MODE] < 0.1
     figure = Figure()
     lab11.place_picture(figure, sounds, found)
-    np.testing.assert_allclose(
-        [bar.get_width() for bar in figure.axes[1].patches], found.features
-    )
+    widths = [bar.get_width() for bar in figure.axes[1].patches]
+    np.testing.assert_allclose(widths, found.features)
 
 
 def test_the_study_is_what_each_run_measures() -> None:
@@ -80,7 +77,7 @@ def test_the_study_is_what_each_run_measures() -> None:
     study = lab11.beta_study(features, (0.0, 0.3), (4, 5), config)
     assert study.vae["mse"].shape == (2, 2)
     known, new = vae_run.split(features, 5)
-    model = vae_run.VAE(VAEConfig(hidden=(8,), updates=20, beta=0.3), 5)
+    model = vae_run.VAE(replace(config, beta=0.3), 5)
     model.train(known)
     one = vae_run.measure_map(model, known, new, 5)
     assert study.vae["mse"][1, 1] == one.vae.mse
@@ -88,9 +85,8 @@ def test_the_study_is_what_each_run_measures() -> None:
     assert (study.pca["recall"][1], study.mean_mse[1]) == (one.pca.recall, one.mean_mse)
     figure = Figure()
     lab11.study_picture(figure, study)
-    np.testing.assert_allclose(
-        figure.axes[0].lines[0].get_ydata(), study.vae["mse"].mean(axis=1)
-    )
+    drawn = figure.axes[0].lines[0].get_ydata()
+    np.testing.assert_allclose(drawn, study.vae["mse"].mean(axis=1))
 
 
 @pytest.mark.parametrize(
@@ -106,14 +102,11 @@ def test_the_stored_study_is_told_in_full() -> None:
     lines = lab11.stored_lines(content)
     assert len(lines) == len(BETAS) + 3
     part = content["parts"][3]
-    row = next(
-        line for line in lines if line.startswith(f"vae, beta {part['beta']:g} ")
-    )
-    assert f"{np.mean(part['vae']['mse']['of_seeds']):.4f}" in row
-    assert [line.split()[0] for line in lab11.difference_lines(content)] == [
-        "fixed",
-        "min-max",
-    ]
+    assert lines[4].startswith(f"vae, beta {part['beta']:g} ")
+    assert f"{np.mean(part['vae']['mse']['of_seeds']):.4f}" in lines[4]
+    fixed, min_max = lab11.difference_lines(content)
+    assert fixed.split()[0] == "fixed"
+    assert min_max.split()[0] == "min-max"
     told = lab11.provenance(content)
     assert content["command"] in told
     assert content["commit"][:7] in told
