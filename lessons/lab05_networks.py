@@ -1,4 +1,4 @@
-"""Lesson 05, from table to network: the maximum of noisy estimates, the picture of the lesson, a stored long run."""
+"""Lesson 05, from table to network: the maximum of noisy estimates, a stored run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from drawing import ABOVE, CENTRED, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -17,144 +18,133 @@ from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, slider
 
 BLUE, ORANGE, GREEN = PALETTE[:3]
-MOST_ACTIONS, DRAWS = 20, 6000  # of the widget
-REACH = 8.0  # standard deviations; what lies beyond is below 1e-15
+MOST_ACTIONS = 20  # of the widget
+DRAWS = 6000  # pairs of tables in its histogram
+REACH = 8.0  # standard deviations; the probability beyond is below 1e-15
 
 
-# -- the maximum of noisy estimates ----------------------------------------------------------------------
-
-
+# -- the maximum of noisy estimates ----------------------------------------------------
 class MaxBias(NamedTuple):
-    """Action 0 is truly worth ``gap``, the others 0; all are estimated with normal noise."""
+    """Estimates of actions by one table and by two, on average.
+
+    Action 0 is truly worth ``gap``, the others 0; all have normal noise.
+    """
 
     actions: int
-    noise: float
+    noise: float  # standard deviation of an estimate
     gap: float
-    single: float  # E[max_a A(a)]: one table picks and values
-    double: float  # E[B(argmax_a A(a))]: one table picks, another values
-    chance: float  # that the best action is picked
+    single: float  # E[max_a A(a)]: one table selects and evaluates
+    double: float  # E[B(argmax_a A(a))]: one table selects, another evaluates
+    best_probability: float  # that the best action is selected
 
 
 def max_bias(actions: int = 5, noise: float = 1.0, gap: float = 0.0) -> MaxBias:
-    """What one table and what two tables say on average about the best action, by numerical integrals.
+    """The maximisation bias with one table and with two, by numerical integration.
 
-        P(max <= m) = Phi((m - gap) / noise) Phi(m / noise)^(n - 1),  E[max] = top - integral of P(max <= m) up to top
+        P(max <= m) = Phi((m - gap) / noise) Phi(m / noise)^(n - 1)
+        E[max] = top - integral of P(max <= m) up to top
         E[B(argmax A)] = gap * P(action 0 has the largest estimate)
 
     ``actions`` n >= 1; ``noise`` >= 0: standard deviation of an estimate; ``gap`` >= 0.
 
     >>> found = max_bias(actions=5, noise=1.0, gap=0.0)
-    >>> print(f"{found.single:.3f} {found.double:.3f} {found.chance:.3f}")
+    >>> print(f"{found.single:.3f} {found.double:.3f} {found.best_probability:.3f}")
     1.163 0.000 0.200
     """
     if noise == 0.0:
-        return MaxBias(
-            actions, noise, gap, gap, gap, 1.0 if gap > 0.0 else 1.0 / actions
-        )
+        best_probability = 1.0 if gap > 0.0 else 1.0 / actions
+        return MaxBias(actions, noise, gap, gap, gap, best_probability)
     values = np.linspace(-REACH * noise, gap + REACH * noise, 4001)
     below = ndtr((values - gap) / noise) * ndtr(values / noise) ** (actions - 1)
     single = float(values[-1] - np.trapezoid(below, values))
     z = np.linspace(-REACH, REACH, 4001)
     density = np.exp(-0.5 * z**2) / np.sqrt(2.0 * np.pi)
-    chance = float(np.trapezoid(density * ndtr(z + gap / noise) ** (actions - 1), z))
-    return MaxBias(actions, noise, gap, single, gap * chance, chance)
+    best = density * ndtr(z + gap / noise) ** (actions - 1)
+    best_probability = float(np.trapezoid(best, z))
+    return MaxBias(
+        actions, noise, gap, single, gap * best_probability, best_probability
+    )
 
 
 @cache
-def _luck() -> Floats:
-    """The same standard normal numbers at each move of a slider: [tables, draws, actions]."""
+def _standard_noise() -> Floats:
+    """The same normal numbers at each move of a slider: [tables, draws, actions]."""
     return np.random.default_rng(0).standard_normal((2, DRAWS, MOST_ACTIONS))
 
 
 def draws(actions: int, noise: float, gap: float) -> tuple[Floats, Floats]:
-    """``DRAWS`` pairs of tables: the largest entry of the first, and what the second says about that action."""
+    """Estimates of the action that the first table finds best: by it, by a second one.
+
+    [DRAWS] each, one for each random pair of tables.
+    """
     true = np.zeros(actions)
     true[0] = gap
-    first, second = true + noise * _luck()[:, :, :actions]
-    picked = first.argmax(axis=1)
+    first, second = true + noise * _standard_noise()[:, :, :actions]
+    selected = first.argmax(axis=1)
     rows = np.arange(DRAWS)
-    return first[rows, picked], second[rows, picked]
+    return first[rows, selected], second[rows, selected]
 
 
 def draw_max_bias(figure: Figure, found: MaxBias) -> None:
-    """Left what 6,000 pairs of tables claim, right how far off they are on average, by number of actions."""
+    """Left the estimates of pairs of tables, right the bias by number of actions."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
     _draw_claims(left, found)
     _draw_curves(right, found)
 
 
 def _draw_claims(ax: Axes, found: MaxBias) -> None:
-    claims = draws(found.actions, found.noise, found.gap)
-    bins = np.linspace(-7.0, 10.0, 69)
-    for values, colour, name in zip(
-        claims, (ORANGE, BLUE), ("one table", "two tables"), strict=True
-    ):
-        ax.hist(
-            np.clip(values, -7.0, 10.0),
-            bins.tolist(),
-            color=colour,
-            alpha=0.55,
-            label=name,
-        )
+    one, two = draws(found.actions, found.noise, found.gap)
+    bins = np.linspace(-7.0, 10.0, 69).tolist()
+    for values, colour, name in ((one, ORANGE, "one table"), (two, BLUE, "two tables")):
+        shown = np.clip(values, -7.0, 10.0)
+        ax.hist(shown, bins, color=colour, alpha=0.55, label=name)
     ax.axvline(found.gap, color="black", lw=2, label="truth")
-    for mean, colour in ((found.single, ORANGE), (found.double, BLUE)):
-        ax.axvline(mean, color=colour, lw=2.5, ls="--")
-    ax.set(
-        xlim=(-7.0, 10.0),
-        ylim=(0, 1600),
-        yticks=[],
-        xlabel="claimed value of the best action",
-    )
+    ax.axvline(found.single, color=ORANGE, lw=2.5, ls="--")
+    ax.axvline(found.double, color=BLUE, lw=2.5, ls="--")
+    ax.set(xlim=(-7.0, 10.0), ylim=(0, 1600), yticks=[])
+    ax.set_xlabel("claimed value of the best action")
     ax.set_title("what is claimed (dashed: mean)")
     ax.legend(frameon=False)
 
 
 def _draw_curves(ax: Axes, found: MaxBias) -> None:
+    bias = np.zeros((MOST_ACTIONS, 2))
+    for row in range(MOST_ACTIONS):
+        gap = found.gap if row else 0.0  # one action is no better than others
+        point = max_bias(row + 1, found.noise, gap)
+        bias[row] = np.array([point.single, point.double]) - gap
     counts = np.arange(1, MOST_ACTIONS + 1)
-    curve = [max_bias(int(n), found.noise, found.gap if n > 1 else 0.0) for n in counts]
-    truth = np.where(counts > 1, found.gap, 0.0)
-    for name, colour in (("single", ORANGE), ("double", BLUE)):
-        bias = np.array([getattr(point, name) for point in curve]) - truth
-        ax.plot(counts, bias, color=colour, lw=2.5)
-        ax.plot(
-            found.actions, getattr(found, name) - found.gap, "o", color=colour, ms=10
-        )
+    here = (found.single - found.gap, found.double - found.gap)
+    for curve, colour in enumerate((ORANGE, BLUE)):
+        ax.plot(counts, bias[:, curve], color=colour, lw=2.5)
+        ax.plot(found.actions, here[curve], "o", color=colour, ms=10)
     ax.axhline(0.0, color="black", lw=1)
     ax.set_xticks([1, 5, 10, 15, 20])
-    ax.set(
-        xlim=(0, MOST_ACTIONS + 1),
-        ylim=(-3.2, 6.2),
-        xlabel="number of actions",
-        title="bias: claimed minus true",
-    )
+    ax.set(xlim=(0, MOST_ACTIONS + 1), ylim=(-3.2, 6.2), xlabel="number of actions")
+    ax.set_title("bias: claimed minus true")
 
 
 def describe(found: MaxBias) -> str:
     """The averages in one line of HTML."""
-    single, double = found.single - found.gap, found.double - found.gap
+    single = round(found.single - found.gap, 3) + 0.0
+    double = round(found.double - found.gap, 3) + 0.0
     return (
-        f"best true value {found.gap:.2f}; one table claims <b>{found.single:.3f}</b> (bias {_signed(single)}), "
-        f"two tables <b>{found.double:.3f}</b> (bias {_signed(double)}); best action picked {found.chance:.0%}"
+        f"best true value {found.gap:.2f}; "
+        f"one table claims <b>{found.single:.3f}</b> (bias {single:+.3f}), "
+        f"two tables <b>{found.double:.3f}</b> (bias {double:+.3f}); "
+        f"best action picked {found.best_probability:.0%}"
     )
 
 
-def _signed(number: float) -> str:
-    return f"{round(number, 3) + 0.0:+.3f}"
-
-
 def max_bias_lab() -> Lab[MaxBias]:
-    """How wrong the best-looking of several estimates is."""
+    """The bias of the maximum of several estimates, by their number and noise."""
+    unit = "reward units"
     controls = {
         "actions": slider("number of actions", 5, 2, MOST_ACTIONS, 1),
         "noise": slider(
-            "noise of an estimate",
-            1.0,
-            0.0,
-            3.0,
-            0.25,
-            unit="reward units, standard deviation",
+            "noise of an estimate", 1.0, 0.0, 3.0, 0.25, f"{unit}, standard deviation"
         ),
-        "gap": slider("best is better by", 0.0, 0.0, 3.0, 0.25, unit="reward units"),
+        "gap": slider("best is better by", 0.0, 0.0, 3.0, 0.25, unit),
     }
     return Lab(
         "The maximum of noisy estimates",
@@ -166,17 +156,19 @@ def max_bias_lab() -> Lab[MaxBias]:
     )
 
 
-# -- a long run -------------------------------------------------------------------------------------------
+# -- a long run ------------------------------------------------------------------------
 
 STORED: dict[str, Any] = {
-    "command": "RLREC_BUDGET=full jupyter nbconvert --to notebook --execute 05_from_table_to_network.ipynb",
+    "command": "RLREC_BUDGET=full jupyter nbconvert --to notebook --execute "
+    "05_from_table_to_network.ipynb",
     "date": "2026-11-21",
     "commit": "536e829",
     "device": "2 CPU cores shared with other work",
     "minutes": 12,
     "steps": 400_000,
     "seeds": [100, 101, 102, 103, 104],
-    "songs_heard": {  # in a session, mean over 1,000 listeners (oracle: 200) for each seed
+    # in a session, mean over 1,000 listeners (oracle: 200) for each seed
+    "songs_heard": {
         "random": [8.266, 8.416, 8.554, 8.269, 8.490],
         "greedy": [8.517, 8.600, 8.638, 8.436, 8.478],
         "popularity": [8.850, 9.011, 9.039, 8.966, 8.976],
@@ -189,11 +181,9 @@ STORED: dict[str, Any] = {
 }
 
 
-# -- the picture of the lesson ---------------------------------------------------------------------------
-
-
+# -- the picture of the lesson ---------------------------------------------------------
 def draw_story(figure: Figure) -> None:
-    """Left how many rows a table needs, right the network that takes listener and song and gives one value."""
+    """Left the rows that a table needs, right a network of listener and song."""
     left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.35))
     _draw_rows(left)
     _draw_network(right)
@@ -216,13 +206,8 @@ def _draw_rows(ax: Axes) -> None:
         digits = f"{rows:,}" if rows < 1e9 else f"$10^{{{size:.0f}}}$"
         ax.text(size + 0.6, place, f"{digits} rows", va="center")
         ax.text(-0.6, place, name, ha="right", va="center")
-    ax.set(
-        xlim=(-15, 42),
-        ylim=(3.6, -0.6),
-        yticks=[],
-        xticks=[],
-        title="one row for each ...",
-    )
+    ax.set(xlim=(-15, 42), ylim=(3.6, -0.6), yticks=[], xticks=[])
+    ax.set_title("one row for each ...")
     ax.grid(False)
     ax.spines[["left", "bottom"]].set_visible(False)
 
@@ -233,36 +218,26 @@ def _draw_network(ax: Axes) -> None:
     for place, (name, value) in enumerate(songs.items()):
         y = 2.9 - 1.35 * place
         _box(ax, (0.0, y), (3.4, 1.0), name, ORANGE, fontsize=9)
-        ax.annotate(
-            "",
-            (4.9, 3.6),
-            (3.45, y + 0.5),
-            arrowprops={"arrowstyle": "-", "color": ORANGE, "lw": 1.5},
-        )
+        _edge(ax, (3.45, y + 0.5), (4.9, 3.6), ORANGE)
         _box(ax, (8.4, y), (1.5, 1.0), f"{value:.1f}", BLUE)
-        ax.annotate(
-            "",
-            (8.35, y + 0.5),
-            (7.1, 3.6),
-            arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 1.5},
-        )
-    ax.annotate(
-        "",
-        (4.9, 3.8),
-        (3.45, 5.9),
-        arrowprops={"arrowstyle": "-", "color": GREEN, "lw": 1.5},
-    )
+        _edge(ax, (7.1, 3.6), (8.35, y + 0.5), BLUE, "-|>")
+    _edge(ax, (3.45, 5.9), (4.9, 3.8), GREEN)
     _box(ax, (4.9, 2.7), (2.2, 2.0), "one\nnetwork", "#5F5F5F")
-    ax.text(9.15, 4.4, "one value\nan item", ha="center", va="bottom")
-    ax.set(
-        xlim=(-0.3, 10.2),
-        ylim=(-0.2, 7.1),
-        xticks=[],
-        yticks=[],
-        title="the same few weights for every listener and song",
-    )
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    ax.text(9.15, 4.4, "one value\nan item", **ABOVE)
+    ax.set(xlim=(-0.3, 10.2), ylim=(-0.2, 7.1), xticks=[], yticks=[])
+    ax.set_title("the same few weights for every listener and song")
+    without_frame(ax)
+
+
+def _edge(
+    ax: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    colour: str,
+    style: str = "-",
+) -> None:
+    line = {"arrowstyle": style, "color": colour, "lw": 1.5}
+    ax.annotate("", end, start, arrowprops=line)
 
 
 def _box(
@@ -273,19 +248,12 @@ def _box(
     colour: str,
     **text: Any,
 ) -> None:
-    ax.add_patch(
-        FancyBboxPatch(
-            corner, *size, boxstyle="round,pad=0.05", fc=colour, ec=colour, alpha=0.3
-        )
+    box = FancyBboxPatch(
+        corner, *size, boxstyle="round,pad=0.05", color=colour, alpha=0.3
     )
-    ax.text(
-        corner[0] + size[0] / 2,
-        corner[1] + size[1] / 2,
-        words,
-        ha="center",
-        va="center",
-        **text,
-    )
+    ax.add_patch(box)
+    x, y = np.add(corner, np.divide(size, 2))
+    ax.text(x, y, words, **CENTRED, **text)
 
 
 FIGURES = {"05_from_table_to_network.png": (draw_story, (10.5, 3.8))}
