@@ -1,11 +1,11 @@
-"""Lesson 06, who is listening: a newcomer on the map, the four states of DRR in NumPy, and a widget for each."""
+"""Lesson 06, who is listening: folding in a newcomer, and the four states of DRR."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from drawing import ABOVE, BELOW, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -14,9 +14,9 @@ from rlrec.types import Floats
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider, tick
 
-BLUE, ORANGE, GREEN, *_ = PALETTE
+BLUE, ORANGE, GREEN = PALETTE[:3]
 
-# The map of the first widget: each song's vector, (loud, old). Lena may rate the first three.
+# The map of the first widget: the vector of each song, (loud, old).
 SONGS = {
     "Iron Parade": (1.2, 0.2),
     "Paper Lantern": (-1.1, 0.3),
@@ -26,7 +26,7 @@ SONGS = {
     "Hidden Mirror": (-0.8, 0.9),
     "Sleepless Motel": (-0.8, -0.8),
 }
-RATED = ("Iron Parade", "Paper Lantern", "Copper Railway")
+RATED = 3  # Lena may rate the first three
 MEAN = 3.5  # stars
 FIRST_RATINGS = (5, 2, 4)
 
@@ -48,13 +48,16 @@ ORDERS = {
 }
 
 
-# -- folding in ------------------------------------------------------------------------------------------
+# -- folding in ------------------------------------------------------------------------
 def fold_in(
     vectors: ArrayLike, residuals: ArrayLike, ridge: float
 ) -> tuple[Floats, float]:
-    """A newcomer's vector [k] and bias by ridge regression, the items' vectors [n, k] held fixed.
+    """A newcomer's vector [k] and bias by ridge regression, the items held fixed.
 
-    [p, b] = (X'X + ridge n I)^-1 X'r,  X = [q_i, 1];  residuals r [n]: rating - mean - item's bias. Zeros if n = 0.
+        [p, b] = (X'X + ridge n I)^-1 X'r,    X = [q_i, 1]
+
+    ``vectors`` [n, k]: the items' q_i; ``residuals`` [n]: r = rating - mean - item's
+    bias. Without items: zeros.
 
     >>> vector, bias = fold_in([[1.0], [-1.0]], [1.5, -0.5], ridge=0.5)
     >>> vector.round(3).tolist(), round(bias, 3)
@@ -62,15 +65,14 @@ def fold_in(
     """
     items = np.asarray(vectors, np.float64)
     features = np.column_stack([items, np.ones(len(items))])  # [n, k + 1]
-    gram = features.T @ features + max(ridge * len(items), 1e-9) * np.eye(
-        features.shape[1]
-    )
-    solved = np.linalg.solve(gram, features.T @ np.asarray(residuals, np.float64))
+    penalty = max(ridge * len(items), 1e-9) * np.eye(features.shape[1])
+    right = features.T @ np.asarray(residuals, np.float64)
+    solved = np.linalg.solve(features.T @ features + penalty, right)
     return solved[:-1], float(solved[-1])
 
 
 class Newcomer(NamedTuple):
-    """Where one set of ratings puts Lena, and what she is expected to give each song."""
+    """Lena's vector after some ratings, and the stars predicted for each song."""
 
     path: Floats  # [steps, 2]: her vector after 0, 1, 2, .. ratings
     bias: float
@@ -80,76 +82,51 @@ class Newcomer(NamedTuple):
 
 def newcomer(first: int, second: int, third: int, ridge: float) -> Newcomer:
     """Fold Lena in from up to three ratings (0: not rated), one after another."""
-    ratings = (first, second, third)
-    given = [i for i, stars in enumerate(ratings) if stars]
+    ratings = np.array([first, second, third])
     vectors = np.array(list(SONGS.values()))
-    path, bias = [np.zeros(2)], 0.0
+    given = np.flatnonzero(ratings)
+    path = [np.zeros(2)]
+    bias = 0.0
     for count in range(1, len(given) + 1):
-        chosen = given[:count]
-        vector, bias = fold_in(vectors[chosen], np.array(ratings)[chosen] - MEAN, ridge)
+        rated = given[:count]
+        vector, bias = fold_in(vectors[rated], ratings[rated] - MEAN, ridge)
         path.append(vector)
-    return Newcomer(np.array(path), bias, ratings, MEAN + bias + vectors @ path[-1])
+    stars = MEAN + bias + vectors @ path[-1]
+    return Newcomer(np.array(path), bias, (first, second, third), stars)
 
 
 def draw_newcomer(figure: Figure, result: Newcomer) -> None:
     """The map on the left, the predicted stars on the right."""
     figure.set_layout_engine("none")
-    left, right = figure.subplots(
-        1,
-        2,
-        width_ratios=(1.35, 1),
-        gridspec_kw={
-            "left": 0.07,
-            "right": 0.97,
-            "bottom": 0.15,
-            "top": 0.9,
-            "wspace": 0.5,
-        },
-    )
+    margins = {"left": 0.07, "right": 0.97, "bottom": 0.15, "top": 0.9, "wspace": 0.5}
+    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1), gridspec_kw=margins)
     _draw_map(left, result)
     _draw_stars(right, result)
 
 
 def _draw_map(ax: Axes, result: Newcomer) -> None:
-    rated = dict(zip(RATED, result.ratings, strict=True))
-    for name, (x, y) in SONGS.items():
-        stars = rated.get(name, 0)
+    for place, (name, (x, y)) in enumerate(SONGS.items()):
+        stars = result.ratings[place] if place < RATED else 0
         ax.plot(x, y, "o", color=BLUE if stars else "#B0B0B0", ms=8)
-        ax.text(
-            x,
-            y + 0.11,
-            f"{name}, {stars} stars" if stars else name,
-            ha="center",
-            va="bottom",
-            fontsize=8,
-        )
+        words = f"{name}, {stars} stars" if stars else name
+        ax.text(x, y + 0.11, words, fontsize=8, **ABOVE)
     ax.plot(*result.path.T, "-", color=ORANGE, lw=1.5)
     ax.plot(*result.path[:-1].T, "o", color="white", mec=ORANGE, ms=6)
     ax.plot(*result.path[-1], "*", color=ORANGE, ms=17)
     x, y = result.path[-1]
-    ax.text(x, y - 0.12, "Lena", ha="center", va="top", color="#8A5A00", weight="bold")
+    ax.text(x, y - 0.12, "Lena", color="#8A5A00", weight="bold", **BELOW)
     ax.axhline(0, color="#D0D0D0", lw=0.8, zorder=0)
     ax.axvline(0, color="#D0D0D0", lw=0.8, zorder=0)
-    ax.set(
-        xlim=(-1.9, 1.9),
-        ylim=(-1.4, 1.6),
-        xticks=[],
-        yticks=[],
-        xlabel="quiet  <-  ->  loud",
-        ylabel="new  <-  ->  old",
-    )
+    ax.set(xlim=(-1.9, 1.9), ylim=(-1.4, 1.6), xticks=[], yticks=[])
+    ax.set(xlabel="quiet  <-  ->  loud", ylabel="new  <-  ->  old")
     ax.set_title("the map: songs, and Lena after each rating", fontsize=10)
 
 
 def _draw_stars(ax: Axes, result: Newcomer) -> None:
-    open_songs = [i for i, name in enumerate(SONGS) if name not in RATED]
-    names = [list(SONGS)[i] for i in open_songs]
-    bars = ax.barh(
-        names, result.stars[open_songs] - MEAN, left=MEAN, color=ORANGE, height=0.55
-    )
-    ax.bar_label(
-        bars, [f"{stars:.1f}" for stars in result.stars[open_songs]], padding=3
-    )
+    names = list(SONGS)[RATED:]
+    stars = result.stars[RATED:]
+    bars = ax.barh(names, stars - MEAN, left=MEAN, color=ORANGE, height=0.55)
+    ax.bar_label(bars, np.char.mod("%.1f", stars).tolist(), padding=3)
     ax.axvline(MEAN, color="black", lw=0.8)
     ax.invert_yaxis()
     ax.set(xlim=(0.5, 6.5), xticks=range(1, 7))
@@ -159,26 +136,25 @@ def _draw_stars(ax: Axes, result: Newcomer) -> None:
 
 def describe_newcomer(result: Newcomer) -> str:
     """The first widget's line of text."""
-    loud, old = (float(value) + 0.0 for value in result.path[-1].round(2))
-    best = [name for name in SONGS if name not in RATED]
-    first = max(best, key=lambda name: result.stars[list(SONGS).index(name)])
-    lead = (
-        f"first choice <b>{first}</b>"
-        if len(result.path) > 1
-        else "nothing known: the average for everything"
+    loud, old = result.path[-1].round(2) + 0.0
+    lead = "nothing known: the average for everything"
+    if len(result.path) > 1:
+        best = RATED + int(result.stars[RATED:].argmax())
+        lead = f"first choice <b>{list(SONGS)[best]}</b>"
+    return (
+        f"Lena: loud <b>{loud:.2f}</b>, old <b>{old:.2f}</b>, "
+        f"generous {result.bias + 0.0:.2f}; {lead}"
     )
-    return f"Lena: loud <b>{loud:.2f}</b>, old <b>{old:.2f}</b>, generous {result.bias + 0.0:.2f}; {lead}"
 
 
 def newcomer_lab() -> Lab[Newcomer]:
-    """Give three ratings and a ridge; see where they put Lena and what she is expected to like."""
+    """Three ratings and a ridge; Lena's place on the map and the predicted stars."""
     controls = {
-        name: slider(f"{song} (0: not yet)", stars, 0, 5, 1)
-        for name, song, stars in zip(
-            ("first", "second", "third"), RATED, (5, 0, 0), strict=True
-        )
+        "first": slider("Iron Parade (0: not yet)", 5, 0, 5, 1),
+        "second": slider("Paper Lantern (0: not yet)", 0, 0, 5, 1),
+        "third": slider("Copper Railway (0: not yet)", 0, 0, 5, 1),
+        "ridge": slider("ridge", 0.2, 0.02, 1.0, 0.02),
     }
-    controls["ridge"] = slider("ridge", 0.2, 0.02, 1.0, 0.02)
     return Lab(
         "Put Lena on the map",
         controls,
@@ -189,19 +165,24 @@ def newcomer_lab() -> Lab[Newcomer]:
     )
 
 
-# -- states ----------------------------------------------------------------------------------------------
+# -- states ----------------------------------------------------------------------------
 def numpy_states(
     user: ArrayLike, items: ArrayLike, weights: ArrayLike | None = None
 ) -> dict[str, Floats]:
-    """The four states of one listener, by name, from a user [k], a full history [n, k] and position weights [n].
+    """The four states of DRR for one listener, by name.
+
+    ``user`` [k]; ``items`` [n, k]: a full history, oldest first; ``weights`` [n] of the
+    positions: ones by default. DRR: arXiv:1810.12027.
 
     >>> states = numpy_states([1.0, -1.0], [[2.0, 1.0], [1.0, 4.0]])
     >>> states["drr-ave"].tolist(), states["drr-p"].tolist()
     ([1.0, -1.0, 1.5, -2.5, 1.5, 2.5], [2.0, 1.0, 1.0, 4.0, 2.0, 4.0])
     """
-    u, plain = np.asarray(user, np.float64), np.array(items, np.float64)  # a copy
-    w = np.ones(len(plain)) if weights is None else np.asarray(weights, np.float64)
-    weighted = w[:, None] * plain
+    u = np.asarray(user, np.float64)
+    plain = np.array(items, np.float64)  # a copy
+    weighted = plain
+    if weights is not None:
+        weighted = np.asarray(weights, np.float64)[:, None] * plain
     first, second = np.triu_indices(len(plain), 1)
     pairs = (weighted[first] * weighted[second]).ravel()
     g = weighted.mean(axis=0)
@@ -214,7 +195,7 @@ def numpy_states(
 
 
 class Moved(NamedTuple):
-    """The four states before and after a change, and how far each has moved."""
+    """The four states before and after a change."""
 
     before: dict[str, Floats]
     after: dict[str, Floats]
@@ -222,34 +203,36 @@ class Moved(NamedTuple):
     weights: Floats  # [n]
 
     def share(self, name: str) -> float:
-        """Distance moved, as a share of the state's length before."""
-        before, after = self.before[name], self.after[name]
-        return float(np.linalg.norm(after - before) / np.linalg.norm(before))
+        """Distance moved, as a share of the state's norm before."""
+        before = self.before[name]
+        distance = np.linalg.norm(self.after[name] - before)
+        return float(distance / np.linalg.norm(before))
 
 
 def moved(order: str, recency: float, exchanged: bool, listener: str) -> Moved:
-    """The states of Lena's history as heard, and those after a change, both with weights recency^(titles since)."""
-    names, items = list(HISTORY), np.array(list(HISTORY.values()))
+    """The states of Lena's history as heard, and those after a change.
+
+    Position weights, in both: recency^(titles since). ``order``: a key of ``ORDERS``;
+    ``exchanged``: whether another title replaces the oldest; ``listener``: a key of
+    ``LISTENERS``.
+    """
+    names = list(HISTORY)
+    items = np.array(list(HISTORY.values()))
     weights = recency ** np.arange(len(items) - 1, -1, -1.0)
     before = numpy_states(LISTENERS["Lena"], items, weights)
     if exchanged:
-        names[0], items[0] = "Winter Signal", EXCHANGED
+        names[0] = "Winter Signal"
+        items[0] = EXCHANGED
     chosen = list(ORDERS[order])
     after = numpy_states(LISTENERS[listener], items[chosen], weights)
-    return Moved(before, after, tuple(names[i] for i in chosen), weights)
+    return Moved(before, after, tuple(np.array(names)[chosen].tolist()), weights)
 
 
 def draw_moved(figure: Figure, result: Moved) -> None:
-    """Each state as two strips, before and after, and a bar for the distance between them."""
+    """Each state as two strips, before and after, and a bar for the distance moved."""
     figure.set_layout_engine("none")
-    margins = {
-        "left": 0.1,
-        "right": 0.97,
-        "bottom": 0.1,
-        "top": 0.86,
-        "hspace": 0.75,
-        "wspace": 0.12,
-    }
+    margins = {"left": 0.1, "right": 0.97, "bottom": 0.1, "top": 0.86}
+    margins |= {"hspace": 0.75, "wspace": 0.12}
     axes = figure.subplots(4, 2, width_ratios=(2.6, 1), gridspec_kw=margins)
     figure.text(0.1, 0.965, " - ".join(result.titles), va="center", fontsize=8.5)
     for (left, right), name in zip(axes, result.before, strict=True):
@@ -259,14 +242,9 @@ def draw_moved(figure: Figure, result: Moved) -> None:
 
 
 def _draw_strips(ax: Axes, name: str, before: Floats, after: Floats) -> None:
-    ax.imshow(
-        np.stack([before, after]),
-        cmap="RdBu",
-        vmin=-1.2,
-        vmax=1.2,
-        aspect="auto",
-        interpolation="nearest",
-    )
+    strips = np.stack([before, after])
+    image = ax.imshow(strips, cmap="RdBu", vmin=-1.2, vmax=1.2, aspect="auto")
+    image.set_interpolation("nearest")
     ax.set_xticks([])
     ax.set_yticks([0, 1], ["before", "after"], fontsize=8)
     ax.axhline(0.5, color="white", lw=2)
@@ -275,25 +253,25 @@ def _draw_strips(ax: Axes, name: str, before: Floats, after: Floats) -> None:
 
 
 def _draw_share(ax: Axes, share: float) -> None:
-    ax.barh([0], [100 * share], color=ORANGE if share > 1e-9 else "white", height=0.6)
-    ax.text(
-        min(100 * share, 160) + 4, 0, f"{100 * share:.0f}%", va="center", weight="bold"
-    )
+    percent = 100 * share
+    ax.barh([0], [percent], color=ORANGE if share > 1e-9 else "white", height=0.6)
+    place = min(percent, 160) + 4
+    ax.text(place, 0, f"{percent:.0f}%", va="center", weight="bold")
     ax.set(xlim=(0, 200), xticks=[], yticks=[])
     ax.grid(False)
 
 
 def describe_moved(result: Moved) -> str:
     """The second widget's line of text."""
-    shares = ", ".join(
-        f"{name} <b>{100 * result.share(name):.0f}%</b>" for name in result.before
-    )
-    weights = ", ".join(f"{weight:.2f}" for weight in result.weights)
-    return f"moved: {shares}; weights, oldest first: {weights}"
+    shares = []
+    for name in result.before:
+        shares.append(f"{name} <b>{100 * result.share(name):.0f}%</b>")
+    weights = ", ".join(np.char.mod("%.2f", result.weights))
+    return f"moved: {', '.join(shares)}; weights, oldest first: {weights}"
 
 
 def states_lab() -> Lab[Moved]:
-    """Reorder a history, weigh its places, exchange a title or the listener; see which state moves."""
+    """Change a history's order, weights, oldest title or listener; see what moves."""
     controls = {
         "order": choice("order", list(ORDERS)),
         "recency": slider("recency (1: equal weights)", 1.0, 0.3, 1.0, 0.05),
@@ -305,35 +283,28 @@ def states_lab() -> Lab[Moved]:
     )
 
 
-# -- the picture of the lesson ---------------------------------------------------------------------------
+# -- the picture of the lesson ---------------------------------------------------------
 def draw_who(figure: Figure) -> None:
-    """Left: Lena's way over the map; right: her point and what she heard last make the state."""
+    """Left Lena's way over the map, right the state that her place and history make."""
     left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
     result = newcomer(*FIRST_RATINGS, ridge=0.2)
     _draw_map(left, result)
-    liked = np.array([SONGS["Iron Parade"], SONGS["Copper Railway"]])
-    state = numpy_states(result.path[-1], liked)["drr-ave"]
-    _draw_state(
-        right,
-        state.reshape(3, 2),
-        ("who is this?\nu", "does it fit?\nu * g", "what was liked last?\ng"),
-    )
+    liked = [SONGS["Iron Parade"], SONGS["Copper Railway"]]
+    _draw_state(right, numpy_states(result.path[-1], liked)["drr-ave"])
 
 
-def _draw_state(ax: Axes, parts: Floats, names: Sequence[str]) -> None:
-    colours = (ORANGE, GREEN, BLUE)
-    for block, (part, name, colour) in enumerate(
-        zip(parts, names, colours, strict=True)
-    ):
+def _draw_state(ax: Axes, state: Floats) -> None:
+    questions = ("who is this?\nu", "does it fit?\nu * g", "what was liked last?\ng")
+    for block, colour in enumerate((ORANGE, GREEN, BLUE)):
+        part = state[2 * block : 2 * block + 2]
         places = 3 * block + np.arange(2)
         bars = ax.bar(places, part, color=colour, width=0.9)
-        ax.bar_label(bars, [f"{value:.2f}" for value in part], fontsize=8, padding=2)
-        ax.text(places.mean(), -0.06, name, ha="center", va="top", fontsize=9)
+        ax.bar_label(bars, np.char.mod("%.2f", part).tolist(), fontsize=8, padding=2)
+        ax.text(places.mean(), -0.06, questions[block], fontsize=9, **BELOW)
     ax.axhline(0, color="black", lw=0.8)
     ax.set(xlim=(-0.8, 7.8), ylim=(-0.35, 1.2), xticks=[], yticks=[])
     ax.set_title("the state: 3 blocks of 2 numbers (loud, old)", fontsize=10)
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    without_frame(ax)
 
 
 FIGURES = {"06_who_is_listening.png": (draw_who, (9.6, 3.6))}

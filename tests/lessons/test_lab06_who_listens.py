@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import lab06_who_listens as lab_module
 import numpy as np
@@ -150,9 +151,8 @@ def test_the_lab_and_its_picture_load_no_tensorflow():
         "import sys; from matplotlib.figure import Figure; import lab06_who_listens as lab;"
         "[draw(Figure(figsize=size)) for draw, size in lab.FIGURES.values()]; print('tensorflow' in sys.modules)"
     )
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True
-        ).stdout
-        == "False\n"
+    folder = Path(lab_module.__file__).parent
+    run = subprocess.run(
+        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True
     )
+    assert run.stdout == "False\n"
