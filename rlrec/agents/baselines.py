@@ -1,7 +1,8 @@
-"""What every agent is held against: chance, popularity, one step ahead, and one who knows it all.
+"""Baselines: random, popularity, greedy one step, a hand-written rule, oracles.
 
-All answer ``recommend(observations, k) -> item ids [batch, k]``, best first. Observations are those of
-``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with ``observe="ids"`` (a dictionary of arrays).
+All have ``recommend(observations, k) -> item ids [batch, k]``, best first. Observations
+are those of ``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with
+``observe="ids"`` (a dictionary of arrays).
 """
 
 from __future__ import annotations
@@ -9,66 +10,71 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.agents.planning import value_iteration
-from rlrec.agents.recommender import best_first, item_pool, unplayed
+from rlrec.agents.recommender import best_first, best_unplayed, item_pool
 from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
 from rlrec.envs.listeners import MEMORY
-from rlrec.types import Floats, Ids
+from rlrec.types import Floats, Ids, Observations
+
+ROLLOUT_CANDIDATES = 10  # random songs among which a rollout chooses the next one
 
 
 class RandomPolicy:
-    """Every item on offer is as likely as any other."""
+    """Recommends every item on offer with the same probability."""
 
     def __init__(self, n_items: int, rng: np.random.Generator) -> None:
-        self.n_items, self.rng = n_items, rng
+        self.n_items = n_items
+        self.rng = rng
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """A random sample of the places on offer, in random order: [batch, k]."""
+        """A random sample of the items on offer, in random order: [batch, k]."""
         pool = item_pool(observations, self.n_items)
-        return best_first(
-            pool, unplayed(observations, pool, self.rng.random(pool.shape)), k
-        )
+        return best_unplayed(observations, pool, self.rng.random(pool.shape), k)
 
 
 class TablePolicy:
-    """The best actions of a table of values [states, actions]: greedy one step, or optimal, by what the table holds.
+    """The best actions by a table of action values [states, actions].
 
-    Equal values come in the order of their index, or in random order where an ``rng`` is given: only so is a table
-    that knows nothing worth as much as chance.
+    Ties go to the lower index, or are broken at random if there is an ``rng``. Break
+    them at random when you compare a table with the random policy: a table that has
+    learned nothing is then exactly that policy.
 
     >>> from rlrec.envs import PROFILES
     >>> model = PROFILES["headliner"].model()
-    >>> int(TablePolicy.greedy(model).recommend(np.array([0]))[0, 0]), int(TablePolicy.oracle(model).recommend(0)[0, 0])
-    (4, 4)
+    >>> TablePolicy.greedy(model).recommend(np.array([0])).tolist()
+    [[4]]
+    >>> TablePolicy.oracle(model).recommend(0).tolist()
+    [[4]]
     """
 
     def __init__(self, values: Floats, rng: np.random.Generator | None = None) -> None:
-        self.values, self.rng = values, rng
+        self.values = values
+        self.rng = rng
 
     @classmethod
     def greedy(cls, model: GenreModel) -> TablePolicy:
-        """Knows the user's expected rewards and looks one song ahead (discount 0)."""
+        """Ranks by the user's expected rewards, one step ahead (discount 0)."""
         return cls(model.reward)
 
     @classmethod
     def oracle(cls, model: GenreModel, discount: float = 0.9) -> TablePolicy:
-        """Knows the user and plans: value iteration's optimum."""
+        """Ranks by the optimal action values, from value iteration on the true user."""
         return cls(value_iteration(model, discount))
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Actions for states [batch]: [batch, k], best first."""
         states = np.atleast_1d(np.asarray(observations))
-        pool, scores = item_pool(states, self.values.shape[1]), self.values[states]
-        if self.rng is None:
-            return best_first(pool, scores, k)
-        order = self.rng.permuted(pool, axis=1)  # equal values in random order
-        return best_first(order, np.take_along_axis(scores, order, axis=1), k)
+        scores = self.values[states]
+        pool = item_pool(states, scores.shape[1])
+        if self.rng is not None:
+            pool = self.rng.permuted(pool, axis=1)
+            scores = np.take_along_axis(scores, pool, axis=1)
+        return best_first(pool, scores, k)
 
 
 class PopularityPolicy:
-    """The same for everybody: songs by their popularity (or any other score [songs])."""
+    """Recommends the same to everybody, by popularity or another score [songs]."""
 
     def __init__(self, scores: Floats) -> None:
         self.scores = scores
@@ -76,16 +82,20 @@ class PopularityPolicy:
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """The most popular of the songs on offer: [batch, k]."""
         pool = item_pool(observations, len(self.scores))
-        return best_first(pool, unplayed(observations, pool, self.scores[pool]), k)
+        return best_unplayed(observations, pool, self.scores[pool], k)
 
 
 class GreedyListening:
-    """One step ahead for ``Listening-v0``, without its secrets: learn this listener's taste, take the best song.
+    """Greedy one step ahead in ``Listening-v0``: estimates taste, plays the best song.
 
-    The belief about taste is the ridge regression of "heard or skipped" on the map of sound over the songs of this
-    session, i.e. the mean of a Gaussian posterior: w = (Z'Z + ridge I)^-1 Z'(y - mean), Z [songs, 5]. Songs are ranked
-    by z . w plus ``appeal_weight`` times their popularity score: what pleases next, never what it does to the mood.
-    With ``like_weight`` a like counts that much more than a song heard: y = heard + like_weight liked.
+    The belief about taste is the mean of a Gaussian posterior, a ridge regression of
+    the reaction y on the sound vectors Z [songs, 5] of this session:
+
+        y = heard + like_weight liked,   w = (Z'Z + ridge I)^-1 Z'(y - mean y)
+        score(song) = z . w + appeal_weight popularity
+
+    The score predicts the next reaction. It ignores the effect of a song on the
+    listener's mood.
     """
 
     def __init__(
@@ -96,94 +106,74 @@ class GreedyListening:
         appeal_weight: float = 0.06,
         like_weight: float = 0.0,
     ) -> None:
-        self.catalogue, self.ridge, self.appeal_weight = catalogue, ridge, appeal_weight
+        self.catalogue = catalogue
+        self.ridge = ridge
+        self.appeal_weight = appeal_weight
         self.like_weight = like_weight
 
-    def belief(self, observations: dict[str, NDArray[Any]]) -> Floats:
-        """The posterior mean of the taste, in share of songs heard per unit of sound: [batch, 5]."""
-        history = observations["history"]  # [batch, n]
+    def belief(self, observations: Observations) -> Floats:
+        """The posterior mean w of the taste: [batch, 5], reaction per unit of sound."""
+        history = observations["history"]  # [batch, n], -1: nothing yet
         known = history >= 0
-        sound = (
-            self.catalogue.sound[np.maximum(history, 0)] * known[:, :, None]
-        )  # [batch, n, 5]
+        sound = self.catalogue.sound[history] * known[:, :, None]  # [batch, n, 5]
         feedback = observations["feedback"].astype(np.float64)
-        heard = 1.0 - feedback[:, :, 2] + self.like_weight * feedback[:, :, 1]
+        reaction = 1.0 - feedback[:, :, 2] + self.like_weight * feedback[:, :, 1]
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        centred = (heard - (heard * known).sum(axis=1, keepdims=True) / count) * known
-        gram = np.einsum("bni,bnj->bij", sound, sound) + self.ridge * np.eye(
-            sound.shape[2]
-        )
-        return np.asarray(
-            np.linalg.solve(gram, np.einsum("bni,bn->bi", sound, centred)[:, :, None])[
-                :, :, 0
-            ]
-        )
+        mean = (reaction * known).sum(axis=1, keepdims=True) / count
+        centred = (reaction - mean) * known
+        gram = np.einsum("bni,bnj->bij", sound, sound)
+        gram += self.ridge * np.eye(sound.shape[2])
+        moment = np.einsum("bni,bn->bi", sound, centred)
+        return np.asarray(np.linalg.solve(gram, moment[:, :, None])[:, :, 0])
 
-    def recommend(self, observations: dict[str, NDArray[Any]], k: int = 1) -> Ids:
-        """The songs with the highest expected reaction: [batch, k]."""
+    def recommend(self, observations: Observations, k: int = 1) -> Ids:
+        """The songs with the highest scores: [batch, k]."""
         pool = item_pool(observations, len(self.catalogue))
-        return best_first(
-            pool, unplayed(observations, pool, self.scores(observations, pool)), k
-        )
+        return best_unplayed(observations, pool, self.scores(observations, pool), k)
 
-    def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:
-        """What each song of ``pool`` [batch, m] is expected to bring: [batch, m]."""
-        found = np.einsum(
-            "bmd,bd->bm", self.catalogue.sound[pool], self.belief(observations)
-        )
-        return np.asarray(found + self.appeal_weight * self.catalogue.appeal[pool])
+    def scores(self, observations: Observations, pool: Ids) -> Floats:
+        """The score of each song of ``pool`` [batch, m]: [batch, m]."""
+        sound = self.catalogue.sound[pool]
+        match = np.einsum("bmd,bd->bm", sound, self.belief(observations))
+        return np.asarray(match + self.appeal_weight * self.catalogue.appeal[pool])
 
 
 class VariedListening(GreedyListening):
-    """``GreedyListening`` less ``variety`` times the likeness to what just played: a rule of one line that plans ahead.
+    """``GreedyListening`` minus ``variety`` times the similarity to the last songs.
 
-    Likeness is the dot product of a song's direction with the fading memory of those heard (.8 a song): whoever wrote
-    it knows that listeners tire of the same, which greedy can't see. No learning, and hard to beat.
+    Listeners tire of similar songs, so that this one-line rule plans ahead without
+    learning, and is hard to beat. Similarity is the dot product of a song's direction
+    with a fading memory of the directions heard (factor 0.8 a song).
+    ``settings``: those of ``GreedyListening``.
     """
 
     def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        ridge: float = 8.0,
-        appeal_weight: float = 0.06,
-        like_weight: float = 0.0,
-        variety: float = 1.0,
-        taste_weight: float = 1.0,
+        self, catalogue: Catalogue, *, variety: float = 1.0, **settings: float
     ) -> None:
-        super().__init__(
-            catalogue, ridge=ridge, appeal_weight=appeal_weight, like_weight=like_weight
-        )
+        super().__init__(catalogue, **settings)
         self.variety = variety
-        self.taste_weight = taste_weight
 
-    def belief(self, observations: dict[str, NDArray[Any]]) -> Floats:
-        """Greedy's belief about taste times ``taste_weight`` (0: no taste): [batch, 5]."""
-        return self.taste_weight * super().belief(observations)
-
-    def scores(self, observations: dict[str, NDArray[Any]], pool: Ids) -> Floats:
-        """Greedy's scores, those of songs like the last ones lowered: [batch, m]."""
+    def scores(self, observations: Observations, pool: Ids) -> Floats:
+        """The scores of ``GreedyListening``, lower for songs like the last ones."""
         history = observations["history"]  # [batch, n], oldest first
-        fading = (
-            (1.0 - MEMORY)
-            * MEMORY ** np.arange(history.shape[1] - 1, -1, -1)
-            * (history >= 0)
-        )
-        memory = np.einsum(
-            "bn,bnd->bd", fading, self.catalogue.direction[np.maximum(history, 0)]
-        )
-        likeness = np.einsum("bmd,bd->bm", self.catalogue.direction[pool], memory)
-        return np.asarray(super().scores(observations, pool) - self.variety * likeness)
+        direction = self.catalogue.direction
+        ages = np.arange(history.shape[1] - 1, -1, -1)
+        fading = (1.0 - MEMORY) * MEMORY**ages * (history >= 0)
+        memory = np.einsum("bn,bnd->bd", fading, direction[history])
+        similarity = np.einsum("bmd,bd->bm", direction[pool], memory)
+        return super().scores(observations, pool) - self.variety * similarity
 
 
 class ListeningOracle:
-    """Knows taste, mood and memory of every listener of ``env``; an upper mark, not a rival.
+    """Knows taste, mood and memory of every listener of ``env``; an upper reference.
 
-    Where satiation has no effect (or ``lookahead`` is 0) it takes the song with the largest pull: there that is
-    optimal. Else it tries each of the best ``width`` songs on copies of the listener, plays on for ``lookahead`` songs
-    with pull minus ``caution`` times fatigue, ``rollouts`` times with luck of its own, and takes the song with the
-    highest mean number of songs heard (rollout policy improvement, Sutton and Barto, section 8.10).
-    It can't see the future luck of the real listener.
+    It does not know the random draws of the real listener. Where satiation has no
+    effect (or ``lookahead`` is 0) it plays the song with the largest pull, which is
+    optimal there. Otherwise it improves a policy by rollouts (Sutton and Barto, section
+    8.10): it plays each of the best ``width`` songs to copies of the listener, goes on
+    for ``lookahead`` songs by pull minus ``caution`` times fatigue, ``rollouts`` times
+    with different random draws, and takes the song with the highest mean number of
+    songs heard.
     """
 
     def __init__(
@@ -196,45 +186,50 @@ class ListeningOracle:
         width: int = 10,
         caution: float = 12.0,
     ) -> None:
-        self.env, self.rng = env, rng
-        self.rollouts, self.width, self.caution = rollouts, width, caution
+        self.env = env
+        self.rng = rng
+        self.rollouts = rollouts
+        self.width = width
+        self.caution = caution
         self.lookahead = lookahead if env.listeners.dials.long_term_effect > 0.0 else 0
 
-    def recommend(self, observations: dict[str, NDArray[Any]], k: int = 1) -> Ids:
-        """The best songs by the hidden truth: [batch, k]."""
+    def recommend(self, observations: Observations, k: int = 1) -> Ids:
+        """The best songs by the hidden state of the listeners: [batch, k]."""
+        listeners = self.env.listeners
         pool = item_pool(observations, len(self.env.catalogue))
-        pull = self.env.listeners.pull(pool)
         if self.lookahead == 0:
-            return best_first(pool, unplayed(observations, pool, pull), k)
-        cautious = unplayed(
-            observations, pool, pull - self.caution * self.env.listeners.fatigue(pool)
-        )
-        shortlist = best_first(pool, cautious, min(max(self.width, k), pool.shape[1]))
+            return best_unplayed(observations, pool, listeners.pull(pool), k)
+        scores = self._cautious_pull(listeners, pool)
+        width = min(max(self.width, k), pool.shape[1])
+        shortlist = best_unplayed(observations, pool, scores, width)
         return best_first(shortlist, self._rollout_values(shortlist), k)
 
-    def _rollout_values(self, shortlist: Ids) -> Floats:
-        """Mean songs heard after each song of ``shortlist`` [batch, m], itself included: [batch, m]."""
-        batch, m = shortlist.shape
-        source = np.repeat(np.arange(batch), m * self.rollouts)
-        ahead = Listeners(len(source), self.env.catalogue, self.env.listeners.dials)
-        ahead.restore(self.env.listeners.state(), source)
-        left = ahead.length - self.env.steps[source]
-        songs = np.repeat(shortlist.ravel(), self.rollouts)
-        heard = np.zeros(len(source))
-        for step in range(self.lookahead + 1):
-            # the same luck for each song of a listener
-            shared = self.rng.random((4, batch, 1, self.rollouts))
-            luck = np.broadcast_to(shared, (4, batch, m, self.rollouts)).reshape(4, -1)
-            feedback = ahead.react(songs, luck)
-            heard += (~feedback.skipped) * (step < left)
-            songs = self._cautious_songs(ahead, batch, m)
-        return np.asarray(heard.reshape(batch, m, self.rollouts).mean(axis=2))
+    def _cautious_pull(self, listeners: Listeners, pool: Ids) -> Floats:
+        return listeners.pull(pool) - self.caution * listeners.fatigue(pool)
 
-    def _cautious_songs(self, ahead: Listeners, batch: int, m: int) -> Ids:
-        drawn = self.rng.integers(
-            len(self.env.catalogue), size=(batch, 1, self.rollouts, 10)
-        )
-        pool = np.broadcast_to(drawn, (batch, m, self.rollouts, 10)).reshape(-1, 10)
-        return best_first(
-            pool, ahead.pull(pool) - self.caution * ahead.fatigue(pool), 1
-        )[:, 0]
+    def _rollout_values(self, shortlist: Ids) -> Floats:
+        """Mean number of songs heard from each song on: [batch, m]."""
+        batch, m = shortlist.shape
+        shape = (batch, m, self.rollouts)
+        rows = np.repeat(np.arange(batch), m * self.rollouts)
+        copies = Listeners(len(rows), self.env.catalogue, self.env.listeners.dials)
+        copies.restore(self.env.listeners.state(), rows)
+        songs_left = copies.length - self.env.steps[rows]
+        songs = np.repeat(shortlist, self.rollouts)
+        heard = np.zeros(len(rows))
+        for step in range(self.lookahead + 1):
+            # the same random draws for all songs of a listener
+            shared = self.rng.random((4, batch, 1, self.rollouts))
+            draws = np.broadcast_to(shared, (4, *shape)).reshape(4, -1)
+            feedback = copies.react(songs, draws)
+            heard += ~feedback.skipped * (step < songs_left)
+            songs = self._next_songs(copies, shape)
+        return heard.reshape(shape).mean(axis=2)
+
+    def _next_songs(self, copies: Listeners, shape: tuple[int, int, int]) -> Ids:
+        """The next song of each rollout, the best of some random ones: [copies]."""
+        batch, m, rollouts = shape
+        size = (batch, 1, rollouts, ROLLOUT_CANDIDATES)
+        drawn = self.rng.integers(len(self.env.catalogue), size=size)
+        pool = drawn.repeat(m, axis=1).reshape(-1, ROLLOUT_CANDIDATES)
+        return best_first(pool, self._cautious_pull(copies, pool), 1)[:, 0]

@@ -1,8 +1,7 @@
-"""The one question that every agent and every baseline answers: what to recommend now.
+"""What all agents and baselines share: ``recommend(observations, k)``, best first.
 
-``recommend(observations, k) -> item ids [batch, k]``, best first. Observations are those of
-``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with ``observe="ids"`` (a dictionary
-of arrays).
+Observations are those of ``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with
+``observe="ids"`` (a dictionary of arrays).
 """
 
 from __future__ import annotations
@@ -10,13 +9,14 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
 from rlrec.types import Floats, Ids
 
 
 class Recommender(Protocol):
-    """Anything that answers the one question."""
+    """Anything with a method ``recommend``."""
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Item ids [batch, k], best first."""
@@ -24,28 +24,37 @@ class Recommender(Protocol):
 
 
 def item_pool(observations: Any, n_items: int) -> Ids:
-    """The items that may be recommended now [batch, m]: the candidates if there are any, else all ``n_items``."""
+    """The items that may be recommended now: [batch, m].
+
+    These are the observed candidates if there are any, else all ``n_items``.
+    """
+    rows = np.size(observations)
     if isinstance(observations, dict):
         if "candidates" in observations:
             return np.asarray(observations["candidates"])
-        return np.tile(np.arange(n_items), (len(observations["position"]), 1))
-    return np.tile(np.arange(n_items), (np.size(observations), 1))
+        rows = len(observations["position"])
+    return np.tile(np.arange(n_items), (rows, 1))
 
 
-def best_first(pool: Ids, scores: Floats, k: int) -> Ids:
-    """The ``k`` items of ``pool`` [batch, m] with the highest ``scores`` [batch, m]; ties keep the pool's order."""
+def best_first(pool: Ids, scores: NDArray[Any], k: int) -> Ids:
+    """The ``k`` items of ``pool`` [batch, m] with the highest ``scores`` [batch, m].
+
+    Returns [batch, k], best first; ties keep the pool's order. Raises ``ConfigError``
+    if ``k`` is out of range.
+    """
     if not 1 <= k <= pool.shape[1]:
         raise ConfigError(
-            f"k is {k}; it must lie in 1..{pool.shape[1]}, the number of items to choose from"
+            f"k is {k}; it must lie in 1..{pool.shape[1]}, the number of items"
         )
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
     return np.take_along_axis(pool, order, axis=1)
 
 
 def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
-    """``scores`` [batch, m] with -inf for what was played lately, where the whole catalogue is the ``pool`` [batch, m].
+    """``scores`` [batch, m] of ``pool`` [batch, m], with -inf for songs just played.
 
-    Candidates on offer are left as they are: there is no choice but one of them.
+    The songs just played are those of the observed history. Where the observations
+    offer candidates, the scores stay as they are: one of the candidates must be played.
     """
     if not isinstance(observations, dict) or "candidates" in observations:
         return scores
@@ -56,16 +65,6 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     return masked
 
 
-class Sampled:
-    """An agent that draws songs with the probabilities of its policy.
-
-    ``agent`` takes a generator: ``agent.recommend(observations, k, rng=rng)``.
-    """
-
-    def __init__(self, agent: Any, rng: np.random.Generator) -> None:
-        self.agent = agent
-        self.rng = rng
-
-    def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """Item ids [batch, k], drawn."""
-        return np.asarray(self.agent.recommend(observations, k, rng=self.rng))
+def best_unplayed(observations: Any, pool: Ids, scores: Floats, k: int) -> Ids:
+    """``best_first`` of what is ``unplayed``: [batch, k]."""
+    return best_first(pool, unplayed(observations, pool, scores), k)
