@@ -1,4 +1,4 @@
-"""Play whole sessions with a policy, and say how sure a mean or a difference is."""
+"""Play whole sessions with a policy: its returns, or everything that was played."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.agents import Recommender
 from rlrec.envs.batch import BatchEnv
 from rlrec.errors import ConfigError
-from rlrec.types import Bools, Floats
+from rlrec.types import Arrays, Bools, Floats, Ids
 
 
 def simulate(
     env: BatchEnv[Any], policy: Recommender, *, seed: int, discount: float = 1.0
 ) -> Floats:
-    """The return of one whole session for each row of ``env``: sum over steps of discount^t reward: [batch].
+    """The return of one whole session for each row of ``env``: [batch].
 
-    Row i plays the first episode of seed ``seed + i``: two policies simulated with one seed meet the same listeners
-    with the same luck, so their returns may be compared pair by pair. What this shows: how a policy does with
-    *these simulated* listeners. What it can't: that people behave like them.
+        return = sum over steps t of discount^t reward_t
+
+    Row i plays the first episode of seed ``seed + i``. Two policies simulated with the
+    same seed meet the same listeners with the same random numbers, so returns may be
+    compared in pairs. It can't show that people behave like these simulated listeners.
     """
-    total, weight = np.zeros(env.num_envs), 1.0
+    total = np.zeros(env.num_envs)
+    weight = 1.0
     for alive, rewards, _ in _session(env, policy, seed):
         total += weight * rewards * alive
         weight *= discount
@@ -33,85 +35,87 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """One whole session a listener of ``Listening-v0``, all arrays [steps, batch]; what is not ``alive`` is no play."""
+    """One whole session a listener of ``Listening-v0``, all arrays [steps, batch].
 
-    songs: NDArray[np.int64]  # ids; -1 where not alive
+    ``alive`` is False after a session's end; what stands there was not played.
+    """
+
+    songs: Ids  # -1 where not alive
     rewards: Floats
     liked: Bools
     skipped: Bools
-    alive: Bools  # False after a session's end
+    alive: Bools
 
     def returns(self, discount: float = 1.0) -> Floats:
-        """Sum over steps of discount^t reward: [batch], as ``simulate``."""
-        return np.asarray(
-            discount ** np.arange(len(self.rewards)) @ (self.rewards * self.alive)
-        )
+        """Sum over steps t of discount^t reward_t: [batch], as `simulate`."""
+        weights = discount ** np.arange(len(self.rewards))
+        return np.asarray(weights @ (self.rewards * self.alive))
 
     def lengths(self) -> Floats:
         """Songs played in each session: [batch]."""
-        return np.asarray(self.alive.sum(axis=0), np.float64)
+        return np.asarray(self.alive.sum(axis=0), float)
 
     def heard(self) -> Floats:
         """Songs not skipped in each session: [batch]."""
-        return np.asarray((self.alive & ~self.skipped).sum(axis=0), np.float64)
+        return np.asarray((self.alive & ~self.skipped).sum(axis=0), float)
 
     def first_like(self) -> Floats:
-        """The place, from 1, of the first song liked: [batch]; a session without a like counts its length + 1.
+        """The place, from 1, of the first song liked: [batch].
 
-        So the mean is a lower bound of what it would be if sessions went on (a censored time); say how many are.
+        A session without a like counts its length + 1. The mean is thus a lower bound
+        of what it would be if sessions went on (a censored time); say how many are.
         """
         liked = self.liked & self.alive
-        return np.where(
-            liked.any(axis=0), liked.argmax(axis=0) + 1.0, self.lengths() + 1.0
-        )
+        place = np.where(liked.any(axis=0), liked.argmax(axis=0), self.lengths())
+        return place + 1.0
 
     def regret(self, best: Played) -> Floats:
-        """Cumulative regret after each step against ``best``, the same seed played by another policy: [steps].
+        """Cumulative regret after each step compared with ``best``: [steps].
 
-        Mean over listeners of the rewards ``best`` had up to that step, less those had here (Sutton and Barto, 2.10;
-        Lattimore and Szepesvari, Bandit Algorithms, 4.1). Against a policy that is not the best it may fall below 0.
+        It is the mean over listeners of the rewards ``best`` had up to that step, less
+        the rewards here (Sutton and Barto, 2.10; Lattimore and Szepesvari, Bandit
+        Algorithms, 4.1). It may fall below 0 if ``best`` is not the best policy. Raises
+        ``ConfigError`` unless ``best`` plays the same seed.
         """
-        if best.rewards.shape != self.rewards.shape or (best.alive != self.alive).any():
+        if not np.array_equal(best.alive, self.alive):
             raise ConfigError(
-                "regret compares the same sessions: play both policies in one world, with one seed"
+                "regret compares the same sessions: play both policies with one seed"
             )
-        return np.asarray(
-            ((best.rewards - self.rewards) * self.alive).mean(axis=1).cumsum()
-        )
+        gap = (best.rewards - self.rewards) * self.alive
+        return np.asarray(gap.mean(axis=1).cumsum())
 
-    def lists(self) -> NDArray[np.int64]:
-        """Each listener's songs as a list for the metrics: [batch, steps], a song's repeats and the end as -1."""
+    def lists(self) -> Ids:
+        """Each listener's songs for the metrics [batch, steps]; repeats are -1."""
         found = self.songs.T.copy()
         for place in range(1, found.shape[1]):
-            found[(found[:, :place] == found[:, place, None]).any(axis=1), place] = -1
+            repeated = (found[:, :place] == found[:, place, None]).any(axis=1)
+            found[repeated, place] = -1
         return found
 
 
 def play(env: BatchEnv[Any], policy: Recommender, *, seed: int) -> Played:
-    """One whole session for each row of ``env``, a ``ListeningBatch``: what was played, and how it was received.
+    """One whole session for each row of ``env``, a ``ListeningBatch``.
 
-    Seeds and luck as in ``simulate``; lists of one song a step (no slates are recorded).
+    Seeds are those of `simulate`. One song a step is recorded, also from a slate.
     """
-    steps = list(_session(env, policy, seed))
-    alive = np.array([one for one, _, _ in steps])
-    songs, liked, skipped = (
-        np.array([info[name] for _, _, info in steps])
-        for name in ("song", "liked", "skipped")
-    )
-    rewards = np.array([one for _, one, _ in steps])
+    alive, rewards, infos = zip(*_session(env, policy, seed), strict=True)
+    present = np.array(alive)
+    songs = np.array([info["song"] for info in infos])
+    liked = np.array([info["liked"] for info in infos])
+    skipped = np.array([info["skipped"] for info in infos])
     return Played(
-        np.where(alive, songs, -1),
-        rewards * alive,
-        liked & alive,
-        skipped & alive,
-        alive,
+        np.where(present, songs, -1),
+        np.array(rewards) * present,
+        liked & present,
+        skipped & present,
+        present,
     )
 
 
 def _session(
     env: BatchEnv[Any], policy: Recommender, seed: int
-) -> Iterator[tuple[Bools, Floats, dict[str, Any]]]:
-    """Who was still there [batch], rewards [batch] and the environment's info, step by step."""
+) -> Iterator[tuple[Bools, Floats, Arrays]]:
+    """Which sessions still ran, rewards [batch] and info, step by step."""
     observations, _ = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
     while alive.any():
