@@ -105,8 +105,6 @@ def learning_curves(
     *,
     steps: ArrayLike | None = None,
     ylabel: str = "reward",
-    colours: Mapping[str, str] = AGENT_COLOURS,
-    **line: Any,
 ) -> Axes:
     """Draw the mean and its 95% interval over seeds of each of ``curves``.
 
@@ -115,7 +113,7 @@ def learning_curves(
     for name, curve in curves.items():
         values = np.asarray(curve, np.float64)
         x = np.arange(values.shape[1]) if steps is None else steps
-        mean_band(ax, x, values, colour=colours.get(name), label=name, **line)
+        mean_band(ax, x, values, colour=AGENT_COLOURS.get(name), label=name)
     ax.set_ylabel(ylabel)
     ax.legend(frameon=False)
     return ax
