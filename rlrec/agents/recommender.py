@@ -68,3 +68,18 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
 def best_unplayed(observations: Any, pool: Ids, scores: Floats, k: int) -> Ids:
     """``best_first`` of what is ``unplayed``: [batch, k]."""
     return best_first(pool, unplayed(observations, pool, scores), k)
+
+
+class Sampled:
+    """An agent that draws songs with the probabilities of its policy.
+
+    ``agent`` takes a generator: ``agent.recommend(observations, k, rng=rng)``.
+    """
+
+    def __init__(self, agent: Any, rng: np.random.Generator) -> None:
+        self.agent = agent
+        self.rng = rng
+
+    def recommend(self, observations: Any, k: int = 1) -> Ids:
+        """Item ids [batch, k], drawn."""
+        return np.asarray(self.agent.recommend(observations, k, rng=self.rng))
