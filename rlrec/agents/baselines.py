@@ -148,10 +148,20 @@ class VariedListening(GreedyListening):
     """
 
     def __init__(
-        self, catalogue: Catalogue, *, variety: float = 1.0, **settings: float
+        self,
+        catalogue: Catalogue,
+        *,
+        variety: float = 1.0,
+        taste_weight: float = 1.0,
+        **settings: float,
     ) -> None:
         super().__init__(catalogue, **settings)
         self.variety = variety
+        self.taste_weight = taste_weight
+
+    def belief(self, observations: Observations) -> Floats:
+        """Greedy's belief about taste times ``taste_weight`` (0: no taste): [batch, 5]."""
+        return self.taste_weight * super().belief(observations)
 
     def scores(self, observations: Observations, pool: Ids) -> Floats:
         """The scores of ``GreedyListening``, lower for songs like the last ones."""
