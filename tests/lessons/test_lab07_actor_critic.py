@@ -145,11 +145,11 @@ def test_an_agent_answers_in_this_world(people: lab07.People) -> None:
     )
     agent = DDPG(lab07.song_vectors(env.catalogue), people.vectors, config, history=5)
     agent.train(lab07.KnownListeners(people, 30), 90)
-    earned = lab07.listen(env, lab07.Tonight(agent, env), 60)
+    earned = lab07.listen(env, lab07.WithoutRepeats(agent, env), 60)
     assert earned.total.shape == (30,)
     songs = [row[row >= 0].tolist() for row in env.played]
     assert all(len(set(row)) == len(row) for row in songs)
-    promise = lab07.believed(agent, env, 60)
+    promise = lab07.predicted_return(agent, env, 60)
     low, high = config.value_bounds
     assert promise.shape == (30,)
     assert ((promise > low) & (promise < high)).all()
