@@ -160,7 +160,7 @@ class VariedListening(GreedyListening):
         self.taste_weight = taste_weight
 
     def belief(self, observations: Observations) -> Floats:
-        """Greedy's belief about taste times ``taste_weight`` (0: no taste): [batch, 5]."""
+        """Greedy's belief about taste times ``taste_weight``: [batch, 5]."""
         return self.taste_weight * super().belief(observations)
 
     def scores(self, observations: Observations, pool: Ids) -> Floats:
