@@ -58,7 +58,7 @@ def test_a_large_catalogue(dtype):
         (lambda: top_k(np.zeros((1, 2)), np.zeros((3, 2)), 4), "must lie in 1..3"),
         (
             lambda: best_k(np.zeros((2, 3)), 2, np.array([[1, 1, 0], [1, 0, 0]], bool)),
-            "row 1 has 1 items left",
+            "1..1, the items left in row 1",
         ),
         (lambda: best_k(np.zeros((2, 3)), 1, np.ones((1, 3), bool)), "make them equal"),
         (lambda: best_k(np.array([[np.nan, 1.0]]), 1), "not a number"),
@@ -131,14 +131,14 @@ def test_one_point_one_item_and_nobody():
     ("call", "words"),
     [
         (lambda index: index.nearest(np.zeros(3)), r"need \[batch, 2\]"),
-        (lambda index: index.nearest(np.array([np.nan, 0.0])), "no finite number"),
+        (lambda index: index.nearest(np.array([np.nan, 0.0])), "points contain NaN"),
         (lambda index: index.nearest(np.zeros(2), 6), "k is 6; it must lie in 1..5"),
         (lambda index: index.nearest(np.zeros(2), 0), "k is 0"),
         (
             lambda index: index.nearest(
                 np.zeros((2, 2)), 4, np.array([[-1, -1], [0, 3]])
             ),
-            "what is left for row 1",
+            "1..3, the items left in row 1",
         ),
         (
             lambda index: index.nearest(np.zeros(2), 1, np.array([[5]])),
