@@ -1,4 +1,4 @@
-"""Figures of runs and baselines summed up: means, paired differences, one line that says whether RL pays."""
+"""Figures of runs and baselines: means, paired differences, and whether RL pays."""
 
 from __future__ import annotations
 
@@ -15,72 +15,60 @@ from rlrec.types import Floats
 
 Intervals = dict[str, Interval]
 
-MEASURES = ("P", "R", "NDCG")
 COLUMNS = (
-    *(f"{name}@{k}" for k in (5, 10) for name in MEASURES),
+    "P@5",
+    "R@5",
+    "NDCG@5",
+    "P@10",
+    "R@10",
+    "NDCG@10",
     "coverage@10",
     "overlap@10",
 )
-DECIDES = "P@5"  # what the strongest baseline, and the verdict, are about
+DECIDES = "P@5"  # the column that picks the strongest baseline, and the verdict
 K = 10
-VECTORS, WARM, AGENT, ORACLE = (
-    "item vectors alone",
-    "after the warm start",
-    "after RL",
-    "oracle",
-)
+# the models of a table that are no baselines: the agent, its parts, the upper bound
+VECTORS = "item vectors alone"
+WARM = "after the warm start"
+AGENT = "after RL"
+ORACLE = "oracle"
 
 
 @dataclass(frozen=True, eq=False)
-class Measured:
-    """One run's figures: means by model and column; and of ``DECIDES`` those of each user [n], by model."""
+class RunFigures:
+    """The figures of one run: the agent, its parts, the baselines and the oracle.
+
+    stored: the run's config.json. means: model -> column -> mean over users. of_users:
+    model -> ``DECIDES`` of each user [n]. settings: those of the baselines.
+    """
 
     folder: Path
-    stored: dict[str, Any]  # its config.json
+    stored: dict[str, Any]
     step: int
     means: dict[str, dict[str, float]]
     of_users: dict[str, Floats]
-    settings: dict[str, dict[str, Any]]  # of the baselines
+    settings: dict[str, dict[str, Any]]
 
     @property
     def baselines(self) -> list[str]:
-        """The names of the models that are neither the agent, nor part of it, nor the oracle."""
-        return [
-            name for name in self.means if name not in (VECTORS, WARM, AGENT, ORACLE)
-        ]
+        """The models that are neither the agent, nor part of it, nor the oracle."""
+        others = (VECTORS, WARM, AGENT, ORACLE)
+        return [name for name in self.means if name not in others]
 
     @property
     def parts(self) -> list[str]:
-        """The names of the agent's parts without RL."""
-        return [name for name in self.means if name in (VECTORS, WARM)]
-
-
-def summarise_runs(measured: Sequence[Measured]) -> dict[str, Intervals]:
-    """Each model's figures: over seeds mean and interval (Student's t), for one run the figures themselves."""
-    return {
-        name: {
-            column: _over_runs([one.means[name][column] for one in measured])
-            for column in COLUMNS
-        }
-        for name in measured[0].means
-    }
-
-
-def _over_runs(values: Sequence[float]) -> Interval:
-    """Mean and interval of independent runs; of one run the figure alone, three times."""
-    return (
-        mean_interval(values)
-        if len(values) > 1
-        else Interval(values[0], values[0], values[0])
-    )
+        """The agent's parts without RL."""
+        return [name for name in (VECTORS, WARM) if name in self.means]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """The agent's P@5 less another's, paired: over users for one run, over seeds for several.
+    """The agent's P@5 less another model's, paired.
 
-    Seeds tell how much luck is in a training; that other people might have been asked, only users tell. ``over_users``
-    is the interval over the users of several runs that asked the same ones, each user's mean over runs; None otherwise.
+    It is paired over users for one run, over seeds for several. Seeds show how much a
+    training varies; only users show that other people might have been evaluated.
+    ``over_users`` is the interval over users, each user's mean over runs, if several
+    runs evaluated the same users; None otherwise.
     """
 
     other: str
@@ -90,41 +78,66 @@ class Difference:
     over_users: Interval | None = None
 
     def rival(self) -> Rival:
-        """For the verdict."""
-        return Rival(
-            self.other,
-            self.interval,
-            others=(self.over_users,) if self.over_users else (),
-        )
+        """The difference as `verdict` needs it."""
+        others = (self.over_users,) if self.over_users else ()
+        return Rival(self.other, self.interval, others=others)
 
 
-def compare_runs(measured: Sequence[Measured]) -> list[Difference]:
-    """The agent against the strongest baseline, then against its parts, the strongest first.
+def summarise_runs(measured: Sequence[RunFigures]) -> dict[str, Intervals]:
+    """Each model's mean and interval by column, over runs (Student's t).
 
-    The strongest is picked by the very figures that are compared, which favours it, not the agent.
+    For one run the figures themselves, as an interval without width.
+    """
+    table: dict[str, Intervals] = {}
+    for name in measured[0].means:
+        table[name] = {}
+        for column in COLUMNS:
+            values = [one.means[name][column] for one in measured]
+            table[name][column] = _over_runs(values)
+    return table
+
+
+def _over_runs(values: Sequence[float]) -> Interval:
+    if len(values) == 1:
+        return Interval(values[0], values[0], values[0])
+    return mean_interval(values)
+
+
+def compare_runs(measured: Sequence[RunFigures]) -> list[Difference]:
+    """The agent less the strongest baseline, then less its parts, the strongest first.
+
+    The strongest is picked by the figures that are compared, which favours it over the
+    agent.
     """
 
     def strength(name: str) -> float:
         return float(np.mean([one.means[name][DECIDES] for one in measured]))
 
+    best = max(measured[0].baselines, key=strength)
     parts = sorted(measured[0].parts, key=strength, reverse=True)
-    others = [
-        (max(measured[0].baselines, key=strength), "baseline"),
-        *((part, "part") for part in parts),
+    return [
+        _difference(measured, best, "baseline"),
+        *(_difference(measured, part, "part") for part in parts),
     ]
-    found = []
-    for name, kind in others:
-        users = [one.of_users[AGENT] - one.of_users[name] for one in measured]
-        means = [float(values.mean()) for values in users]
-        interval = mean_interval(means if len(measured) > 1 else users[0])
-        same = len(measured) > 1 < len(users[0]) and all(
-            one.stored["split"] == "time" for one in measured
-        )
-        over_users = mean_interval(np.mean(users, axis=0)) if same else None
-        found.append(Difference(name, kind, interval, tuple(means), over_users))
-    return found
 
 
-def judge_runs(against: Sequence[Difference]) -> str:
-    """The verdict: RL pays if the agent beats both the strongest baseline and the best of its own parts without RL."""
-    return verdict([one.rival() for one in against[:2]], unit=f" {DECIDES}", digits=3)
+def _difference(measured: Sequence[RunFigures], name: str, kind: str) -> Difference:
+    gains = [one.of_users[AGENT] - one.of_users[name] for one in measured]
+    means = [float(values.mean()) for values in gains]
+    if len(measured) == 1:
+        return Difference(name, kind, mean_interval(gains[0]), tuple(means))
+    same_users = all(one.stored["split"] == "time" for one in measured)
+    over_users = None
+    if same_users and len(gains[0]) > 1:
+        over_users = mean_interval(np.mean(gains, axis=0))
+    return Difference(name, kind, mean_interval(means), tuple(means), over_users)
+
+
+def judge_runs(differences: Sequence[Difference]) -> str:
+    """The verdict on the first two differences that `compare_runs` returns.
+
+    RL pays if the agent beats the strongest baseline and the best of its own parts
+    without RL.
+    """
+    rivals = [one.rival() for one in differences[:2]]
+    return verdict(rivals, unit=f" {DECIDES}", digits=3)

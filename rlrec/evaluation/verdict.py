@@ -1,4 +1,4 @@
-"""Does RL, or what else is on trial, pay here? One function, one line under each table, and the collapse alarm."""
+"""Verdicts in one line: does RL (or another method) pay here, and has it collapsed?"""
 
 from __future__ import annotations
 
@@ -7,35 +7,30 @@ from typing import NamedTuple
 
 from rlrec.evaluation.intervals import Interval
 
-WORDS = {
-    1: "{} pays here",
-    0: "cannot be told yet",
-    -1: "{} does not pay here",
-}  # {}: what is on trial
+# by sign; {}: the method that is judged
+WORDS = {1: "{} pays here", 0: "cannot be told yet", -1: "{} does not pay here"}
 
 
 class Rival(NamedTuple):
-    """What the agent is held against: its name and the agent's paired difference to it."""
+    """What the agent is compared with, and the agent's paired difference to it."""
 
     name: str
     gain: Interval
     level: float | None = None  # the rival's own figure, for the difference in percent
-    others: tuple[
-        Interval, ...
-    ] = ()  # the same difference, over something else (users): all must agree
+    others: tuple[Interval, ...] = ()  # the same difference over something else, users
 
-    def told(self, unit: str, digits: int) -> str:
+    def describe(self, unit: str, digits: int) -> str:
         """The difference in words."""
         share = f" ({self.gain.mean / self.level:+.1%})" if self.level else ""
         return f"{signed(self.gain, digits)}{unit} over {self.name}{share}"
 
     @property
     def sign(self) -> int:
-        """1 if every interval lies above 0, -1 if every one lies below, 0 otherwise."""
-        every = (self.gain, *self.others)
-        return int(all(one.low > 0 for one in every)) - int(
-            all(one.high < 0 for one in every)
-        )
+        """1 if all intervals lie above 0, -1 if all lie below, 0 otherwise."""
+        intervals = (self.gain, *self.others)
+        if all(one.low > 0 for one in intervals):
+            return 1
+        return -int(all(one.high < 0 for one in intervals))
 
 
 def verdict(
@@ -43,43 +38,54 @@ def verdict(
     *,
     unit: str = "",
     digits: int = 2,
-    chance: float | None = None,
+    p_value: float | None = None,
     subject: str = "RL",
 ) -> str:
-    """One line: RL pays only if the agent beats every rival named (the strongest baseline; its own parts without RL).
+    """One line: RL pays only if the agent beats every one of ``rivals``.
 
-    It does not pay as soon as one beats it; else it cannot be told yet. ``unit``: of the difference; ``chance``: the
-    p-value of a paired test against the first; ``subject``: what is on trial, if it isn't RL. The strongest baseline is
-    picked by the figures that are compared, which favours the baseline: the largest of noisy figures is too large.
+    Those are the strongest baseline and the agent's own parts without RL. It does not
+    pay as soon as one of them beats the agent; otherwise it cannot be told yet.
+    ``unit``: of the difference; ``p_value``: of a paired test against the first;
+    ``subject``: what is judged, if not RL. The strongest baseline is picked by the
+    figures that are compared. This favours the baseline, because the largest of noisy
+    figures is too large.
 
-    >>> print(verdict([Rival("popularity", Interval(0.9, 0.7, 1.1), 9.0)], unit=" songs"))
+    >>> popularity = Rival("popularity", Interval(0.9, 0.7, 1.1), 9.0)
+    >>> print(verdict([popularity], unit=" songs"))
     RL pays here: +0.90 [+0.70, +1.10] songs over popularity (+10.0%)
-    >>> print(verdict([Rival("EASE", Interval(0.1, -0.1, 0.3)), Rival("warm start", Interval(-1, -2, -0.5))]))
-    RL does not pay here: +0.10 [-0.10, +0.30] over EASE; -1.00 [-2.00, -0.50] over warm start
+    >>> ease = Rival("EASE", Interval(0.1, -0.1, 0.3))
+    >>> print(verdict([ease, Rival("warm start", Interval(-1, -2, -0.5))]))
+    RL does not pay here: +0.10 [-0.10, +0.30] over EASE; -1.00 [-2.00, -0.50] over
+    warm start
     >>> print(verdict([Rival("popularity", Interval(0.9, 0.7, 1.1))], subject="LinUCB"))
     LinUCB pays here: +0.90 [+0.70, +1.10] over popularity
     """
     sign = min(one.sign for one in rivals)
-    test = "" if chance is None else f", paired test p = {chance:.3f}"
-    return f"{WORDS[sign].format(subject)}: {'; '.join(one.told(unit, digits) for one in rivals)}{test}"
+    gains = "; ".join(one.describe(unit, digits) for one in rivals)
+    test = "" if p_value is None else f", paired test p = {p_value:.3f}"
+    return f"{WORDS[sign].format(subject)}: {gains}{test}"
 
 
 def collapse_alarm(overlap: float, of_popularity: float, of_random: float) -> str:
-    """One line: is everybody served the same? Overlaps (`metrics.between_user_overlap`) of agent and two baselines.
+    """One line: is everybody served the same?
 
-    Half of the way from random's to popularity's, which is the same list for all who are offered the same, and above,
-    is called collapsed.
+    ``overlap``, ``of_popularity``, ``of_random``: `metrics.between_user_overlap` of the
+    agent and two baselines. Popularity serves everybody the same list if all are
+    offered the same items. The agent has collapsed if its overlap is at least half of
+    the way from random's to popularity's.
 
     >>> print(collapse_alarm(0.20, of_popularity=0.22, of_random=0.02))
     COLLAPSED: two listeners share 20% of their songs (popularity 22%, random 2%)
     >>> print(collapse_alarm(0.03, of_popularity=0.22, of_random=0.02))
     no collapse: two listeners share 3% of their songs (popularity 22%, random 2%)
     """
-    collapsed = (
-        overlap >= 0.5 * (of_popularity + of_random) and of_popularity > of_random
+    half = 0.5 * (of_popularity + of_random)
+    collapsed = overlap >= half and of_popularity > of_random
+    return (
+        f"{'COLLAPSED' if collapsed else 'no collapse'}: two listeners share "
+        f"{overlap:.0%} of their songs "
+        f"(popularity {of_popularity:.0%}, random {of_random:.0%})"
     )
-    told = f"two listeners share {overlap:.0%} of their songs (popularity {of_popularity:.0%}, random {of_random:.0%})"
-    return f"{'COLLAPSED' if collapsed else 'no collapse'}: {told}"
 
 
 def signed(gain: Interval, digits: int = 3) -> str:

@@ -145,7 +145,7 @@ def test_verdicts(rivals, words):
 
 
 def test_a_verdict_names_share_and_chance():
-    told = verdict([rival(0.1, 1.5)], unit=" songs", chance=0.0019)
+    told = verdict([rival(0.1, 1.5)], unit=" songs", p_value=0.0019)
     assert told.endswith("songs over popularity (+10.0%), paired test p = 0.002")
 
 

@@ -18,7 +18,7 @@ from rlrec.datasets.matrices import interaction_keys
 from rlrec.errors import ConfigError
 from rlrec.runs import ddpg_evaluation as evaluate_run
 from rlrec.evaluation import tuning
-from rlrec.evaluation.comparison import COLUMNS, Measured, compare_runs, judge_runs, summarise_runs
+from rlrec.evaluation.comparison import COLUMNS, RunFigures, compare_runs, judge_runs, summarise_runs
 from rlrec.runs.ddpg_evaluation import figures
 from rlrec.evaluation.protocols import Split, rerank, split_rerank, split_session
 from rlrec.evaluation.intervals import mean_interval
@@ -96,7 +96,7 @@ def measured(seed, split="time", **of_users):
     names = {"agent": "after RL", "vectors": "item vectors alone", "warm": "after the warm start", "top": "oracle"}
     by_name = {names.get(name, name): np.array(values, float) for name, values in of_users.items()}
     means = {name: dict.fromkeys(COLUMNS, float(values.mean())) for name, values in by_name.items()}
-    return Measured(Path(f"runs/{seed}"), {"seed": seed, "steps": 1, "split": split}, 1, means, by_name, {})
+    return RunFigures(Path(f"runs/{seed}"), {"seed": seed, "steps": 1, "split": split}, 1, means, by_name, {})
 
 
 def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
