@@ -1,11 +1,13 @@
-"""Tracks, ratings and listening logs: fetch, check, load, generate. No TensorFlow, and a light import.
+"""Tracks, ratings and listening logs: fetch, check, load and generate them.
 
-A data set is named ("generated", "ml-100k", ...) or given as a path. Every loader gives back what it could use and, in
-`.report`, what it could not and why; a file that is mostly unusable raises `rlrec.errors.DataError`.
+A data set is given by its name ("generated", "ml-100k", ...) or a path. Every loader
+returns the usable rows and, in `.report`, which rows were left out and why. It raises
+`rlrec.errors.DataError` if most of a file is unusable. Importing this package loads
+neither TensorFlow nor pandas.
 """
 
 from rlrec.datasets.catalogue import CATALOGUE, DataSet
-from rlrec.datasets.check import check
+from rlrec.datasets.check import check_data
 from rlrec.datasets.fetch import fetch
 from rlrec.datasets.folders import data_folder, locate
 from rlrec.datasets.plays import PlayCounts, load_play_counts
@@ -25,7 +27,7 @@ __all__ = [
     "Report",
     "Sessions",
     "Tracks",
-    "check",
+    "check_data",
     "data_folder",
     "fetch",
     "load_play_counts",

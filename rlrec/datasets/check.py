@@ -3,71 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 
 from rlrec.datasets.catalogue import CATALOGUE
 from rlrec.datasets.folders import locate
-from rlrec.datasets.plays import load_play_counts
-from rlrec.datasets.ratings import load_ratings
+from rlrec.datasets.plays import PlayCounts, load_play_counts
+from rlrec.datasets.ratings import Ratings, load_ratings
 from rlrec.datasets.reading.columns import FEATURES, feature_of, find, plain
 from rlrec.datasets.reading.layouts import RATING_FILES, headerless, read_items
 from rlrec.datasets.reading.reports import refuse_overwriting, write_rejects
 from rlrec.datasets.reading.tables import Table, read_table
-from rlrec.datasets.sessions import load_sessions
-from rlrec.datasets.tracks import load_tracks
+from rlrec.datasets.sessions import Sessions, load_sessions
+from rlrec.datasets.tracks import Tracks, load_tracks
 from rlrec.errors import DataError
 
-USABLE, REFUSED, NOT_FOUND = 0, 1, 2
+USABLE = 0
+REFUSED = 1
+NOT_FOUND = 2
 ITEM_LISTS = {
     "u.item": "u.data",
     "movies.dat": "ratings.dat",
     "movies.csv": "ratings.csv",
 }
 
-# file name -> what it is, delimiter, columns ("" = from its header), what to pass instead
-COMPANIONS: dict[str, tuple[str, str, tuple[str, ...], str]] = {
+# File name -> what it is, delimiter, columns (none: from its header), what to pass
+# instead (none: its folder).
+COMPANIONS: dict[str, tuple[str, str, str, str]] = {
     "u.user": (
         "MovieLens 100k: people (age, sex, job), not used",
         "|",
-        ("id", "age", "sex", "job", "zip"),
+        "id age sex job zip",
         "u.data",
     ),
     "u.genre": (
         "MovieLens 100k: genre names, already in u.item",
         "|",
-        ("genre", "number"),
+        "genre number",
         "u.data",
     ),
     "users.dat": (
         "MovieLens 1M: people (sex, age, job), not used",
         "::",
-        ("id", "sex", "age", "job", "zip"),
+        "id sex age job zip",
         "ratings.dat",
     ),
-    "artists.dat": ("Last.fm: artist names, not used", "\t", (), "the folder"),
-    "tags.dat": ("Last.fm: names of tags, used for genres", "\t", (), "the folder"),
+    "artists.dat": ("Last.fm: artist names, not used", "\t", "", ""),
+    "tags.dat": ("Last.fm: names of tags, used for genres", "\t", "", ""),
     "user_taggedartists.dat": (
         "Last.fm: who tagged which artist, used for genres",
         "\t",
-        (),
-        "the folder",
+        "",
+        "",
     ),
     "user_artists.dat": (
         "Last.fm: play counts by artist; genres come from the tags beside it",
         "\t",
-        (),
-        "the folder",
+        "",
+        "",
     ),
 }
 
-Loader = Callable[[Path, Path | None], str]
+Loader = Callable[..., Tracks | Ratings | Sessions | PlayCounts]
 
 
-def check(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]:
-    """Recognise a file, folder or data set and try to load it: (text for people, exit status).
+def check_data(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]:
+    """Recognise a file, folder or data set and try to load it.
 
-    Status: 0 usable (or a recognised part of a data set), 1 refused or not data, 2 not found.
-    rejects: a CSV to which unusable rows are written, where what is checked is loaded from one file.
+    rejects: a CSV to write unusable rows to, if a single file is checked.
+    Returns a text and an exit status: 0 usable, or a part of a known data set; 1
+    refused, or not data; 2 not found.
     """
     try:
         path = locate(source)
@@ -75,9 +80,9 @@ def check(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]
         return str(error), NOT_FOUND
     try:
         refuse_overwriting(rejects, path)
-        return (
-            _check_folder(path, rejects) if path.is_dir() else check_file(path, rejects)
-        )
+        if path.is_dir():
+            return _check_folder(path, rejects)
+        return check_file(path, rejects)
     except DataError as error:
         return str(error), REFUSED
 
@@ -90,104 +95,101 @@ def check_file(path: Path, rejects: Path | None) -> tuple[str, int]:
         return _item_list(path, rejects), USABLE
     if path.stem.lower() in ("readme", "licence", "license"):
         return (
-            f"{path}: text for people, no data; pass the folder it is in, or one of its data files",
+            f"{path}: text for people, no data; pass the folder it is in, or one of "
+            "its data files",
             REFUSED,
         )
-    return recognise(path)(path, rejects), USABLE
+    return _load(recognise(path), path, rejects)
 
 
 def recognise(path: Path) -> Loader:
-    """The loader for a file of data, by its columns. Raises `DataError` saying what would be recognised."""
+    """The loader for a file of data, by its columns.
+
+    Raises `DataError` listing the columns that would be recognised.
+    """
     if path.name in RATING_FILES[:2] or headerless(path):
-        return _ratings
+        return load_ratings
     header = read_table(path).header
-    names = {plain(name) for name in header}
-    features = {feature_of(name) for name in header} - {None}
+    features = set(map(feature_of, header)) - {None}
     if len(features) >= 3:
-        return _tracks
+        return load_tracks
+    names = set(map(plain, header))
     if {"session", "position"} <= names or "fractionlistened" in names:
-        return _sessions
-    has = {
-        what: find(header, what) is not None
-        for what in ("user", "item", "rating", "genre", "plays")
-    }
-    if has["user"] and has["genre"] and has["plays"] and not has["rating"]:
-        return _plays
-    if (has["user"] and has["rating"]) or (has["item"] and has["rating"]):
-        return _ratings
+        return load_sessions
+    whats = ("user", "item", "rating", "genre", "plays")
+    found = {what for what in whats if find(header, what) is not None}
+    if {"user", "genre", "plays"} <= found and "rating" not in found:
+        return load_play_counts
+    if "rating" in found and found & {"user", "item"}:
+        return load_ratings
     raise DataError(
-        f"{path}: not recognised; its first row reads: {', '.join(header)[:200]}. rlrec reads tracks (the columns "
-        f"{', '.join(FEATURES)}), ratings (user, item, rating), sessions (user, session, position, track, "
-        "fraction_listened, liked, skipped) and play counts (user, genre, plays)"
+        f"{path}: not recognised; its first row reads: {', '.join(header)[:200]}. "
+        f"rlrec reads tracks (the columns {', '.join(FEATURES)}), ratings (user, item, "
+        "rating), sessions (user, session, position, track, fraction_listened, liked, "
+        "skipped) and play counts (user, genre, plays)"
     )
 
 
-def _tracks(path: Path, rejects: Path | None) -> str:
-    return load_tracks(path, rejects=rejects).report.render()
-
-
-def _ratings(path: Path, rejects: Path | None) -> str:
-    return load_ratings(path, rejects=rejects).report.render()
-
-
-def _sessions(path: Path, rejects: Path | None) -> str:
-    return load_sessions(path, rejects=rejects).report.render()
-
-
-def _plays(path: Path, rejects: Path | None) -> str:
-    return load_play_counts(path, rejects=rejects).report.render()
+def _load(loader: Loader, path: Path, rejects: Path | None) -> tuple[str, int]:
+    return loader(path, rejects=rejects).report.render(), USABLE
 
 
 def _companion(path: Path, rejects: Path | None) -> str:
-    what, delimiter, header, instead = COMPANIONS[path.name]
-    table = read_table(path, header=header or None, delimiter=delimiter, quotes=False)
-    cut = _cut(table, rejects)
-    place = path.parent if instead == "the folder" else path.parent / instead
-    return f"{path}: {what}\n  rows {table.total:,}{cut}\n  a part of a data set: pass {place}"
-
-
-def _cut(table: Table, rejects: Path | None) -> str:
-    """How many rows were cut and which; they are written to `rejects`."""
-    write_rejects(rejects, table.cut, lambda index: table.raw(table.cut[index].row))
-    if not table.cut:
-        return ""
-    return f", {len(table.cut):,} of them cut" + "".join(
-        f"\n  note: {note}" for note in table.cut_notes()
+    what, delimiter, columns, instead = COMPANIONS[path.name]
+    header = columns.split() or None
+    table = read_table(path, header=header, delimiter=delimiter, quotes=False)
+    return (
+        f"{path}: {what}\n  {_rows(table, rejects)}\n"
+        f"  a part of a data set: pass {path.parent / instead}"
     )
+
+
+def _rows(table: Table, rejects: Path | None) -> str:
+    """How many rows there are, and which were cut; these are written to `rejects`."""
+    write_rejects(rejects, table.cut, table.raw)
+    lines = f"rows {table.total:,}"
+    if table.cut:
+        lines += f", {len(table.cut):,} of them cut"
+    for note in table.cut_notes():
+        lines += f"\n  note: {note}"
+    return lines
 
 
 def _item_list(path: Path, rejects: Path | None) -> str:
     items, table = read_items(path)
-    cut = _cut(table, rejects)
-    genres = {genre for _, names in items.values() for genre in names}
+    genres = set(chain(*(names for _, names in items.values())))
     return (
         f"{path}: a list of items with titles and genres, no ratings\n"
-        f"  rows {table.total:,}{cut}\n  items {len(items):,}\n  genres {len(genres)}: {', '.join(sorted(genres))}\n"
-        f"  read along with the ratings: pass {path.parent / ITEM_LISTS[path.name]} or the folder"
+        f"  {_rows(table, rejects)}\n"
+        f"  items {len(items):,}\n"
+        f"  genres {len(genres)}: {', '.join(sorted(genres))}\n"
+        "  read along with the ratings: pass "
+        f"{path.parent / ITEM_LISTS[path.name]} or the folder"
     )
 
 
 def _check_folder(path: Path, rejects: Path | None) -> tuple[str, int]:
     """A folder: Last.fm, MovieLens, or every CSV in it."""
+    inside = sorted(child.name for child in path.iterdir())
     if (path / "user_artists.dat").is_file():
-        return _plays(path, rejects), USABLE
-    if (
-        any((path / name).is_file() for name in RATING_FILES)
-        and not (path / "tracks.csv").is_file()
-    ):
-        return _ratings(path, rejects), USABLE
+        return _load(load_play_counts, path, rejects)
+    if "tracks.csv" not in inside and set(RATING_FILES).intersection(inside):
+        return _load(load_ratings, path, rejects)
     files = sorted(path.glob("*.csv"))
     if not files:
-        inside = (
-            ", ".join(sorted(child.name for child in path.iterdir())[:12]) or "nothing"
-        )
         raise DataError(
-            f"{path}: no data rlrec knows directly in this folder (it holds: {inside}); pass one of those, or a name: "
+            f"{path}: no data rlrec knows directly in this folder (it holds: "
+            f"{', '.join(inside[:12]) or 'nothing'}); pass one of those, or a name: "
             f"{', '.join(CATALOGUE)}"
         )
     if rejects is not None and len(files) > 1:
         raise DataError(
             f"{path}: holds {len(files)} CSV files; --rejects needs a single one"
         )
-    results = [check(file, rejects=rejects) for file in files]
-    return "\n".join(text for text, _ in results), max(status for _, status in results)
+    texts = []
+    worst = USABLE
+    for file in files:
+        text, status = check_data(file, rejects=rejects)
+        texts.append(text)
+        worst = max(worst, status)
+    return "\n".join(texts), worst

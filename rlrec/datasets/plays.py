@@ -1,49 +1,34 @@
-"""Play counts by genre, from which a user profile is made: Last.fm (HetRec 2011), or a user,genre,plays CSV."""
+"""Play counts by genre, for user profiles: Last.fm (HetRec 2011), or any CSV.
+
+A CSV needs the columns user, genre and plays.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.reading.columns import find
-from rlrec.datasets.reading.reports import (
-    Problem,
-    Report,
-    refuse_overwriting,
-    write_rejects,
-)
-from rlrec.datasets.reading.tables import (
-    Table,
-    read_table,
-    refuse_if_ruined,
-    to_numbers,
-    why_not_a_number,
-)
+from rlrec.datasets.reading.columns import find, require_columns
+from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.tables import Rejected, Table, read_table, to_numbers
 from rlrec.errors import DataError
+from rlrec.types import Floats
 
-GENRES = (
-    "rock",
-    "pop",
-    "indie",
-    "electronic",
-    "metal",
-    "ambient",
-    "punk",
-    "rnb",
-    "folk",
-    "hip-hop",
-    "jazz",
-    "classical",
+GENRES = tuple(
+    "rock pop indie electronic metal ambient punk rnb folk hip-hop jazz "
+    "classical".split()
 )
 
-# A tag goes to the first genre one of whose words it holds, so the order is the rule: "indie rock" is indie, "pop punk"
-# punk, "synth pop" electronic, "folk metal" metal. Words are whole words ("rap" is not in "trap"); a star stands for
-# any ending ("metal*" takes "metalcore").
+# A tag goes to the first genre of which it contains a word, so the order matters:
+# "indie rock" is indie, "pop punk" punk, "synth pop" electronic, "folk metal" metal.
+# Words are whole words: "rap" is not in "trap". "*" stands for any ending: "metal*"
+# includes "metalcore". "~" stands for a blank.
 TAG_WORDS: tuple[tuple[str, str], ...] = (
     ("metal", "metal* deathcore grindcore djent doom thrash"),
     ("hip-hop", "hip~hop hiphop rap gangsta crunk grime"),
@@ -52,8 +37,8 @@ TAG_WORDS: tuple[tuple[str, str], ...] = (
     ("ambient", "ambient chillout chill~out downtempo new~age drone lounge"),
     (
         "electronic",
-        "electr* techno* house trance idm ebm industrial trip~hop dubstep drum~and~bass dnb breakbeat "
-        "darkwave big~beat futurepop minimal synth*",
+        "electr* techno* house trance idm ebm industrial trip~hop dubstep "
+        "drum~and~bass dnb breakbeat darkwave big~beat futurepop minimal synth*",
     ),
     ("rnb", "rnb r&b r~n~b soul neo~soul motown funk urban"),
     ("jazz", "jazz* swing bossa~nova fusion bebop"),
@@ -61,57 +46,69 @@ TAG_WORDS: tuple[tuple[str, str], ...] = (
     ("folk", "folk* country bluegrass americana celtic"),
     (
         "rock",
-        "rock* grunge alternative new~wave post~punk blues psychedelic progressive gothic goth aor",
+        "rock* grunge alternative new~wave post~punk blues psychedelic progressive "
+        "gothic goth aor",
     ),
     (
         "pop",
-        "pop poprock dance disco eurodance j~pop jpop k~pop teen~pop boy~band girl~group power~pop electropop",
+        "pop poprock dance disco eurodance j~pop jpop k~pop teen~pop boy~band "
+        "girl~group power~pop electropop",
     ),
 )
 
 
 @dataclass(frozen=True, eq=False)
 class PlayCounts:
-    """How often each user played each genre.
+    """How often each of U users played each of G genres.
 
-    user_ids [U]; genres: G names; counts [U, G]: plays, fractional where an artist's plays are spread over its tags.
+    user_ids [U]: ids in the order of their first row in the file.
+    genres: G names. counts [U, G]: plays, 0 or more; fractions where the plays of an
+    artist are spread over the genres of its tags.
     """
 
     user_ids: NDArray[np.str_]
     genres: tuple[str, ...]
-    counts: NDArray[np.float64]
+    counts: Floats
     report: Report
 
 
 def genre_of_tag(tag: str) -> str | None:
     """The broad genre of a tag, or None: see `TAG_WORDS`.
 
-    >>> [genre_of_tag(tag) for tag in ("Indie Rock", "pop-punk", "trip-hop", "hip hop", "trap", "seen live")]
+    >>> tags = ("Indie Rock", "pop-punk", "trip-hop", "hip hop", "trap", "seen live")
+    >>> [genre_of_tag(tag) for tag in tags]
     ['indie', 'punk', 'electronic', 'hip-hop', None, None]
     """
     words = " " + re.sub(r"[\s_-]+", " ", tag.lower()).strip() + " "
-    return next((genre for genre, pattern in _PATTERNS if pattern.search(words)), None)
+    for genre, pattern in _PATTERNS:
+        if pattern.search(words):
+            return genre
+    return None
 
 
 def _pattern(words: str) -> re.Pattern[str]:
-    parts = [
-        re.escape(word).replace("\\~", " ").replace("~", " ").replace("\\*", r"\w*")
-        for word in words.split()
-    ]
-    return re.compile(rf" (?:{'|'.join(parts)}) ")
+    """A pattern for any of some words, with a blank on either side."""
+    pattern = re.escape(words)
+    for mark, regex in ((r"\ ", "|"), (r"\~", " "), (r"\*", r"\w*")):
+        pattern = pattern.replace(mark, regex)
+    return re.compile(f" (?:{pattern}) ")
 
 
+_ADVICE = "Play counts need the columns user, genre and plays"
 _PATTERNS = tuple((genre, _pattern(words)) for genre, words in TAG_WORDS)
 
 
 def load_play_counts(
     source: str | Path = "lastfm", *, rejects: Path | None = None
 ) -> PlayCounts:
-    """Load plays by genre from "lastfm", a HetRec 2011 folder, or a CSV with the columns user, genre and plays.
+    """Load plays by genre.
 
-    Last.fm: a user's plays of an artist are spread over the broad genres of the artist's taggings, in proportion.
-    Plays of artists without a tag that maps are left out, and counted in `.report`.
-    Rows left out are counted in `.report`; `rejects` names a CSV they are written to.
+    source: "lastfm", a HetRec 2011 folder, a CSV with the columns user, genre and
+    plays, or a folder with plays.csv or a single CSV.
+    rejects: a CSV to write the rows to that were left out; `.report` counts them.
+    Last.fm: the plays of an artist are spread over the genres of its tags, in
+    proportion. Artists without a tag of a known genre are left out, and counted in
+    `.report`.
     Raises `DataError` if columns or files are missing or most rows are unusable.
     """
     path = locate(source)
@@ -121,132 +118,120 @@ def load_play_counts(
     return _load_csv(csv_in(path, "plays.csv"), rejects)
 
 
+@dataclass(frozen=True, eq=False)
+class _Plays:
+    """m usable rows: users, names of genres or artists, and counts [m]."""
+
+    table: Table
+    users: NDArray[np.object_]
+    names: NDArray[np.object_]
+    counts: Floats
+    rejected: list[Problem]
+
+
 def _load_csv(path: Path, rejects: Path | None) -> PlayCounts:
     table = read_table(path)
-    at = {what: find(table.header, what) for what in ("user", "genre", "plays")}
-    user, genre, plays = at["user"], at["genre"], at["plays"]
-    if user is None or genre is None or plays is None:
-        missing = ", ".join(what for what, column in at.items() if column is None)
-        raise DataError(
-            f"{path}: row 1: no column for {missing}. The file has: {', '.join(table.header)}"
-        )
-    counts = to_numbers(table.column(plays))
-    rows, rejected = _usable(table, (user, genre), plays, counts, rejects)
-    users, names = (
-        [table.rows[row][at].strip() for row in rows] for at in (user, genre)
-    )
-    genres = tuple(sorted(set(names)))
-    return _spread(path, table, rejected, users, names, counts[rows], genres, [])
+    header = table.header
+    places = {what: find(header, what) for what in ("user", "genre", "plays")}
+    at = require_columns(places, header, path, _ADVICE)
+    plays = _read_plays(table, at["user"], at["genre"], at["plays"], rejects)
+    return _count(plays, tuple(sorted(set(plays.names))), [])
 
 
-def _usable(
-    table: Table,
-    ids: tuple[int, ...],
-    plays: int,
-    counts: NDArray[np.float64],
-    rejects: Path | None,
-) -> tuple[NDArray[np.intp], list[Problem]]:
-    """Rows to use and a problem for each other, written to `rejects`. Raises `DataError` if those are most."""
-    bad = ~((counts >= 0) & (counts < 2.0**53))
-    empty = np.array(
-        [not all(row[at].strip() for at in ids) for row in table.rows], np.bool_
-    )
-    problems = list(table.cut)
-    for row in np.flatnonzero(bad | empty):
-        text, line = table.rows[row][plays].strip(), int(table.line_of[row])
-        kind = (
-            "no id"
-            if empty[row]
-            else "out of its range"
-            if np.isfinite(counts[row])
-            else why_not_a_number(text)
-        )
-        problems.append(
-            Problem(
-                kind, line, table.header[plays], text, "plays must be a number from 0"
-            )
-        )
-    problems.sort(key=lambda problem: problem.row)
-    write_rejects(rejects, problems, lambda index: table.raw(problems[index].row))
-    refuse_if_ruined(table, problems)
-    return np.flatnonzero(~(bad | empty)), problems
+def _read_plays(
+    table: Table, user: int, name: int, plays: int, rejects: Path | None
+) -> _Plays:
+    """The usable rows, given the columns. The others are written to `rejects`.
+
+    Raises `DataError` if most rows are unusable.
+    """
+    texts = table.column(plays)
+    users = np.array(table.column(user), object)
+    names = np.array(table.column(name), object)
+    counts = to_numbers(texts)
+    nameless = (users == "") | (names == "")
+    outside = ~((counts >= 0) & (counts < 2.0**53))
+    rejected = Rejected(table)
+    column = table.header[plays]
+    remedy = "plays must be a number from 0"
+    for row in np.flatnonzero(nameless | outside).tolist():
+        if nameless[row]:
+            rejected.add(row, "no id", column, texts[row], remedy)
+        else:
+            rejected.add_number(row, counts[row], column, texts[row], remedy)
+    problems = rejected.finish(rejects)
+    usable = rejected.usable()
+    return _Plays(table, users[usable], names[usable], counts[usable], problems)
 
 
-def _spread(
-    path: Path,
-    table: Table,
-    rejected: list[Problem],
-    users: list[str],
-    names: list[str],
-    plays: NDArray[np.float64],
-    genres: tuple[str, ...],
-    notes: list[str],
-) -> PlayCounts:
-    user_of: dict[str, int] = {}
-    rows = np.array([user_of.setdefault(user, len(user_of)) for user in users], np.intp)
-    columns = np.array([genres.index(name) for name in names], np.intp)
-    counts = np.zeros((len(user_of), len(genres)))
-    np.add.at(counts, (rows, columns), plays)
+def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCounts:
+    """Sum the plays of each user and genre."""
+    import pandas as pd
+
+    rows, user_ids = pd.factorize(plays.users)
+    columns = pd.Index(genres).get_indexer(pd.Index(plays.names))
+    counts = np.zeros((len(user_ids), len(genres)))
+    np.add.at(counts, (rows, columns), plays.counts)
     found = {
-        "users": len(user_of),
+        "users": len(user_ids),
         "genres": len(genres),
-        "plays": round(float(plays.sum())),
+        "plays": round(float(plays.counts.sum())),
     }
-    report = Report(
-        str(path),
-        "play counts",
-        table.total,
-        found,
-        tuple(rejected),
-        (),
-        (*table.notes, *notes),
-    )
-    return PlayCounts(np.array(list(user_of), np.str_), genres, counts, report)
+    report = plays.table.report("play counts", found, plays.rejected, notes)
+    return PlayCounts(np.array(user_ids, np.str_), genres, counts, report)
 
 
 def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
-    missing = [
-        name
-        for name in ("tags.dat", "user_taggedartists.dat")
-        if not (folder / name).is_file()
-    ]
+    needed = ("tags.dat", "user_taggedartists.dat")
+    missing = [name for name in needed if not (folder / name).is_file()]
     if missing:
         raise DataError(
-            f"{folder}: {', '.join(missing)} missing: an artist's genres come from its tags"
+            f"{folder}: {', '.join(missing)} missing: an artist's genres come from its "
+            "tags"
         )
     table = _read_dat(folder / "user_artists.dat", ("user", "artist", "plays"))
-    plays = to_numbers(table.column(2))
-    rows, rejected = _usable(table, (0, 1), 2, plays, rejects)
-    mixes, share, cut = _artist_genres(folder)
-    users, genres, amounts, lost = [], [], [], 0.0
-    for row in rows.tolist():
-        user, artist = table.rows[row][:2]
-        mix = mixes.get(artist.strip(), {})
-        lost += 0.0 if mix else plays[row]
-        for genre, part in mix.items():
-            users.append(user.strip())
+    plays = _read_plays(table, 0, 1, 2, rejects)
+    artists, mapped, cut = _artist_genres(folder)
+    users = []
+    genres = []
+    counts = []
+    lost = 0.0
+    for user, artist, count in zip(
+        plays.users, plays.names, plays.counts.tolist(), strict=True
+    ):
+        shares = artists.get(artist, {})
+        lost += 0.0 if shares else count
+        for genre, share in shares.items():
+            users.append(user)
             genres.append(genre)
-            amounts.append(plays[row] * part)
-    total = float(plays[rows].sum())
-    everyone = {table.rows[row][0].strip() for row in rows.tolist()}
+            counts.append(count * share)
+    total = float(plays.counts.sum())
+    listeners = len(set(plays.users))
     notes = [
-        f"{share:.1%} of taggings map onto the {len(GENRES)} genres",
-        f"{len(everyone) - len(set(users)):,} of {len(everyone):,} users have no such plays at all: left out",
-        f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of artists without such a tag: left out",
+        f"{mapped:.1%} of taggings map onto the {len(GENRES)} genres",
+        f"{listeners - len(set(users)):,} of {listeners:,} users have no such plays "
+        "at all: left out",
+        f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of "
+        "artists without such a tag: left out",
         *cut,
     ]
-    return _spread(
-        folder, table, rejected, users, genres, np.array(amounts), GENRES, notes
+    spread = replace(
+        plays,
+        table=replace(table, path=folder),
+        users=np.array(users, object),
+        names=np.array(genres, object),
+        counts=np.array(counts),
     )
+    return _count(spread, GENRES, notes)
 
 
 def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:
-    """One of Last.fm's files. Raises `DataError` if it has fewer columns than `needed`."""
+    """A file of Last.fm. Raises `DataError` if it has fewer columns than `needed`."""
     table = read_table(path, delimiter="\t", quotes=False)
     if len(table.header) < len(needed):
         raise DataError(
-            f"{path}: row 1: {len(table.header)} columns ({', '.join(table.header)}); needed, with tabs between them: "
-            f"{', '.join(needed)}"
+            f"{path}: row 1: {len(table.header)} columns ({', '.join(table.header)}); "
+            f"needed, with tabs between them: {', '.join(needed)}"
         )
     return table
 
@@ -254,24 +239,23 @@ def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:
 def _artist_genres(
     folder: Path,
 ) -> tuple[dict[str, dict[str, float]], float, list[str]]:
-    """Artist id -> genre -> share of its taggings (sums to 1), the share of taggings that map, and rows left out."""
+    """Artist id -> genre -> share of its taggings; these shares sum to 1.
+
+    Also the share of all taggings that have a genre, and notes on cut rows.
+    """
     tags = _read_dat(folder / "tags.dat", ("tag", "name"))
     genre_of = {row[0].strip(): genre_of_tag(row[1]) for row in tags.rows}
     taggings = _read_dat(folder / "user_taggedartists.dat", ("user", "artist", "tag"))
-    tally: dict[str, dict[str, float]] = {}
-    mapped = 0
+    tally: Counter[tuple[str, str]] = Counter()
     for row in taggings.rows:
         genre = genre_of.get(row[2].strip())
         if genre is not None:
-            mix = tally.setdefault(row[1].strip(), {})
-            mix[genre] = mix.get(genre, 0.0) + 1
-            mapped += 1
-    shares = {
-        artist: {g: n / sum(mix.values()) for g, n in mix.items()}
-        for artist, mix in tally.items()
-    }
-    return (
-        shares,
-        mapped / max(len(taggings.rows), 1),
-        [*tags.cut_notes(), *taggings.cut_notes()],
-    )
+            tally[row[1].strip(), genre] += 1
+    totals: Counter[str] = Counter()
+    for (artist, _), count in tally.items():
+        totals[artist] += count
+    shares: dict[str, dict[str, float]] = {}
+    for (artist, genre), count in tally.items():
+        shares.setdefault(artist, {})[genre] = count / totals[artist]
+    mapped = tally.total() / max(len(taggings.rows), 1)
+    return shares, mapped, [*tags.cut_notes(), *taggings.cut_notes()]

@@ -1,43 +1,32 @@
-"""Listening sessions: who heard which track at which place of a session, how much of it, liked or skipped."""
+"""Listening sessions: who heard which track when, how much of it, liked or skipped."""
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.reading.columns import plain
-from rlrec.datasets.reading.reports import (
-    Problem,
-    Report,
-    refuse_overwriting,
-    write_atomically,
-    write_rejects,
-)
+from rlrec.datasets.reading.columns import plain, require_columns
+from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import (
+    Rejected,
     Table,
+    range_remedy,
     read_table,
-    refuse_if_ruined,
     to_numbers,
-    why_not_a_number,
 )
-from rlrec.errors import DataError
+from rlrec.storage import write_text
+from rlrec.types import Bools, Floats, Floats32, Ids32
 
-COLUMNS = (
-    "user",
-    "session",
-    "position",
-    "track",
-    "fraction_listened",
-    "liked",
-    "skipped",
-    "propensity",
-)
+if TYPE_CHECKING:
+    import pandas as pd
+
+REQUIRED = tuple("user session position track fraction_listened liked skipped".split())
+COLUMNS = (*REQUIRED, "propensity")
 LIMITS: dict[str, tuple[float, float]] = {
     "session": (0, 2**31 - 1),
     "position": (1, 2**15 - 1),
@@ -52,225 +41,175 @@ _TRUTH = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 
 @dataclass(frozen=True, eq=False)
 class Sessions:
-    """n plays, sorted by user, session and position.
+    """n plays of U users and T tracks, sorted by user, session and position.
 
-    users [n]: 0..U-1. sessions [n]: numbered as in the file. positions [n]: from 1. tracks [n]: index into `track_ids`.
-    fraction [n]: how much of the track was heard, 0..1. liked, skipped [n].
-    propensity [n]: the probability with which the logging policy chose this track, nan where not logged.
-    user_ids [U], track_ids [T]: in the order in which the file first names them.
+    users [n]: 0 to U - 1. sessions [n]: numbers as in the file, 0 or more.
+    positions [n]: place in the session, 1 or more.
+    tracks [n]: 0 to T - 1. fraction [n]: share of the track that was heard, 0 to 1.
+    liked, skipped [n]: whether the user did so.
+    propensity [n]: probability with which the logging policy chose this track, 0 to 1;
+    nan where it was not logged.
+    user_ids [U], track_ids [T]: ids in the order of their first row in the file.
     """
 
-    users: NDArray[np.int32]
-    sessions: NDArray[np.int32]
+    users: Ids32
+    sessions: Ids32
     positions: NDArray[np.int16]
-    tracks: NDArray[np.int32]
-    fraction: NDArray[np.float32]
-    liked: NDArray[np.bool_]
-    skipped: NDArray[np.bool_]
-    propensity: NDArray[np.float32]
+    tracks: Ids32
+    fraction: Floats32
+    liked: Bools
+    skipped: Bools
+    propensity: Floats32
     user_ids: NDArray[np.str_]
     track_ids: NDArray[np.str_]
     report: Report
 
     def __len__(self) -> int:
-        """How many plays."""
+        """Number of plays."""
         return len(self.users)
 
 
 def load_sessions(
     source: str | Path = "generated", *, rejects: Path | None = None
 ) -> Sessions:
-    """Load a listening log from the name "generated", a CSV or a folder with one, columns as in `COLUMNS`.
+    """Load a listening log with the columns `COLUMNS`; `propensity` may be missing.
 
-    `propensity` may be missing. Rows left out are counted in `.report`; `rejects` names a CSV they go to.
-    Raises `DataError` if a column is missing, a position of a session stands twice, or most rows are unusable.
+    source: "generated", a CSV, or a folder with sessions.csv or a single CSV.
+    rejects: a CSV to write the rows to that were left out; `.report` counts them.
+    If a position of a session is taken twice, the first row is kept.
+    Raises `DataError` if a column is missing or most rows are unusable.
     """
     path = csv_in(locate(source), "sessions.csv")
     refuse_overwriting(rejects, path)
     table = read_table(path)
-    at = match_columns(table)
-    values = {name: _numbers(table.column(at[name])) for name in LIMITS if name in at}
-    problems = _problems(table, at, values)
-    usable = np.setdiff1d(np.arange(len(table.rows)), list(problems))
-    rejected = [*table.cut, *problems.values()]
-    users, sessions, positions = (
-        table.column(at["user"]),
-        values["session"],
-        values["position"],
-    )
-    user_code, user_ids = _first_seen([users[row] for row in usable])
-    order = np.lexsort((positions[usable], sessions[usable], user_code))
-    rows = usable[order]
-    repeats = _repeats(
-        table, at, user_code[order], sessions[rows], positions[rows], rows
-    )
-    everything = sorted([*rejected, *repeats.values()], key=lambda problem: problem.row)
-    write_rejects(rejects, everything, lambda index: table.raw(everything[index].row))
-    refuse_if_ruined(table, everything)
-    keep = ~np.isin(rows, list(repeats))
-    return _build(
-        table, at, values, rows[keep], user_code[order][keep], user_ids, everything
-    )
+    columns = match_columns(table)
+    plays = _read_plays(table, columns)
+    rejected = _reject(table, columns, plays)
+    _reject_repeats(rejected, plays.loc[rejected.usable()])
+    problems = rejected.finish(rejects)
+    return _build(table, plays.loc[rejected.usable()], problems)
 
 
 def match_columns(table: Table) -> dict[str, int]:
-    """Column name -> place. Raises `DataError` naming the missing ones (`propensity` may be missing)."""
-    names = [plain(name) for name in table.header]
-    at = {name: names.index(plain(name)) for name in COLUMNS if plain(name) in names}
-    missing = [name for name in COLUMNS[:-1] if name not in at]
-    if missing:
-        raise DataError(
-            f"{table.path}: row 1: no column for {', '.join(missing)}. The file has: {', '.join(table.header)}. "
-            f"A listening log has {','.join(COLUMNS[:-1])}[,propensity]"
-        )
-    return at
+    """Column name -> index in the file.
+
+    Raises `DataError` naming the missing ones; `propensity` may be missing.
+    """
+    names = list(map(plain, table.header))
+    places: dict[str, int | None] = {}
+    for name in COLUMNS:
+        if plain(name) in names:
+            places[name] = names.index(plain(name))
+        elif name in REQUIRED:
+            places[name] = None
+    advice = f"A listening log has {','.join(REQUIRED)}[,propensity]"
+    return require_columns(places, table.header, table.path, advice)
 
 
-def _numbers(texts: list[str]) -> NDArray[np.float64]:
+def _read_plays(table: Table, columns: dict[str, int]) -> pd.DataFrame:
+    """The columns that the file has: ids as text, the others as numbers."""
+    import pandas as pd
+
+    plays = {}
+    for name, at in columns.items():
+        texts = table.column(at)
+        is_id = name not in LIMITS
+        plays[name] = np.array(texts, object) if is_id else _numbers(texts)
+    return pd.DataFrame(plays)
+
+
+def _numbers(texts: list[str]) -> Floats:
+    """Text [n] as numbers; true and yes are 1, false and no are 0."""
+    import pandas as pd
+
     numbers = to_numbers(texts)
     if np.isnan(numbers).any():
-        truth = np.array([_TRUTH.get(text.lower(), np.nan) for text in texts])
-        return np.where(np.isnan(numbers), truth, numbers)
+        truth = pd.Series(texts, dtype=object).str.lower().map(_TRUTH)
+        return np.where(np.isnan(numbers), truth.to_numpy(np.float64), numbers)
     return numbers
 
 
-def _problems(
-    table: Table, at: dict[str, int], values: dict[str, NDArray[np.float64]]
-) -> dict[int, Problem]:
-    """Row -> the first reason why it cannot be used."""
-    problems: dict[int, Problem] = {}
+def _reject(table: Table, columns: dict[str, int], plays: pd.DataFrame) -> Rejected:
+    """The rows without an id, or with a number that is missing or out of `LIMITS`."""
+    rejected = Rejected(table)
     for name in ("user", "track"):
-        for row in [row for row, text in enumerate(table.column(at[name])) if not text]:
-            problems.setdefault(
-                row,
-                Problem("no id", int(table.line_of[row]), name, "", f"name the {name}"),
-            )
+        for row in np.flatnonzero(plays[name] == "").tolist():
+            rejected.add(row, "no id", name, "", f"name the {name}")
     for name, (low, high) in LIMITS.items():
-        if name not in values:
+        if name not in columns:
             continue
-        inside = (values[name] >= low) & (values[name] <= high)
+        numbers = plays[name].to_numpy()
+        inside = (numbers >= low) & (numbers <= high)
         if name in WHOLE:
-            inside &= values[name] % 1 == 0
+            inside &= numbers % 1 == 0
+        remedy = range_remedy(name, low, high, name in WHOLE)
         for row in np.flatnonzero(~inside).tolist():
-            text = table.rows[row][at[name]].strip()
-            if name == "propensity" and text.lower() in ("", "nan"):
-                continue
-            kind = (
-                "out of its range"
-                if np.isfinite(values[name][row])
-                else why_not_a_number(text)
-            )
-            remedy = f"{name} must lie in {low:g} to {high:g}" + ", a whole number" * (
-                name in WHOLE
-            )
-            problems.setdefault(
-                row, Problem(kind, int(table.line_of[row]), name, text, remedy)
-            )
-    return problems
+            text = table.rows[row][columns[name]].strip()
+            if name != "propensity" or text.lower() not in ("", "nan"):
+                rejected.add_number(row, numbers[row], name, text, remedy)
+    return rejected
 
 
-def _repeats(
-    table: Table,
-    at: dict[str, int],
-    user: NDArray[np.int32],
-    session: NDArray[np.float64],
-    position: NDArray[np.float64],
-    rows: NDArray[np.intp],
-) -> dict[int, Problem]:
-    """Rows whose user, session and position an earlier row has already."""
-    keys = np.column_stack([user, session, position])
-    again = np.flatnonzero((keys[1:] == keys[:-1]).all(axis=1)) + 1
+def _reject_repeats(rejected: Rejected, plays: pd.DataFrame) -> None:
+    """Reject rows whose user, session and position an earlier row has already."""
     remedy = "one track at each position of a session: the first row is kept"
-    return {
-        int(rows[i]): Problem(
-            "position taken",
-            int(table.line_of[rows[i]]),
-            "position",
-            f"{position[i]:g}",
-            remedy,
-            f"user {table.rows[rows[i]][at['user']]}, session {session[i]:g}",
-        )
-        for i in again
+    keys = plays[["user", "session", "position"]]
+    repeated = keys[keys.duplicated()]
+    for row, user, session, position in repeated.itertuples(name=None):
+        name = f"user {user}, session {session:g}"
+        text = f"{position:g}"
+        rejected.add(row, "position taken", "position", text, remedy, name)
+
+
+def _build(table: Table, plays: pd.DataFrame, rejected: list[Problem]) -> Sessions:
+    import pandas as pd
+
+    users, user_ids = pd.factorize(plays["user"])
+    tracks, track_ids = pd.factorize(plays["track"])
+    propensity = plays.get("propensity", np.nan)
+    plays = plays.assign(user=users, track=tracks, propensity=propensity)
+    plays = plays.sort_values(["user", "session", "position"])
+    skipped = plays["skipped"] == 1
+    counts = {
+        "plays": len(plays),
+        "users": len(user_ids),
+        "sessions": len(plays[["user", "session"]].drop_duplicates()),
+        "tracks": len(track_ids),
     }
-
-
-def _first_seen(names: list[str]) -> tuple[NDArray[np.int32], list[str]]:
-    code_of: dict[str, int] = {}
-    codes = np.array(
-        [code_of.setdefault(name, len(code_of)) for name in names], np.int32
-    )
-    return codes, list(code_of)
-
-
-def _build(
-    table: Table,
-    at: dict[str, int],
-    values: dict[str, NDArray[np.float64]],
-    rows: NDArray[np.intp],
-    users: NDArray[np.int32],
-    user_ids: list[str],
-    rejected: list[Problem],
-) -> Sessions:
-    tracks = table.column(at["track"])
-    _, track_ids = _first_seen([tracks[row] for row in np.sort(rows)])
-    place = {name: code for code, name in enumerate(track_ids)}
-    unlogged = np.full(len(table.rows), np.nan)
-    skipped = values["skipped"][rows]
-    started = int(
-        (np.diff(np.column_stack([users, values["session"][rows]]), axis=0) != 0)
-        .any(axis=1)
-        .sum()
-    )
-    report = Report(
-        str(table.path),
-        "sessions",
-        table.total,
-        {
-            "plays": len(rows),
-            "users": len(user_ids),
-            "sessions": started + bool(len(rows)),
-            "tracks": len(track_ids),
-        },
-        tuple(rejected),
-        (),
-        (*table.notes, f"skip rate {skipped.mean() if len(rows) else 0:.3f}"),
-    )
+    notes = [f"skip rate {skipped.mean() if len(plays) else 0:.3f}"]
     return Sessions(
-        users,
-        values["session"][rows].astype(np.int32),
-        values["position"][rows].astype(np.int16),
-        np.array([place[tracks[row]] for row in rows], np.int32),
-        values["fraction_listened"][rows].astype(np.float32),
-        values["liked"][rows] == 1,
-        skipped == 1,
-        values.get("propensity", unlogged)[rows].astype(np.float32),
+        plays["user"].to_numpy(np.int32),
+        plays["session"].to_numpy(np.int32),
+        plays["position"].to_numpy(np.int16),
+        plays["track"].to_numpy(np.int32),
+        plays["fraction_listened"].to_numpy(np.float32),
+        (plays["liked"] == 1).to_numpy(),
+        skipped.to_numpy(),
+        plays["propensity"].to_numpy(np.float32),
         np.array(user_ids, np.str_),
         np.array(track_ids, np.str_),
-        report,
+        table.report("sessions", counts, rejected, notes),
     )
 
 
 def write_sessions(path: str | Path, sessions: Sessions) -> None:
-    """Write a log that `load_sessions` reads back: the same plays, ids and, to 6 digits, the same numbers.
+    """Write a log as a CSV that `load_sessions` reads back.
 
-    Written to a temporary name and renamed: a reader never sees half a file. `propensity` is left out if never logged.
+    Numbers keep 6 significant digits. `propensity` is left out if it is nan everywhere.
     """
-    logged = bool(np.isfinite(sessions.propensity).any())
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS if logged else COLUMNS[:-1])
-    for i in range(len(sessions)):
-        chance = sessions.propensity[i]
-        row = [
-            sessions.user_ids[sessions.users[i]],
-            sessions.sessions[i],
-            sessions.positions[i],
-            sessions.track_ids[sessions.tracks[i]],
-            f"{sessions.fraction[i]:.6g}",
-            int(sessions.liked[i]),
-            int(sessions.skipped[i]),
-        ]
-        writer.writerow(
-            [*row, f"{chance:.6g}" if np.isfinite(chance) else ""] if logged else row
-        )
-    write_atomically(Path(path), buffer.getvalue())
+    import pandas as pd
+
+    plays = {
+        "user": sessions.user_ids[sessions.users],
+        "session": sessions.sessions,
+        "position": sessions.positions,
+        "track": sessions.track_ids[sessions.tracks],
+        "fraction_listened": sessions.fraction,
+        "liked": sessions.liked.astype(np.int8),
+        "skipped": sessions.skipped.astype(np.int8),
+    }
+    if np.isfinite(sessions.propensity).any():
+        plays["propensity"] = sessions.propensity
+    table = pd.DataFrame(plays)
+    text = table.to_csv(index=False, float_format="%.6g", lineterminator="\n")
+    write_text(path, text)

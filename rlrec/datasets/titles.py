@@ -1,4 +1,7 @@
-"""Finding items by what a person types: any case, year or not, "The Matrix" for "Matrix, The (1999)"."""
+"""Find items by their titles as people type them.
+
+Any case, with or without year; "The Matrix" finds "Matrix, The (1999)".
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from numpy.typing import NDArray
 
 from rlrec.datasets.ratings import Ratings
 from rlrec.errors import ConfigError
+from rlrec.types import Ids
 
 SHOWN = 5  # titles listed in a message
 _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*\d{0,4})?\)\s*$")
@@ -21,23 +25,26 @@ _ALTERNATIVE = re.compile(r"\(([^()]*)\)")
 
 
 def labels(ratings: Ratings) -> NDArray[np.str_]:
-    """How each item is called [items]: its title, or its id where it has none."""
+    """The title of each item [items], or its id where the title is unknown."""
     return np.where(ratings.titles != "", ratings.titles, ratings.item_ids)
 
 
 def find_titles(text: str, ratings: Ratings) -> list[int]:
-    """The items that ``text`` names, titles separated by semicolons, in that order.
+    """The items that `text` names, in that order.
 
-    Of items with the very same title and year the one with the most ratings counts. Raises ``ConfigError`` for a title
-    that is not there (with the nearest ones), that fits several (with all of them), or that comes twice.
+    text: titles, separated by semicolons. Of items with the same title and year, the
+    one with the most ratings is taken. Raises `ConfigError` for a title that is not
+    found (with similar ones), that fits several items (with all of them), or that
+    comes twice.
     """
-    names = [name.strip() for name in text.split(";") if name.strip()]
+    names = list(filter(None, map(str.strip, text.split(";"))))
     if not names:
         raise ConfigError(
-            'no title given; name one or more, separated by semicolons: --history "Title; Title"'
+            "no title given; name one or more, separated by semicolons: "
+            '--history "Title; Title"'
         )
     count = np.bincount(ratings.items, minlength=ratings.n_items)
-    known = labels(ratings)
+    known = labels(ratings).tolist()
     found: list[int] = []
     for name in names:
         item = _find(name, known, count)
@@ -47,80 +54,83 @@ def find_titles(text: str, ratings: Ratings) -> list[int]:
     return found
 
 
-def _find(name: str, known: NDArray[np.str_], count: NDArray[np.int64]) -> int:
-    exact = [item for item, label in enumerate(known) if str(label) == name]
-    if exact:
-        return max(exact, key=lambda item: count[item])
-    wanted, year = _bare(name), _year(name)
-    fitting = [item for item, label in enumerate(known) if wanted in _names(str(label))]
-    if not fitting:
-        fitting = [
-            item
-            for item, label in enumerate(known)
-            if wanted in map(_without_article, _names(str(label)))
-        ]
-    if year:
-        fitting = [item for item in fitting if _year(str(known[item])) == year]
-    different = {str(known[item]) for item in fitting}
-    if len(different) == 1:
-        return max(fitting, key=lambda item: count[item])
-    if different:
+def _find(name: str, known: list[str], count: Ids) -> int:
+    """The item of one title. Raises `ConfigError` if there is none, or several."""
+    if name in known:
+        fitting = [item for item, label in enumerate(known) if label == name]
+    else:
+        fitting = _fitting(name, known)
+    different = sorted({known[item] for item in fitting})
+    if len(different) > 1:
         raise ConfigError(
-            f"{name!r} may be {_listed(sorted(different), 'or')}; say which, year included"
+            f"{name!r} may be {_either(different)}; say which, year included"
         )
-    near = _nearest(wanted, known)
+    if fitting:
+        return max(fitting, key=count.__getitem__)
+    near = _nearest(_bare(name), known)
     hint = (
-        f"did you mean {_listed(near, 'or')}?"
-        if near
-        else "look at the titles in the data"
+        f"did you mean {_either(near)}?" if near else "look at the titles in the data"
     )
     raise ConfigError(
         f"no title {name!r} among the {len(known):,} items of this run; {hint}"
     )
 
 
-def _nearest(wanted: str, known: NDArray[np.str_]) -> list[str]:
-    """Titles that are spelled nearly like ``wanted``, or begin with it or contain it as a word."""
-    of: dict[str, str] = {}
+def _fitting(name: str, known: list[str]) -> list[int]:
+    """The items with this name; if there are none, those without their article."""
+    wanted = _bare(name)
+    year = _year(name)
+    exact = []
+    without_article = []
+    for item, label in enumerate(known):
+        names = _names(label)
+        if wanted in names:
+            exact.append(item)
+        if wanted in map(_without_article, names):
+            without_article.append(item)
+    fitting = exact or without_article
+    if year:
+        fitting = [item for item in fitting if _year(known[item]) == year]
+    return fitting
+
+
+def _nearest(wanted: str, known: list[str]) -> list[str]:
+    """Titles with a similar spelling, or that contain `wanted` as a word."""
+    title_of: dict[str, str] = {}
     for label in known:
-        for name in _names(str(label)):
-            of.setdefault(name, str(label))
-    close = difflib.get_close_matches(wanted, of, SHOWN, 0.7)
-    inside = [name for name in of if len(wanted) > 2 and f" {wanted} " in f" {name} "]
-    return list(dict.fromkeys(of[name] for name in [*close, *inside]))[:SHOWN]
+        for name in _names(label):
+            title_of.setdefault(name, label)
+    close = difflib.get_close_matches(wanted, title_of, SHOWN, 0.7)
+    if len(wanted) > 2:
+        close += [name for name in title_of if f" {wanted} " in f" {name} "]
+    return list(dict.fromkeys(map(title_of.__getitem__, close)))[:SHOWN]
 
 
 @lru_cache(100_000)
 def _names(title: str) -> tuple[str, ...]:
-    """What a title may be called: without the year, also without or by what stands in parentheses."""
+    """The names of a title: without its year, and each part in parentheses alone."""
     rest = _YEAR.sub("", title)
-    others = [other.removeprefix("a.k.a. ") for other in _ALTERNATIVE.findall(rest)]
-    return tuple(
-        dict.fromkeys(
-            _bare(name)
-            for name in [rest, _ALTERNATIVE.sub("", rest), *others]
-            if name.strip()
-        )
-    )
+    names = [rest, _ALTERNATIVE.sub("", rest)]
+    for other in _ALTERNATIVE.findall(rest):
+        names.append(other.removeprefix("a.k.a. "))
+    return tuple(dict.fromkeys(map(_bare, filter(str.strip, names))))
 
 
 def _bare(title: str) -> str:
-    """A title in small letters without year, accents and punctuation, its article in front.
+    """A title in lower case, the article first; no year, accents, punctuation.
 
     >>> _bare("Matrix, The (1999)"), _bare("  the MATRIX "), _bare("Amélie")
     ('the matrix', 'the matrix', 'amelie')
     """
     text = _YEAR.sub("", title).strip().casefold()
-    moved = _ARTICLE.match(text)
-    if moved:
-        text = f"{moved[2]} {moved[1]}"
+    text = _ARTICLE.sub(r"\2 \1", text)
     text = "".join(
         letter
         for letter in unicodedata.normalize("NFKD", text)
         if not unicodedata.combining(letter)
     )
-    words = re.sub(r"[^\w\s]", " ", text.replace("'", "").replace("&", " and ")).split()
-    return " ".join(words)
+    text = text.replace("'", "").replace("&", " and ")
+    return " ".join(re.sub(r"[^\w\s]", " ", text).split())
 
 
 def _without_article(name: str) -> str:
@@ -132,11 +142,9 @@ def _year(title: str) -> str:
     return found[1] if found else ""
 
 
-def _listed(names: Sequence[str], word: str) -> str:
-    shown = [repr(name) for name in names[:SHOWN]]
-    more = f" {word} one of {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (
-        f" {word} ".join([", ".join(shown[:-1]), shown[-1]])
-        if len(shown) > 1
-        else shown[0]
-    ) + more
+def _either(names: Sequence[str]) -> str:
+    """Names in a list with "or" before the last one; at most `SHOWN` of them."""
+    *before, last = map(repr, names[:SHOWN])
+    text = f"{', '.join(before)} or {last}" if before else last
+    more = len(names) - SHOWN
+    return f"{text} or one of {more} more" if more > 0 else text

@@ -1,10 +1,14 @@
-"""Tracks: any CSV with the eleven Spotify audio features, under the names public files really use."""
+"""Tracks: any CSV with the eleven Spotify audio features, under any usual names."""
 
 from __future__ import annotations
 
 import difflib
+import re
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -18,42 +22,45 @@ from rlrec.datasets.reading.columns import (
     match_features,
     parse_feature,
 )
-from rlrec.datasets.reading.reports import (
-    Problem,
-    Report,
-    refuse_overwriting,
-    write_rejects,
-)
+from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import (
+    Rejected,
     Table,
+    range_remedy,
     read_table,
-    refuse_if_ruined,
     to_numbers,
-    why_not_a_number,
 )
 from rlrec.errors import DataError
+from rlrec.types import Bools, Floats, Floats32, Ids
 
-SILENT = (
-    "danceability",
-    "speechiness",
-    "acousticness",
-    "instrumentalness",
-    "liveness",
-    "valence",
-    "tempo",
+WHOLE_FEATURES = ("key", "mode")
+# Features from 0 to 1, where values above 1 mean that the decimals are damaged.
+UNIT_FEATURES = tuple(
+    "danceability energy speechiness acousticness instrumentalness liveness "
+    "valence".split()
 )
+# All 0 where Spotify's analysis of a track has failed.
+SILENT_FEATURES = tuple(
+    "danceability speechiness acousticness instrumentalness liveness valence "
+    "tempo".split()
+)
+_KEY = FEATURES.index("key")
+_LOUDNESS = FEATURES.index("loudness")
+_TEMPO = FEATURES.index("tempo")
 
 
 @dataclass(frozen=True, eq=False)
 class Tracks:
-    """A catalogue of n tracks, in the order in which the file first names each.
+    """A catalogue of n tracks, in the order of their first row in the file.
 
     ids, titles, artists [n]: text, "" where the file has none.
-    genre [n]: the main genre (most frequent for the id; ties: first seen), "" if the file has none.
-    genres: all of a track's genres, first seen first.
-    raw [n, 11]: `FEATURES` as in the file (key -1..11, mode 0/1, loudness in dB, tempo in BPM).
-    features [n, 11]: the same scaled to [0, 1] by fixed ranges (see `scale`).
-    popularity [n]: 0..100, nan where the file has none.
+    genre [n]: the main genre: the most frequent one of a track's rows, ties: the
+    first; "" if the file has none.
+    genres: n tuples of all genres of a track, in the order of the file.
+    raw [n, 11]: `FEATURES` as in the file. key: -1 to 11, mode: 0 or 1, loudness: -60
+    to 5 dB, tempo: 0 to 300 beats a minute, the others: 0 to 1.
+    features [n, 11]: the same, scaled to 0 to 1 by `scale`.
+    popularity [n]: 0 to 100, nan where the file has none.
     """
 
     ids: NDArray[np.str_]
@@ -61,407 +68,343 @@ class Tracks:
     artists: NDArray[np.str_]
     genre: NDArray[np.str_]
     genres: tuple[tuple[str, ...], ...]
-    raw: NDArray[np.float64]
-    features: NDArray[np.float32]
-    popularity: NDArray[np.float64]
+    raw: Floats
+    features: Floats32
+    popularity: Floats
     report: Report
 
     def __len__(self) -> int:
-        """How many tracks."""
+        """Number of tracks."""
         return len(self.ids)
 
     @cached_property
     def genre_names(self) -> tuple[str, ...]:
-        """Every genre of the catalogue, sorted."""
-        return tuple(sorted({name for names in self.genres for name in names}))
+        """All genres of the catalogue, sorted."""
+        return tuple(sorted(set(chain(*self.genres))))
 
     def index_of(self, title: str) -> int:
-        """The index of the first track with this title, upper and lower case alike.
+        """The index of the first track with this title, in upper or lower case.
 
         Raises `DataError` with the closest titles if there is none.
         """
-        lowered = [str(name).lower() for name in self.titles]
+        titles = self.titles.tolist()
+        lowered = list(map(str.lower, titles))
         wanted = title.strip().lower()
-        if wanted in lowered and wanted:
+        if wanted and wanted in lowered:
             return lowered.index(wanted)
-        close = difflib.get_close_matches(
-            wanted, dict.fromkeys(lowered), n=3, cutoff=0.6
-        )
-        near = ", ".join(repr(str(self.titles[lowered.index(name)])) for name in close)
-        raise DataError(
-            f"no track is called {title!r}; "
-            + (f"close: {near}" if near else "nothing is close")
-        )
+        close = difflib.get_close_matches(wanted, dict.fromkeys(lowered), n=3)
+        near = ", ".join(repr(titles[lowered.index(name)]) for name in close)
+        hint = f"close: {near}" if near else "nothing is close"
+        raise DataError(f"no track is called {title!r}; {hint}")
 
-    def most_popular(self, genre: str, k: int = 3) -> NDArray[np.intp]:
-        """The indices of the k most popular tracks of a genre, best first; "HipHop" and "rap" are one genre.
+    def most_popular(self, genre: str, k: int = 3) -> Ids:
+        """The indices of the k most popular tracks of a genre, best first.
 
-        Raises `DataError` with the catalogue's genres if it has none of this one.
+        "HipHop" and "rap" are one genre. Raises `DataError` with all genres if the
+        catalogue has none of this name.
         """
         wanted = _plain_genre(genre)
-        rows = np.flatnonzero(
-            [
-                any(_plain_genre(name) == wanted for name in names)
-                for names in self.genres
-            ]
-        )
-        if not len(rows):
+        rows = []
+        for row, names in enumerate(self.genres):
+            if wanted in map(_plain_genre, names):
+                rows.append(row)
+        if not rows:
             raise DataError(
-                f"no track of genre {genre!r}; the catalogue has {', '.join(self.genre_names) or 'none'}"
+                f"no track of genre {genre!r}; the catalogue has "
+                f"{', '.join(self.genre_names) or 'none'}"
             )
-        order = np.argsort(
-            -np.nan_to_num(self.popularity[rows], nan=-1.0), kind="stable"
-        )
-        return rows[order[:k]]
+        popularity = np.nan_to_num(self.popularity[rows], nan=-1.0)
+        order = np.argsort(-popularity, kind="stable")
+        return np.array(rows)[order[:k]]
 
     def label(self, index: int) -> str:
-        """A track as people read it: "Title (Artist)"."""
+        """A track as text: "Title (Artist)"."""
+        title = str(self.titles[index])
         artist = str(self.artists[index])
-        return f"{self.titles[index]} ({artist})" if artist else str(self.titles[index])
+        return f"{title} ({artist})" if artist else title
 
 
 def _plain_genre(name: str) -> str:
-    letters = "".join(letter for letter in name.lower() if letter.isalnum())
+    letters = re.sub(r"[\W_]", "", name.lower())
     return "rap" if letters == "hiphop" else letters
 
 
-def scale(raw: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The eleven features scaled to [0, 1] by fixed ranges, so that a new track always lands in the same place.
+def scale(raw: Floats) -> Floats32:
+    """Features scaled to 0 to 1 by fixed ranges, independent of the other tracks.
 
-    key: k / 11, and 0.5 for -1 (no key found); loudness: (dB + 60) / 60, clipped; tempo: BPM / 250, clipped;
-    the rest stands as it is. raw [n, 11] -> [n, 11].
+    key: k / 11, and 0.5 for -1 (no key found); loudness: (dB + 60) / 60, clipped;
+    tempo: BPM / 250, clipped; the others stay. raw [n, 11] -> [n, 11].
 
-    >>> scale(np.array([[0.7, 0.9, 11, -6, 1, 0.1, 0.2, 0.0, 0.1, 0.5, 125]]))[0, [2, 3, 10]].tolist()
+    >>> row = [0.7, 0.9, 11, -6, 1, 0.1, 0.2, 0.0, 0.1, 0.5, 125]
+    >>> scale(np.array([row]))[0, [2, 3, 10]].tolist()
     [1.0, 0.8999999761581421, 0.5]
     """
     scaled = np.array(raw, np.float64)
-    key, loudness, tempo = (
-        FEATURES.index(name) for name in ("key", "loudness", "tempo")
-    )
-    scaled[:, key] = np.where(raw[:, key] < 0, 0.5, raw[:, key] / 11)
-    scaled[:, loudness] = (raw[:, loudness] + 60) / 60
-    scaled[:, tempo] = raw[:, tempo] / 250
+    scaled[:, _KEY] = np.where(raw[:, _KEY] < 0, 0.5, raw[:, _KEY] / 11)
+    scaled[:, _LOUDNESS] = (raw[:, _LOUDNESS] + 60) / 60
+    scaled[:, _TEMPO] = raw[:, _TEMPO] / 250
     return np.clip(scaled, 0, 1).astype(np.float32)
 
 
 def load_tracks(
     source: str | Path = "generated", *, rejects: Path | None = None
 ) -> Tracks:
-    """Load tracks from a data set's name ("generated", "spotify-songs"), a CSV file, or a folder with one CSV.
+    """Load tracks; rows with the same id are one track.
 
-    Rows that cannot be used are left out and counted in `.report`; `rejects` names a CSV they are written to.
-    Raises `DataError` if a feature column is missing or claimed twice, or if most rows are unusable.
+    source: "generated", "spotify-songs", a CSV, or a folder with tracks.csv or a
+    single CSV.
+    rejects: a CSV to write the rows to that were left out; `.report` counts them.
+    Raises `DataError` if a feature has no column, or several, or if most rows are
+    unusable.
     """
     path = csv_in(locate(source), "tracks.csv")
     refuse_overwriting(rejects, path)
     table = read_table(path)
     columns = match_features(table.header, path)
-    raw, usable, problems = _read_features(table, columns)
-    rejected = sorted([*table.cut, *problems], key=lambda problem: problem.row)
-    write_rejects(rejects, rejected, lambda index: table.raw(rejected[index].row))
-    refuse_if_ruined(table, rejected, _likely_cause(table, raw, rejected))
-    return _build(table, raw, usable, rejected)
+    raw = _read_features(table, columns)
+    rejected = _reject(table, columns, raw)
+    cause = _likely_cause(table, raw, len(rejected.problems))
+    problems = rejected.finish(rejects, cause)
+    return _build(table, raw, rejected.usable(), problems)
 
 
-def _read_features(
-    table: Table, columns: dict[str, int]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], list[Problem]]:
-    """Feature values [rows, 11], which rows are usable [rows], and one problem for each that is not."""
-    identity = find(table.header, "id")
-    ids = table.column(identity) if identity is not None else []
-    texts = [table.column(columns[name]) for name in FEATURES]
+def _read_features(table: Table, columns: dict[str, int]) -> Floats:
+    """Feature values [rows, 11], nan where they cannot be read."""
     comma = table.delimiter != ","
-    raw = np.column_stack(
-        [
-            parse_feature(name, text, comma)
-            for name, text in zip(FEATURES, texts, strict=True)
-        ]
-    )
-    bad = ~_in_range(raw)
-    problems = (
-        []
-        if identity is None
-        else [_no_id(table, row) for row in range(len(ids)) if not ids[row]]
-    )
-    nameless = {problem.row for problem in problems}
-    for row in np.flatnonzero(bad.any(axis=1)):
-        worst = int(np.argmax(bad[row]))
-        if int(table.line_of[row]) not in nameless:
-            name = ids[row] if ids else ""
-            problems.append(
-                _bad_cell(
-                    table,
-                    int(row),
-                    FEATURES[worst],
-                    texts[worst][row],
-                    raw[row, worst],
-                    name,
-                )
-            )
-    usable = ~bad.any(axis=1) & ~np.isin(table.line_of, list(nameless))
-    return raw, usable, problems
+    raw = np.empty((len(table.rows), len(FEATURES)))
+    for i, name in enumerate(FEATURES):
+        raw[:, i] = parse_feature(name, table.column(columns[name]), comma)
+    return raw
 
 
-def _in_range(raw: NDArray[np.float64]) -> NDArray[np.bool_]:
-    low, high = np.array([RANGES[name] for name in FEATURES]).T
-    inside: NDArray[np.bool_] = (raw >= low) & (raw <= high)  # nan is never inside
-    for name in ("key", "mode"):
-        inside[:, FEATURES.index(name)] &= raw[:, FEATURES.index(name)] % 1 == 0
-    return inside
+def _reject(table: Table, columns: dict[str, int], raw: Floats) -> Rejected:
+    """The rows without an id, or with a feature that is missing or out of range."""
+    rejected = Rejected(table)
+    identity = find(table.header, "id")
+    ids = table.column(identity) if identity is not None else [""] * len(table.rows)
+    if identity is not None:
+        for row in np.flatnonzero(np.array(ids, object) == "").tolist():
+            rejected.add(row, "no id", "id", "", "give every row the id of its track")
+    bad = _out_of_range(raw)
+    for row in np.flatnonzero(bad.any(axis=1)).tolist():
+        i = int(np.argmax(bad[row]))
+        name = FEATURES[i]
+        remedy = range_remedy(name, *RANGES[name], name in WHOLE_FEATURES)
+        text = table.rows[row][columns[name]].strip()
+        rejected.add_number(row, raw[row, i], name, text, remedy, ids[row])
+    return rejected
 
 
-def _no_id(table: Table, row: int) -> Problem:
-    return Problem(
-        "no id", int(table.line_of[row]), "id", "", "give every row the id of its track"
-    )
+def _out_of_range(raw: Floats) -> Bools:
+    """Which cells [rows, 11] are not in `RANGES`; nan is in no range."""
+    low, high = np.array(list(RANGES.values())).T
+    bad: Bools = ~((raw >= low) & (raw <= high))
+    for name in WHOLE_FEATURES:
+        i = FEATURES.index(name)
+        bad[:, i] |= raw[:, i] % 1 != 0
+    return bad
 
 
-def _bad_cell(
-    table: Table, row: int, feature: str, text: str, value: float, name: str
-) -> Problem:
-    low, high = RANGES[feature]
-    whole = ", a whole number" if feature in ("key", "mode") else ""
-    kind = why_not_a_number(text) if not np.isfinite(value) else "out of its range"
-    remedy = f"{feature} must lie in {low:g} to {high:g}{whole}"
-    return Problem(kind, int(table.line_of[row]), feature, text, remedy, name)
+def _likely_cause(table: Table, raw: Floats, bad_cells: int) -> str:
+    """What most likely makes most rows unusable; "" if nothing stands out.
 
-
-def _likely_cause(
-    table: Table, raw: NDArray[np.float64], rejected: list[Problem]
-) -> str:
-    """What most likely ruined a file, from its extremes. "" if nothing stands out."""
-    if len(table.cut) > len(rejected) / 2:
+    bad_cells: number of rows with the right number of cells and a bad one.
+    """
+    if len(table.cut) > bad_cells:
         more = "more" if table.cut[0].kind.startswith("too many") else "fewer"
-        return f"Most rows have {more} fields than the header: decimal commas, or another separator?"
-    shares = {
-        name: raw[:, FEATURES.index(name)]
-        for name in FEATURES
-        if RANGES[name] == (0.0, 1.0) and name != "mode"
-    }
-    worst = {
-        name: np.nanmax(values)
-        for name, values in shares.items()
-        if np.isfinite(values).any()
-    }
-    name = (
-        "energy"
-        if worst.get("energy", 0) > 1
-        else max(worst, key=lambda key: worst[key], default="")
-    )
-    if not name or worst[name] <= 1:
-        return ""
-    if worst[name] <= 100 and np.nanmedian(shares[name]) > 1:
-        return f"{name} up to {worst[name]:g}: percentages? divide these columns by 100"
-    return (
-        f"{name} up to {worst[name]:g} (its range is 0 to 1): decimals destroyed by a spreadsheet? "
-        "Get the original file, or re-export it with dots as decimals"
-    )
-
-
-def _optional(table: Table, what: str, rows: NDArray[np.intp]) -> list[str]:
-    """A column that a file may lack, at `rows`; all "" where it does."""
-    at = find(table.header, what)
-    return (
-        [""] * len(rows)
-        if at is None
-        else [table.rows[row][at].strip() for row in rows]
-    )
-
-
-def _build(
-    table: Table,
-    raw: NDArray[np.float64],
-    usable: NDArray[np.bool_],
-    rejected: list[Problem],
-) -> Tracks:
-    rows = np.flatnonzero(usable)
-    titles, artists, labels = (
-        _optional(table, what, rows) for what in ("title", "artist", "genre")
-    )
-    _blank_na(titles, artists)
-    ids, notes = _optional(table, "id", rows), list(table.notes)
-    if find(table.header, "id") is None:
-        ids = [f"row {table.line_of[row]}" for row in rows]
-        keys: list[object] = [
-            (titles[i], artists[i], raw[row].tobytes()) for i, row in enumerate(rows)
-        ]
-        notes.append(
-            "no id column: rows alike in title, artist and all eleven features are one track"
+        return (
+            f"Most rows have {more} fields than the header: decimal commas, or another "
+            "separator?"
         )
-    else:
-        keys = list(ids)
-    code_of: dict[object, int] = {}
-    code = np.array([code_of.setdefault(key, len(code_of)) for key in keys], np.intp)
-    first = np.unique(code, return_index=True)[1]
-    genres, main = _collect_genres(code, labels, len(first))
-    popularity, unread = _popularity(table, rows)
-    warnings = [
-        *_warnings(table, raw, rows, ids, titles),
-        *_conflicts(table, raw, rows, code, first, ids),
-        *unread,
-    ]
-    report = Report(
-        str(table.path),
-        "tracks",
-        table.total,
-        _counts(len(first), genres, artists),
-        tuple(rejected),
-        tuple(sorted(warnings, key=lambda problem: problem.row)),
-        tuple(notes + _merge_notes(code, genres)),
+    finite = np.where(np.isfinite(raw), raw, -np.inf)
+    largest = dict(zip(FEATURES, finite.max(axis=0, initial=-np.inf), strict=True))
+    name = max(UNIT_FEATURES, key=lambda share: largest[share])
+    if largest["energy"] > 1:
+        name = "energy"
+    if largest[name] <= 1:
+        return ""
+    if largest[name] <= 100 and np.nanmedian(raw[:, FEATURES.index(name)]) > 1:
+        return (
+            f"{name} up to {largest[name]:g}: percentages? divide these columns by 100"
+        )
+    return (
+        f"{name} up to {largest[name]:g} (its range is 0 to 1): decimals destroyed by "
+        "a spreadsheet? Get the original file, or re-export it with dots as decimals"
     )
-    values = raw[rows[first]]
+
+
+class _Texts:
+    """The columns of text of the usable rows; "" where the file has none.
+
+    rows [m]: the usable rows. ids, titles, artists, genres, popularity [m].
+    """
+
+    def __init__(self, table: Table, rows: Ids) -> None:
+        self.table = table
+        self.rows = rows
+        self.ids = self._column("id")
+        self.titles = self._column("title")
+        self.artists = self._column("artist")
+        self.genres = self._column("genre")
+        self.popularity = self._column("popularity")
+        self._blank_missing()
+
+    def has(self, what: str) -> bool:
+        """Whether the file has this column."""
+        return find(self.table.header, what) is not None
+
+    def _column(self, what: str) -> NDArray[np.object_]:
+        at = find(self.table.header, what)
+        if at is None:
+            return np.full(len(self.rows), "", object)
+        return np.array(self.table.column(at), object)[self.rows]
+
+    def _blank_missing(self) -> None:
+        """Clear title and artist where both are a missing value (R writes NA)."""
+        import pandas as pd
+
+        words = pd.Series(self.titles, dtype=object).str.lower()
+        is_missing = words.isin(["na", "nan", "null", "none"]).to_numpy()
+        missing = is_missing & (self.titles == self.artists)
+        self.titles[missing] = ""
+        self.artists[missing] = ""
+
+    def warning(
+        self, i: int, kind: str, column: str, value: str, remedy: str
+    ) -> Problem:
+        """A remark on usable row i, which is kept."""
+        row = int(self.rows[i])
+        return self.table.problem(row, kind, column, value, remedy, self.ids[i])
+
+
+def _build(table: Table, raw: Floats, rows: Ids, rejected: list[Problem]) -> Tracks:
+    texts = _Texts(table, rows)
+    values = raw[rows]
+    notes = []
+    keys = texts.ids
+    if not texts.has("id"):
+        keys = _keys_without_id(texts, values)
+        notes.append(
+            "no id column: rows alike in title, artist and all eleven features are one "
+            "track"
+        )
+    code, first = _merge(keys)
+    genres, main = _collect_genres(code, texts.genres, len(first))
+    popularity, unreadable = _popularity(texts)
+    warnings = _warnings(texts, values)
+    warnings += _conflicts(texts, values, values[first][code])
+    warnings = sorted(warnings + unreadable, key=attrgetter("row"))
+    notes += _merge_notes(len(rows), genres)
+    counts = _counts(texts, genres)
     return Tracks(
-        _text(ids, first),
-        _text(titles, first),
-        _text(artists, first),
+        texts.ids[first].astype(np.str_),
+        texts.titles[first].astype(np.str_),
+        texts.artists[first].astype(np.str_),
         np.array(main, np.str_),
         genres,
-        values,
-        scale(values),
+        values[first],
+        scale(values[first]),
         popularity[first],
-        report,
+        table.report("tracks", counts, rejected, notes, warnings),
     )
 
 
-def _blank_na(titles: list[str], artists: list[str]) -> None:
-    """Empty title and artist where both are an exported missing value (R writes NA)."""
-    for i, pair in enumerate(zip(titles, artists, strict=True)):
-        if pair[0] == pair[1] and pair[0].lower() in ("na", "nan", "null", "none"):
-            titles[i] = artists[i] = ""
+def _keys_without_id(texts: _Texts, values: Floats) -> NDArray[np.object_]:
+    """One key for all rows that are alike; also names each row by its line."""
+    lines = texts.table.line_of[texts.rows]
+    texts.ids = np.array([f"row {line}" for line in lines], object)
+    features = np.array([row.tobytes().hex() for row in values], object)
+    keys: NDArray[np.object_] = texts.titles + "\0" + texts.artists + "\0" + features
+    return keys
 
 
-def _text(values: list[str], first: NDArray[np.intp]) -> NDArray[np.str_]:
-    return np.array([values[index] for index in first], np.str_)
+def _merge(keys: NDArray[np.object_]) -> tuple[Ids, Ids]:
+    """The number of each row's track [m], and the first row of each track [n]."""
+    import pandas as pd
+
+    code = pd.factorize(keys)[0]
+    return code, np.unique(code, return_index=True)[1]
 
 
 def _collect_genres(
-    code: NDArray[np.intp], labels: list[str], n: int
+    code: Ids, labels: NDArray[np.object_], count: int
 ) -> tuple[tuple[tuple[str, ...], ...], list[str]]:
-    """Each track's genres, first seen first, and its most frequent one."""
-    seen: list[dict[str, int]] = [{} for _ in range(n)]
+    """Each track's genres in the order of the file, and its most frequent one."""
+    seen: list[Counter[str]] = [Counter() for _ in range(count)]
     for track, label in zip(code.tolist(), labels, strict=True):
-        for name in filter(None, (part.strip() for part in label.split("|"))):
-            seen[track][name] = seen[track].get(name, 0) + 1
-    return tuple(tuple(counts) for counts in seen), [
-        max(c, key=c.__getitem__, default="") for c in seen
-    ]
+        seen[track].update(filter(None, map(str.strip, label.split("|"))))
+    main = [max(genres, key=genres.__getitem__, default="") for genres in seen]
+    return tuple(map(tuple, seen)), main
 
 
-def _counts(
-    n: int, genres: tuple[tuple[str, ...], ...], artists: list[str]
-) -> dict[str, int]:
-    counts = {
-        "tracks": n,
-        "artists": len(set(artists) - {""}),
-        "genres": len({g for names in genres for g in names}),
-    }
-    return {name: count for name, count in counts.items() if count or name == "tracks"}
+def _counts(texts: _Texts, genres: tuple[tuple[str, ...], ...]) -> dict[str, int]:
+    counts = {"tracks": len(genres)}
+    artists = len(set(texts.artists) - {""})
+    names = len(set(chain(*genres)))
+    if artists:
+        counts["artists"] = artists
+    if names:
+        counts["genres"] = names
+    return counts
 
 
-def _merge_notes(
-    code: NDArray[np.intp], genres: tuple[tuple[str, ...], ...]
-) -> list[str]:
-    merged = len(code) - len(genres)
+def _merge_notes(rows: int, genres: tuple[tuple[str, ...], ...]) -> list[str]:
+    notes = []
+    merged = rows - len(genres)
+    if merged:
+        notes.append(f"{merged:,} rows repeat a track already seen: merged")
     several = sum(len(names) > 1 for names in genres)
-    notes = [f"{merged:,} rows repeat a track already seen: merged"] if merged else []
-    return [*notes, f"{several:,} tracks have several genres"] if several else notes
+    if several:
+        notes.append(f"{several:,} tracks have several genres")
+    return notes
 
 
-def _popularity(
-    table: Table, rows: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], list[Problem]]:
-    """Popularity [rows], nan where there is none, and a warning for each value that is not 0..100."""
-    texts = _optional(table, "popularity", rows)
-    values = to_numbers(texts, decimal_comma=table.delimiter != ",")
+def _popularity(texts: _Texts) -> tuple[Floats, list[Problem]]:
+    """Popularity of the rows [m], nan where there is none in 0 to 100; warnings."""
+    cells = texts.popularity
+    comma = texts.table.delimiter != ","
+    values = to_numbers(cells.tolist(), decimal_comma=comma)
     wrong = ~((values >= 0) & (values <= 100))
-    values = np.where(wrong, np.nan, values)
-    kind, remedy = (
-        "popularity unreadable",
-        "kept without popularity; it must lie in 0 to 100",
-    )
-    found = [i for i in np.flatnonzero(wrong) if texts[i]]
-    return values, [
-        Problem(kind, int(table.line_of[rows[i]]), "popularity", texts[i], remedy)
-        for i in found
-    ]
+    remedy = "kept without popularity; it must lie in 0 to 100"
+    warnings = []
+    for i in np.flatnonzero(wrong & (cells != "")).tolist():
+        kind = "popularity unreadable"
+        warnings.append(texts.warning(i, kind, "popularity", cells[i], remedy))
+    return np.where(wrong, np.nan, values), warnings
 
 
-def _warnings(
-    table: Table,
-    raw: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    ids: list[str],
-    titles: list[str],
-) -> list[Problem]:
-    """Rows that are kept with a remark: too loud, silent, without tempo, without key, without title."""
-    values = dict(zip(FEATURES, raw[rows].T, strict=True))
-    silent = np.all([values[name] == 0 for name in SILENT], axis=0)
-    has_title = find(table.header, "title") is not None
-    untitled = np.array([has_title and not title for title in titles], np.bool_)
+def _warnings(texts: _Texts, values: Floats) -> list[Problem]:
+    """Remarks on rows: too loud, silent, without tempo, key or title."""
+    silent_columns = list(map(FEATURES.index, SILENT_FEATURES))
+    silent = (values[:, silent_columns] == 0).all(axis=1)
+    untitled = (texts.titles == "") & texts.has("title")
+    zero = f"kept; {', '.join(SILENT_FEATURES)} are all 0: the analysis failed"
+    no_key = "kept; -1 means no key was found, scaled to the middle"
+    loud = "kept; clipped to 0 dB when scaled"
+    no_tempo = (values[:, _TEMPO] == 0) & ~silent
     remarks = (
-        (
-            values["loudness"] > 0,
-            "loudness above 0 dB",
-            "loudness",
-            "kept; clipped to 0 dB when scaled",
-        ),
-        (
-            silent,
-            "all-zero row",
-            "tempo",
-            f"kept; {', '.join(SILENT)} are all 0: the analysis failed",
-        ),
-        (
-            (values["tempo"] == 0) & ~silent,
-            "tempo 0",
-            "tempo",
-            "kept; no beat was found",
-        ),
-        (
-            values["key"] == -1,
-            "no key",
-            "key",
-            "kept; -1 means no key was found, scaled to the middle",
-        ),
+        (values[:, _LOUDNESS] > 0, "loudness above 0 dB", "loudness", loud),
+        (silent, "all-zero row", "tempo", zero),
+        (no_tempo, "tempo 0", "tempo", "kept; no beat was found"),
+        (values[:, _KEY] == -1, "no key", "key", no_key),
         (untitled, "no title", "", "kept; look it up by its id"),
     )
-    return [
-        Problem(
-            kind,
-            int(table.line_of[rows[i]]),
-            column,
-            f"{values[column][i]:g}" if column else "",
-            remedy,
-            ids[i],
-        )
-        for mask, kind, column, remedy in remarks
-        for i in np.flatnonzero(mask)
-    ]
+    warnings = []
+    for mask, kind, column, remedy in remarks:
+        for i in np.flatnonzero(mask).tolist():
+            value = f"{values[i, FEATURES.index(column)]:g}" if column else ""
+            warnings.append(texts.warning(i, kind, column, value, remedy))
+    return warnings
 
 
-def _conflicts(
-    table: Table,
-    raw: NDArray[np.float64],
-    rows: NDArray[np.intp],
-    code: NDArray[np.intp],
-    first: NDArray[np.intp],
-    ids: list[str],
-) -> list[Problem]:
-    """Rows that repeat an id with other feature values than its first row."""
-    differs = raw[rows] != raw[rows[first]][code]
-    found = [
-        (int(i), FEATURES[int(np.argmax(differs[i]))])
-        for i in np.flatnonzero(differs.any(axis=1))
-    ]
-    kind, remedy = "same id, other values", "the first row's values are kept"
-    return [
-        Problem(
-            kind,
-            int(table.line_of[rows[i]]),
-            name,
-            f"{raw[rows[i], FEATURES.index(name)]:g}",
-            remedy,
-            ids[i],
-        )
-        for i, name in found
-    ]
+def _conflicts(texts: _Texts, values: Floats, kept: Floats) -> list[Problem]:
+    """Rows that repeat an id with other features than its first row, `kept` [m, 11]."""
+    differs = values != kept
+    remedy = "the first row's values are kept"
+    warnings = []
+    for i in np.flatnonzero(differs.any(axis=1)).tolist():
+        at = int(np.argmax(differs[i]))
+        kind = "same id, other values"
+        value = f"{values[i, at]:g}"
+        warnings.append(texts.warning(i, kind, FEATURES[at], value, remedy))
+    return warnings

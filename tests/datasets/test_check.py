@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from dataset_samples import GOOD, HEADER, Write
 
-from rlrec.datasets import check
+from rlrec.datasets import check_data
 
 USABLE, REFUSED, NOT_FOUND = 0, 1, 2
 
@@ -23,10 +23,10 @@ def test_recognises_by_columns(write: Write) -> None:
         "play counts": write("d.csv", "user;genre;plays", "a;rock;3"),
     }
     for what, path in cases.items():
-        text, status = check(path)
+        text, status = check_data(path)
         assert status == USABLE
         assert text.startswith(f"{path}: {what}\n")
-    assert "ratings" in check(write("e.csv", "1,2,3,4", "1,3,3,5"))[0]
+    assert "ratings" in check_data(write("e.csv", "1,2,3,4", "1,3,3,5"))[0]
 
 
 def test_what_is_refused_and_what_is_not_found(write: Write, tmp_path: Path) -> None:
@@ -43,11 +43,11 @@ def test_what_is_refused_and_what_is_not_found(write: Write, tmp_path: Path) -> 
             "no column for energy",
         ),
     ):
-        text, status = check(path)
+        text, status = check_data(path)
         assert status == REFUSED
         assert words in text
         assert str(path) in text
-    text, status = check(tmp_path / "nowhere.csv")
+    text, status = check_data(tmp_path / "nowhere.csv")
     assert status == NOT_FOUND
     assert "no such file" in text
 
@@ -55,16 +55,16 @@ def test_what_is_refused_and_what_is_not_found(write: Write, tmp_path: Path) -> 
 def test_a_folder_with_several_files(write: Write, tmp_path: Path) -> None:
     folder = write("f/a.csv", HEADER, *GOOD).parent
     write("f/b.csv", HEADER, GOOD[0].replace("0.9", "916"))
-    text, status = check(folder)
+    text, status = check_data(folder)
     assert status == REFUSED, "one of them is"
     assert "a.csv: tracks" in text
     assert "b.csv: refused" in text
     (tmp_path / "empty").mkdir()
-    assert check(tmp_path / "empty")[1] == REFUSED
+    assert check_data(tmp_path / "empty")[1] == REFUSED
 
 
 def test_the_generated_folder() -> None:
-    text, status = check("generated")
+    text, status = check_data("generated")
     assert status == USABLE
     assert "tracks.csv: tracks" in text
     assert "ratings.csv: ratings" in text
@@ -89,7 +89,7 @@ def test_the_generated_folder() -> None:
 def test_every_layout(real: Path, path: str, status: int, words: str) -> None:
     if not (real / path).exists():
         pytest.skip(f"{path} is not in RLREC_DATA")
-    text, found = check(real / path)
+    text, found = check_data(real / path)
     assert found == status, text
     assert words in text
 
@@ -108,6 +108,6 @@ def test_rejects_of_play_counts_and_side_files(write: Write, tmp_path: Path) -> 
         (films, "2,B, C,Drama"),
     ):
         bad.unlink(missing_ok=True)
-        assert check(source, rejects=bad)[1] == USABLE
+        assert check_data(source, rejects=bad)[1] == USABLE
         with bad.open(newline="") as file:
             assert [found["raw"] for found in csv.DictReader(file)] == [row]

@@ -7,7 +7,12 @@ import pytest
 
 from rlrec.datasets import FEATURES, load_ratings, load_tracks
 from rlrec.datasets.folders import bundled_folder
-from rlrec.datasets.generate import GENRES, generate_ratings, generate_tracks, make
+from rlrec.datasets.generate import (
+    TRACK_GENRES,
+    generate_ratings,
+    generate_tracks,
+    make_data,
+)
 
 pd = pytest.importorskip("pandas")
 SHARES = {
@@ -21,7 +26,7 @@ CORRELATIONS = {
 
 
 def test_the_committed_files_are_what_the_command_makes(tmp_path: Path) -> None:
-    for path in make(tmp_path):
+    for path in make_data(tmp_path):
         committed = bundled_folder() / path.name
         assert path.read_bytes() == committed.read_bytes(), (
             f"{path.name}: run `rlrec data make` and commit"
@@ -67,7 +72,7 @@ def test_tracks_are_calibrated(seed: int | None) -> None:
 def test_tracks_are_clean_and_obviously_invented() -> None:
     tracks = load_tracks("generated")
     assert len(tracks) == 2_000
-    assert tracks.genre_names == tuple(sorted(GENRES))
+    assert tracks.genre_names == tuple(sorted(TRACK_GENRES))
     assert tracks.report.rejected == tracks.report.warnings == ()
     assert len(set(tracks.titles.tolist())) == 2_000
     assert all(len(title.split()) == 2 for title in tracks.titles.tolist())

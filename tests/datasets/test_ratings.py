@@ -199,7 +199,7 @@ def test_a_missing_column_is_named(write: Write) -> None:
 
 
 def test_a_folder_without_ratings(write: Write) -> None:
-    with pytest.raises(DataError, match="no ratings in this folder"):
+    with pytest.raises(DataError, match="no u.data or ratings.dat .* in this folder"):
         load_ratings(write("README", "x").parent)
 
 

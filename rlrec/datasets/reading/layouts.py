@@ -1,4 +1,4 @@
-"""Where ratings, titles and genres stand in each layout: MovieLens's own files and any CSV."""
+"""Where ratings, titles and genres are in each layout: MovieLens's files, any CSV."""
 
 from __future__ import annotations
 
@@ -6,35 +6,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rlrec.datasets.reading.columns import find, find_one
+import numpy as np
+
+from rlrec.datasets.reading.columns import find, find_one, require_columns
 from rlrec.datasets.reading.tables import Table, read_table, sniff, to_numbers
 from rlrec.errors import DataError
 
 Items = dict[str, tuple[str, tuple[str, ...]]]  # item id -> title, genres
 
-FILM_GENRES = (
-    "unknown",
-    "Action",
-    "Adventure",
-    "Animation",
-    "Children's",
-    "Comedy",
-    "Crime",
-    "Documentary",
-    "Drama",
-    "Fantasy",
-    "Film-Noir",
-    "Horror",
-    "Musical",
-    "Mystery",
-    "Romance",
-    "Sci-Fi",
-    "Thriller",
-    "War",
-    "Western",
-)
+MOVIELENS_GENRES = (
+    "unknown Action Adventure Animation Children's Comedy Crime Documentary Drama "
+    "Fantasy Film-Noir Horror Musical Mystery Romance Sci-Fi Thriller War Western"
+).split()
 NO_GENRE = ("", "unknown", "(no genres listed)")
 RATING_FILES = ("u.data", "ratings.dat", "ratings.csv")
+RATING_COLUMNS = ("user", "item", "rating", "timestamp")
 ITEM_FILES = {
     "u.data": ("u.item",),
     "ratings.dat": ("movies.dat",),
@@ -44,7 +30,11 @@ ITEM_FILES = {
 
 @dataclass(frozen=True, eq=False)
 class RatingTable:
-    """A table of ratings and where its columns are; `time` is None where there is none."""
+    """A table of ratings.
+
+    user, item, rating, time: indices of columns; `time` is None if there is none.
+    scale: lowest and highest rating. items: titles and genres, by item id.
+    """
 
     table: Table
     user: int
@@ -55,72 +45,38 @@ class RatingTable:
     items: Items
 
 
-def ratings_file(path: Path) -> Path:
-    """The file with the ratings: `path`, or a folder's u.data, ratings.dat, ratings.csv or only CSV."""
-    if path.is_file():
-        return path
-    for name in RATING_FILES:
-        if (path / name).is_file():
-            return path / name
-    found = sorted(path.glob("*.csv"))
-    if len(found) == 1:
-        return found[0]
-    raise DataError(
-        f"{path}: no ratings in this folder (looked for {', '.join(RATING_FILES)} or a single CSV)"
-    )
-
-
 def read_ratings(path: Path) -> RatingTable:
-    """Read a file of ratings in whichever layout it has, with titles and genres from the file beside it.
+    """Read a file of ratings in any layout, with the titles from the file beside it.
 
-    Raises `DataError` if no column can be the user's, the item's or the rating's.
+    Raises `DataError` if there is no column for the user, the item or the rating.
     """
-    if path.name == "u.data":
-        table = read_table(
-            path,
-            header=("user", "item", "rating", "timestamp"),
-            delimiter="\t",
-            quotes=False,
-        )
-        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), _items_beside(table))
-    if path.suffix == ".dat":
-        table = read_table(
-            path,
-            header=("user", "item", "rating", "timestamp"),
-            delimiter="::",
-            quotes=False,
-        )
+    if path.name == "u.data" or path.suffix == ".dat":
+        mark = "\t" if path.name == "u.data" else "::"
+        table = read_table(path, header=RATING_COLUMNS, delimiter=mark, quotes=False)
         return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), _items_beside(table))
     header = headerless(path)
     table = read_table(path, header=header)
     if header:
         table.notes.append(f"no header: columns taken as {', '.join(header)}")
-    return _by_name(table, path)
+    return _by_name(table)
 
 
-def _by_name(table: Table, path: Path) -> RatingTable:
-    places = {
-        what: find_one(table.header, what, path)
-        for what in ("user", "item", "rating", "time")
-    }
-    user, item, rating = places["user"], places["item"], places["rating"]
-    missing = [what for what in ("user", "item", "rating") if places[what] is None]
-    if user is None or item is None or rating is None:
-        raise DataError(
-            f"{path}: row 1: no column for {', '.join(missing)}. The file has: {', '.join(table.header)}. "
-            "Name them user, item, rating and, if there is one, timestamp"
-        )
-    scale = (
-        (0.5, 5.0)
-        if table.header == ("userId", "movieId", "rating", "timestamp")
-        else (0.0, 10.0)
-    )
-    items = _inline(table, item) or _items_beside(table)
-    return RatingTable(table, user, item, rating, places["time"], scale, items)
+def _by_name(table: Table) -> RatingTable:
+    """Find the columns of ratings by their names."""
+    advice = "Name them user, item, rating and, if there is one, timestamp"
+    places = {}
+    for what in ("user", "item", "rating"):
+        places[what] = find_one(table.header, what, table.path)
+    time = find_one(table.header, "time", table.path)
+    found = require_columns(places, table.header, table.path, advice)
+    is_movielens = table.header == ("userId", "movieId", "rating", "timestamp")
+    scale = (0.5, 5.0) if is_movielens else (0.0, 10.0)
+    items = _items_inside(table, found["item"]) or _items_beside(table)
+    return RatingTable(table, **found, time=time, scale=scale, items=items)
 
 
 def headerless(path: Path) -> tuple[str, ...] | None:
-    """Column names for a file that starts with its first rating; None if it has a header.
+    """Column names for a file that starts with its first rating; None if a header.
 
     Raises `DataError` if the file cannot be read.
     """
@@ -129,48 +85,48 @@ def headerless(path: Path) -> tuple[str, ...] | None:
             line = file.readline().strip()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    fields = [field.strip().strip('"') for field in line.split(sniff(line))]
-    numeric = ~(to_numbers(fields) != to_numbers(fields)) if fields else []
-    names = ("user", "item", "rating", "timestamp")
-    return names[: len(fields)] if len(fields) in (3, 4) and bool(numeric[2]) else None
+    fields = line.split(sniff(line))
+    if len(fields) not in (3, 4):
+        return None
+    rating = to_numbers([fields[2].strip().strip('"')])
+    return None if np.isnan(rating[0]) else RATING_COLUMNS[: len(fields)]
 
 
-def _inline(table: Table, item: int) -> Items:
-    """Titles and genres from columns of the ratings themselves; the first row that names an item counts."""
-    title, genre = find(table.header, "item title"), find(table.header, "genre")
+def _items_inside(table: Table, item: int) -> Items:
+    """Titles and genres from columns of the ratings; an item's first row counts."""
+    title = find(table.header, "item title")
+    genre = find(table.header, "genre")
     if title == item:
         title = None
     if title is None and genre is None:
         return {}
     items: Items = {}
     for row in table.rows:
-        if row[item].strip() not in items:
-            label = row[genre] if genre is not None else ""
-            items[row[item].strip()] = (
-                row[title].strip() if title is not None else "",
-                split_genres(label),
-            )
+        name = row[item].strip()
+        if name not in items:
+            label = "" if title is None else row[title].strip()
+            items[name] = (label, split_genres("" if genre is None else row[genre]))
     return items
 
 
 def split_genres(text: str) -> tuple[str, ...]:
-    """Genres of one cell, separated by `|`; none for MovieLens's way of saying so.
+    """The genres of one cell, separated by `|`; () where MovieLens says "none".
 
     >>> split_genres("Drama|Sci-Fi"), split_genres("(no genres listed)")
     (('Drama', 'Sci-Fi'), ())
     """
-    return tuple(
-        part for name in text.split("|") if (part := name.strip()) not in NO_GENRE
-    )
+    names = map(str.strip, text.split("|"))
+    return tuple(name for name in names if name not in NO_GENRE)
 
 
 def _items_beside(ratings: Table) -> Items:
-    """Items from the list that belongs to a file of this name; which one, and what it lacks, goes into the notes."""
+    """Items from the list beside a file of ratings; the notes say which and how."""
     for name in ITEM_FILES.get(ratings.path.name, ()):
-        if not (ratings.path.parent / name).is_file():
+        path = ratings.path.parent / name
+        if not path.is_file():
             continue
         try:
-            items, table = read_items(ratings.path.parent / name)
+            items, table = read_items(path)
         except DataError as error:
             ratings.notes.append(f"not used for titles and genres: {error}")
             continue
@@ -180,45 +136,39 @@ def _items_beside(ratings: Table) -> Items:
 
 
 def read_items(path: Path) -> tuple[Items, Table]:
-    """Titles and genres of a MovieLens list of films, or of any CSV with an id and a title column; and the table.
+    """Titles and genres of a MovieLens list of films or of any CSV, and its table.
 
-    Raises `DataError` if it is no such list.
+    Raises `DataError` if there is no column for the id or the title.
     """
     if path.name == "u.item":
-        header = ("item", "title", "released", "video", "url", *FILM_GENRES)
-        return _items(
-            read_table(path, header=header, delimiter="|", quotes=False), 0, 1, _flags
-        )
+        header = ("item", "title", "released", "video", "url", *MOVIELENS_GENRES)
+        table = read_table(path, header=header, delimiter="|", quotes=False)
+        return _items(table, 0, 1, _flagged_genres), table
     if path.name == "movies.dat":
-        names = ("item", "title", "genres")
-        return _items(
-            read_table(path, header=names, delimiter="::", quotes=False),
-            0,
-            1,
-            lambda row: split_genres(row[2]),
-        )
+        header = ("item", "title", "genres")
+        table = read_table(path, header=header, delimiter="::", quotes=False)
+        return _items(table, 0, 1, lambda row: split_genres(row[2])), table
     table = read_table(path)
-    item, title, genre = (
-        find(table.header, what) for what in ("item", "item title", "genre")
-    )
+    item = find(table.header, "item")
+    title = find(table.header, "item title")
+    genre = find(table.header, "genre")
     if item is None or title is None or item == title:
         raise DataError(
-            f"{path}: is no list of items: it needs an id and a title column, not {', '.join(table.header)}"
+            f"{path}: is no list of items: it needs an id and a title column, not "
+            f"{', '.join(table.header)}"
         )
-    return _items(
-        table,
-        item,
-        title,
-        lambda row: split_genres(row[genre]) if genre is not None else (),
-    )
+    if genre is None:
+        return _items(table, item, title, lambda row: ()), table
+    return _items(table, item, title, lambda row: split_genres(row[genre])), table
 
 
-def _flags(row: Sequence[str]) -> tuple[str, ...]:
-    """Genres from the nineteen 0/1 columns at the end of u.item."""
-    named = zip(FILM_GENRES, row[-len(FILM_GENRES) :], strict=True)
-    return tuple(
-        name for name, flag in named if flag.strip() == "1" and name not in NO_GENRE
-    )
+def _flagged_genres(row: Sequence[str]) -> tuple[str, ...]:
+    """Genres from the nineteen 0/1 columns at the end of a row of u.item."""
+    genres = []
+    for name, flag in zip(MOVIELENS_GENRES, row[5:], strict=True):
+        if flag.strip() == "1" and name not in NO_GENRE:
+            genres.append(name)
+    return tuple(genres)
 
 
 def _items(
@@ -226,7 +176,5 @@ def _items(
     item: int,
     title: int,
     genres: Callable[[Sequence[str]], tuple[str, ...]],
-) -> tuple[Items, Table]:
-    return {
-        row[item].strip(): (row[title].strip(), genres(row)) for row in table.rows
-    }, table
+) -> Items:
+    return {row[item].strip(): (row[title].strip(), genres(row)) for row in table.rows}

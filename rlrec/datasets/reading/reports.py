@@ -1,26 +1,33 @@
-"""What a loader found in a file: counts, rejected rows, warnings. `rlrec data check` prints it."""
+"""What a loader found in a file: counts, rejected rows and warnings.
+
+`rlrec data check` prints it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
-import os
-import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from rlrec.errors import DataError
+from rlrec.storage import write_text
 
-NAMED_WARNINGS = 10  # a kind of warning with at most this many rows names them all
-NAMED_REJECTS = 3  # rejected rows named for each kind and column
+NAMED_WARNINGS = 10  # rows listed for each kind of warning
+NAMED_REJECTS = 3  # rows listed for each kind of rejection
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One row that was rejected or kept with a warning.
+    """One row that was rejected, or kept with a warning.
 
-    `row` is the line of the file, counted as an editor counts: the header, if there is one, is row 1.
+    kind: what is wrong, in a few words; problems are counted by it.
+    row: line of the file, 1 or more; the header, if there is one, is row 1.
+    column, value: the cell, as text; "" where the problem is not in one cell.
+    remedy: what to do about it. id: the id of the item or user, "" if unknown.
     """
 
     kind: str
@@ -31,7 +38,7 @@ class Problem:
     id: str = ""
 
     def __str__(self) -> str:
-        """`row 17 (id 4uLU6h): energy = 916`."""
+        """For example `row 17 (id 4uLU6h): energy = '916'`."""
         name = f" (id {self.id})" if self.id else ""
         value = f" = {shorten(self.value)!r}" if self.value or self.column else ""
         return f"row {self.row}{name}: {self.column}{value}".rstrip(": ")
@@ -39,12 +46,14 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """What one file holds.
+    """What one file contains.
 
-    path: the file or folder read. what: "tracks", "ratings", "sessions" or "play counts".
-    rows: data rows in the file, usable or not (header and blank lines are not counted).
-    counts: what came out, in order of importance, such as {"tracks": 28356, "genres": 6}.
-    rejected: one `Problem` for each unusable row. warnings: one for each row kept with a remark.
+    path: the file or folder that was read.
+    what: "tracks", "ratings", "sessions" or "play counts".
+    rows: rows of data in the file, usable or not, without header and blank lines.
+    counts: numbers of things loaded, such as {"tracks": 28356, "genres": 6}.
+    rejected: one `Problem` for each row that was left out.
+    warnings: one `Problem` for each remark on a row that was kept.
     notes: sentences about the whole file.
     """
 
@@ -57,48 +66,48 @@ class Report:
     notes: tuple[str, ...] = ()
 
     @property
-    def rejected_by_kind(self) -> dict[str, int]:
-        """How many rows were rejected, by kind, most frequent first."""
-        return _tally(self.rejected)
-
-    @property
     def warnings_by_kind(self) -> dict[str, int]:
-        """How many rows were kept with a warning, by kind, most frequent first."""
-        return _tally(self.warnings)
+        """Number of warnings of each kind, most frequent first."""
+        return count_kinds(self.warnings)
 
     def render(self) -> str:
-        """The report as text, at most 100 columns wide but for long values."""
-        lines = [f"{self.path}: {self.what}", f"  {'rows':<12}{self.rows:>12,}"]
-        lines += [f"  {name:<12}{count:>12,}" for name, count in self.counts.items()]
-        lines += [f"  {'rejected':<12}{len(self.rejected):>12,}"]
-        lines += _render_group(self.rejected, NAMED_REJECTS)
-        lines += [f"  {'warnings':<12}{len(self.warnings):>12,}"]
-        lines += _render_group(self.warnings, NAMED_WARNINGS)
-        lines += [f"  note: {note}" for note in self.notes]
+        """The report as text, at most 100 columns wide unless values are long."""
+        lines = [f"{self.path}: {self.what}", _count_line("rows", self.rows)]
+        for name, count in self.counts.items():
+            lines.append(_count_line(name, count))
+        lines.append(_count_line("rejected", len(self.rejected)))
+        lines += _problem_lines(self.rejected, NAMED_REJECTS)
+        lines.append(_count_line("warnings", len(self.warnings)))
+        lines += _problem_lines(self.warnings, NAMED_WARNINGS)
+        for note in self.notes:
+            lines.append(f"  note: {note}")
         return "\n".join(lines)
 
     __str__ = render
 
 
-def _tally(problems: Iterable[Problem]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for problem in problems:
-        counts[problem.kind] = counts.get(problem.kind, 0) + 1
-    return dict(sorted(counts.items(), key=lambda pair: -pair[1]))
+def count_kinds(problems: Iterable[Problem]) -> dict[str, int]:
+    """Number of problems of each kind, most frequent first."""
+    return dict(Counter(map(attrgetter("kind"), problems)).most_common())
 
 
-def _render_group(problems: Sequence[Problem], named: int) -> list[str]:
+def _count_line(name: str, count: int) -> str:
+    return f"  {name:<12}{count:>12,}"
+
+
+def _problem_lines(problems: Sequence[Problem], named: int) -> list[str]:
+    """The lines of a report on each kind of problem, with `named` rows of it."""
     lines: list[str] = []
-    for kind, count in _tally(problems).items():
+    for kind, count in count_kinds(problems).items():
         of_kind = [problem for problem in problems if problem.kind == kind]
-        remedies = list(
-            dict.fromkeys(problem.remedy for problem in of_kind if problem.remedy)
-        )
         lines.append(f"    {kind}: {count:,} row{'s' * (count != 1)}")
-        lines += [f"      {problem}" for problem in of_kind[:named]]
+        for problem in of_kind[:named]:
+            lines.append(f"      {problem}")
         if count > named:
             lines.append(f"      ... and {count - named:,} more")
-        lines += [f"      -> {remedy}" for remedy in remedies[:3]]
+        remedies = dict.fromkeys(map(attrgetter("remedy"), of_kind))
+        for remedy in list(filter(None, remedies))[:3]:
+            lines.append(f"      -> {remedy}")
     return lines
 
 
@@ -107,65 +116,40 @@ def shorten(text: str, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` (UTF-8, line ends as given): a reader sees the old file or the new one, never half."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        dir=path.parent, prefix=f".{path.name}.", suffix=".tmp"
-    )
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
 def refuse_overwriting(rejects: Path | None, source: Path) -> None:
-    """Raise `DataError` if `rejects` is the input itself, a link to it, or a folder."""
+    """Raise `DataError` if `rejects` is a folder or one of the files to be read.
+
+    source: the file that is read, or a folder whose files are.
+    """
     if rejects is None:
         return
     if rejects.is_dir():
         raise DataError(
             f"{rejects} is a folder: give --rejects the name of a file to write"
         )
-    inputs = (
-        [source]
-        if source.is_file()
-        else [child for child in source.iterdir() if child.is_file()]
-    )
-    if rejects.exists() and any(rejects.samefile(path) for path in inputs):
+    inputs = [source] if source.is_file() else filter(Path.is_file, source.iterdir())
+    if rejects.exists() and any(map(rejects.samefile, inputs)):
         raise DataError(
-            f"{rejects} is the file being read: give --rejects another name, nothing was written"
+            f"{rejects} is the file being read: give --rejects another name, "
+            "nothing was written"
         )
 
 
 def write_rejects(
-    rejects: Path | None, problems: Sequence[Problem], raw: Callable[[int], str]
+    rejects: Path | None, problems: Iterable[Problem], text_of: Callable[[int], str]
 ) -> None:
-    """Write every rejected row as CSV: row, reason, column, value, remedy, then the row as it stands in the file.
+    """Write rejected rows as CSV: row, reason, column, value, remedy, raw text.
 
-    `raw(i)` gives the text of `problems[i]`. Written even when nothing was rejected (the header alone), so that
-    a file left by an earlier run cannot be taken for this one's.
+    rejects: the file to write, None for none. It is written even if no row was
+    rejected, so that it never keeps the rows of an earlier run.
+    text_of: line of the file -> the row that starts there, as it is in the file.
     """
     if rejects is None:
         return
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["row", "reason", "column", "value", "remedy", "raw"])
-    for index, problem in enumerate(problems):
-        writer.writerow(
-            [
-                problem.row,
-                problem.kind,
-                problem.column,
-                problem.value,
-                problem.remedy,
-                raw(index),
-            ]
-        )
-    write_atomically(rejects, buffer.getvalue())
+    cells = attrgetter("row", "kind", "column", "value", "remedy")
+    for problem in problems:
+        writer.writerow([*cells(problem), text_of(problem.row)])
+    write_text(rejects, buffer.getvalue())

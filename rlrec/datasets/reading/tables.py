@@ -1,7 +1,8 @@
-"""Reading delimited text as people really have it: BOMs, CRLF, semicolons, latin-1, rows cut in half.
+"""Read delimited text as it is found in practice: BOM, CRLF, semicolons, latin-1.
 
-Every cell stays text here; nothing is guessed and nothing dropped. A row with the wrong number of fields, or a
-quotation mark that never closes, becomes a `Problem` and the rows after it survive.
+Every cell stays text here, and no row is dropped silently. A row with the wrong
+number of fields, or with an open quotation mark, becomes a `Problem`; the rows after
+it are read as usual.
 """
 
 from __future__ import annotations
@@ -9,53 +10,50 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlrec.datasets.reading.reports import Problem
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    count_kinds,
+    write_rejects,
+)
 from rlrec.errors import DataError
+from rlrec.types import Floats, Ids
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
 DELIMITERS = ("::", "\t", ";", ",", "|")
-NAMED_CUT = 10  # rows that a sentence about a file read along names
-NOT_NUMBERS = frozenset(
-    {
-        "nan",
-        "na",
-        "n/a",
-        "#n/a",
-        "null",
-        "none",
-        "inf",
-        "-inf",
-        "+inf",
-        "infinity",
-        "-infinity",
-    }
-)
+NAMED_CUT = 10  # rows listed in the note on a companion file
+NOT_NUMBERS = "nan na n/a #n/a null none inf -inf +inf infinity -infinity".split()
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The rows of one file, as text. `line_of[i]` is where row i starts (first line of the file: 1)."""
+    """The rows of one file, as text.
+
+    header: H column names. rows: n lists of H cells.
+    line_of [n]: the line on which a row starts, 1 or more.
+    cut: rows with the wrong number of fields; they are not among `rows`.
+    notes: remarks on the file, such as its encoding.
+    lines: the file itself. end_of: first line -> last line of rows with several.
+    """
 
     path: Path
     header: tuple[str, ...]
     rows: list[list[str]]
-    line_of: NDArray[np.int64]
+    line_of: Ids
     delimiter: str
     cut: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list, repr=False)
-    end_of: dict[int, int] = field(
-        default_factory=dict, repr=False
-    )  # first line -> last line, where they differ
+    end_of: dict[int, int] = field(default_factory=dict, repr=False)
 
     @property
     def total(self) -> int:
@@ -63,41 +61,131 @@ class Table:
         return len(self.rows) + len(self.cut)
 
     def column(self, index: int) -> list[str]:
-        """One column as text, stripped of blanks around it."""
+        """The cells of a column [n], without blanks around them."""
         return [row[index].strip() for row in self.rows]
 
-    def raw(self, row: int) -> str:
-        """The row that starts at line `row` (1 = first line of the file), all its lines, as it stands in the file."""
-        return "".join(self.lines[row - 1 : self.end_of.get(row, row)]).rstrip("\r\n")
+    def raw(self, line: int) -> str:
+        """The row that starts at `line` (1 or more), as it is in the file."""
+        last = self.end_of.get(line, line)
+        return "".join(self.lines[line - 1 : last]).rstrip("\r\n")
+
+    def problem(
+        self, row: int, kind: str, column: str, value: str, remedy: str, id: str = ""
+    ) -> Problem:
+        """A `Problem` of row `row`, an index into `rows`."""
+        return Problem(kind, int(self.line_of[row]), column, value, remedy, id)
 
     def cut_notes(self) -> list[str]:
-        """A sentence naming the rows that were cut, for a file read along with another; nothing if none was."""
+        """A note that lists the cut rows of a companion file; [] if there are none."""
         if not self.cut:
             return []
-        named = ", ".join(
-            f"row {problem.row} ({problem.kind})" for problem in self.cut[:NAMED_CUT]
-        )
-        more = (
-            f" and {len(self.cut) - NAMED_CUT:,} more"
-            if len(self.cut) > NAMED_CUT
-            else ""
-        )
+        named = []
+        for problem in self.cut[:NAMED_CUT]:
+            named.append(f"row {problem.row} ({problem.kind})")
+        more = len(self.cut) - NAMED_CUT
         return [
-            f"{self.path.name}: {len(self.cut):,} of {self.total:,} rows left out: {named}{more}"
+            f"{self.path.name}: {len(self.cut):,} of {self.total:,} rows left out: "
+            f"{', '.join(named)}{f' and {more:,} more' if more > 0 else ''}"
         ]
+
+    def report(
+        self,
+        what: str,
+        counts: dict[str, int],
+        rejected: Sequence[Problem],
+        notes: Iterable[str],
+        warnings: Sequence[Problem] = (),
+    ) -> Report:
+        """The report on this file; its own notes come before `notes`."""
+        return Report(
+            str(self.path),
+            what,
+            self.total,
+            counts,
+            tuple(rejected),
+            tuple(warnings),
+            (*self.notes, *notes),
+        )
+
+
+class Rejected:
+    """The rows of a table that cannot be used, with the first problem of each.
+
+    problems: row, an index into `table.rows` -> its problem.
+    """
+
+    def __init__(self, table: Table) -> None:
+        """Start with the rows that the table itself has cut."""
+        self.table = table
+        self.problems: dict[int, Problem] = {}
+
+    def add(
+        self, row: int, kind: str, column: str, value: str, remedy: str, id: str = ""
+    ) -> None:
+        """Reject a row, unless it is rejected already."""
+        if row not in self.problems:
+            problem = self.table.problem(row, kind, column, value, remedy, id)
+            self.problems[row] = problem
+
+    def add_number(
+        self, row: int, number: float, column: str, text: str, remedy: str, id: str = ""
+    ) -> None:
+        """Reject a row because of a cell: no finite `number`, or out of its range."""
+        kind = "out of its range" if np.isfinite(number) else why_not_a_number(text)
+        self.add(row, kind, column, text, remedy, id)
+
+    def usable(self) -> Ids:
+        """The rows without a problem, in ascending order."""
+        return np.delete(np.arange(len(self.table.rows)), list(self.problems))
+
+    def finish(
+        self,
+        rejects: Path | None,
+        cause: str = "",
+        superseded: Iterable[Problem] = (),
+    ) -> list[Problem]:
+        """All problems in the order of the file; they are written to `rejects`.
+
+        cause: the likely cause, for the message. superseded: rows that are left out
+        although nothing is wrong with them. Raises `DataError` if more than half of
+        the rows are unusable.
+        """
+        unusable = [*self.table.cut, *self.problems.values()]
+        everything = sorted([*unusable, *superseded], key=attrgetter("row"))
+        write_rejects(rejects, everything, self.table.raw)
+        if 2 * len(unusable) > self.table.total:
+            raise DataError(self._refusal(unusable, cause))
+        return everything
+
+    def _refusal(self, unusable: list[Problem], cause: str) -> str:
+        kinds = []
+        for kind, count in count_kinds(unusable).items():
+            kinds.append(f"{count:,} rows: {kind}")
+        first = min(unusable, key=attrgetter("row"))
+        remedy = f" -> {first.remedy}" if first.remedy else ""
+        return (
+            f"{self.table.path}: refused, {len(unusable):,} of {self.table.total:,} "
+            f"rows are unusable. {cause or f'first at {first}'}. "
+            f"({'; '.join(kinds)}){remedy}"
+        )
 
 
 def read_text(path: Path) -> tuple[str, list[str]]:
-    """A file's text and remarks on its encoding: UTF-8 with or without BOM, UTF-16 with BOM, else latin-1."""
+    """A file's text, and notes on its encoding.
+
+    UTF-8 with or without BOM, UTF-16 with BOM, else latin-1. Raises `DataError` if
+    the file cannot be read, is compressed or is binary.
+    """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    if data[:4] == b"PK\x03\x04" or data[:2] == b"\x1f\x8b":
+    if data.startswith((b"PK\x03\x04", b"\x1f\x8b")):
         raise DataError(
-            f"{path}: is a compressed archive, not text; unpack it first, or `rlrec data fetch --from`"
+            f"{path}: is a compressed archive, not text; unpack it first, or "
+            "`rlrec data fetch --from`"
         )
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return data.decode("utf-16", errors="replace"), ["encoding UTF-16"]
     if b"\0" in data[:4096]:
         raise DataError(f"{path}: is no text file; a CSV is needed")
@@ -108,13 +196,13 @@ def read_text(path: Path) -> tuple[str, list[str]]:
 
 
 def sniff(line: str) -> str:
-    """The delimiter of a header line: the one that cuts it into most fields, quoted text left alone.
+    """The delimiter of a header: the one most frequent outside quotation marks.
 
     >>> sniff("userId;movieId;rating"), sniff("1::1193::5::978300760")
     (';', '::')
     """
-    bare = "".join(part for index, part in enumerate(line.split('"')) if index % 2 == 0)
-    return max(DELIMITERS, key=lambda mark: (bare.count(mark), -DELIMITERS.index(mark)))
+    unquoted = "".join(line.split('"')[::2])
+    return max(DELIMITERS, key=unquoted.count)
 
 
 def read_table(
@@ -126,94 +214,79 @@ def read_table(
 ) -> Table:
     """Read a delimited file.
 
-    header: column names for a file that has none; None takes them from the first row.
-    delimiter: None looks at the first row. quotes: whether `"` may wrap a cell (MovieLens and Last.fm: no).
-    Raises `DataError` if the file cannot be read or holds no row.
+    header: column names for a file without header; None takes the first row.
+    delimiter: None takes the most frequent one of the first row.
+    quotes: whether `"` may enclose a cell (not in MovieLens and Last.fm).
+    Raises `DataError` if the file cannot be read or has no row.
     """
     text, notes = read_text(path)
     lines = list(io.StringIO(text, newline=""))
-    first = next((at for at, line in enumerate(lines) if line.strip()), None)
-    if first is None:
+    first = 0
+    while first < len(lines) and not lines[first].strip():
+        first += 1
+    if first == len(lines):
         raise DataError(f"{path}: is empty; a header and at least one row are needed")
     delimiter = delimiter or sniff(lines[first])
     records = _records(lines, first, delimiter, quotes, len(header) if header else None)
     if header is None:
-        header = tuple(name.strip().lstrip("\ufeff") for name in next(records).fields)
-    return _sort_out(path, tuple(header), records, delimiter, notes, lines)
+        header = [name.strip().lstrip("\ufeff") for name in next(records).fields]
+    table = Table(
+        path, tuple(header), [], np.empty(0, np.int64), delimiter, [], notes, lines
+    )
+    return _sort_out(table, records)
 
 
-def _sort_out(
-    path: Path,
-    header: tuple[str, ...],
-    records: Iterable[_Record],
-    delimiter: str,
-    notes: list[str],
-    lines: list[str],
-) -> Table:
-    rows: list[list[str]] = []
+def _sort_out(table: Table, records: Iterable[_Record]) -> Table:
+    """Fill a table with the records of the right width; the others are cut."""
     starts: list[int] = []
-    cut: list[Problem] = []
-    end_of: dict[int, int] = {}
     blank = 0
-    width = len(header)
-    for start, end, fields, error in records:
+    width = len(table.header)
+    for record in records:
+        start, end, fields, _ = record
         if end - start > 1:
-            end_of[start + 1] = end
+            table.end_of[start + 1] = end
         if len(fields) == width:
-            rows.append(fields)
+            table.rows.append(fields)
             starts.append(start + 1)
-        elif not any(cell.strip() for cell in fields):
-            blank += 1
+        elif "".join(fields).strip():
+            table.cut.append(_cut_row(record, table.header, table.lines[start]))
         else:
-            cut.append(_cut_row(start + 1, fields, header, lines[start], error))
+            blank += 1
     if blank:
-        notes = [*notes, f"{blank:,} blank line{'s' * (blank != 1)} skipped"]
-    if not rows and not cut:
+        table.notes.append(f"{blank:,} blank line{'s' * (blank != 1)} skipped")
+    if not table.total:
         raise DataError(
-            f"{path}: has a header ({', '.join(header)}) and no row under it"
+            f"{table.path}: has a header ({', '.join(table.header)}) and no row "
+            "under it"
         )
-    return Table(
-        path,
-        header,
-        rows,
-        np.array(starts, np.int64),
-        delimiter,
-        cut,
-        notes,
-        lines,
-        end_of,
-    )
+    return replace(table, line_of=np.array(starts, np.int64))
 
 
-def _cut_row(
-    row: int, fields: list[str], header: tuple[str, ...], line: str, error: str
-) -> Problem:
-    kind = (
-        "too few fields (row cut in half?)"
-        if len(fields) < len(header)
-        else "too many fields"
-    )
-    remedy = "complete the row, or put text that holds the separator in quotation marks"
-    found = f"{len(fields)} fields, the header has {len(header)}"
-    if "field limit" in error and len(line) > csv.field_size_limit():
-        kind, remedy = (
-            f"a cell of more than {csv.field_size_limit():,} characters",
-            "shorten it, or drop its column",
-        )
+def _cut_row(record: _Record, header: tuple[str, ...], line: str) -> Problem:
+    """Why a record has the wrong number of fields."""
+    fields = record.fields
+    limit = csv.field_size_limit()
+    if "field limit" in record.error and len(line) > limit:
+        kind = f"a cell of more than {limit:,} characters"
         found = f"{len(line):,} characters"
+        remedy = "shorten it, or drop its column"
     elif line.count('"') % 2:
-        kind, remedy = (
-            "a quotation mark never closes",
-            "close it: it would swallow the rows that follow",
-        )
+        kind = "a quotation mark never closes"
         found = "open quotation mark"
-    return Problem(
-        kind, row, found, line.strip(), remedy, fields[0].strip()[:40] if fields else ""
-    )
+        remedy = "close it: it would swallow the rows that follow"
+    else:
+        few = len(fields) < len(header)
+        kind = "too few fields (row cut in half?)" if few else "too many fields"
+        found = f"{len(fields)} fields, the header has {len(header)}"
+        remedy = (
+            "complete the row, or put text that holds the separator in quotation marks"
+        )
+    name = fields[0].strip()[:40] if fields else ""
+    return Problem(kind, record.start + 1, found, line.strip(), remedy, name)
 
 
 class _Record(NamedTuple):
-    """Lines start..end - 1 (counted from 0), their fields and what the csv module had against them."""
+    """One record: lines start to end - 1 (from 0), and the csv module's error."""
 
     start: int
     end: int
@@ -224,7 +297,7 @@ class _Record(NamedTuple):
 def _records(
     lines: list[str], first: int, delimiter: str, quotes: bool, width: int | None
 ) -> Iterator[_Record]:
-    """Each record. A quotation mark left open costs its own line only."""
+    """All records. An open quotation mark spoils only its own line."""
     at = first
     while at < len(lines):
         reader = _reader(lines, at, delimiter, quotes)
@@ -242,70 +315,50 @@ def _records(
                 return
         except csv.Error as reason:
             error = str(reason)
-        yield _Record(
-            start,
-            start + 1,
-            lines[start].rstrip("\r\n").split(delimiter)[: (width or 2) - 1],
-            error,
-        )
+        fields = lines[start].rstrip("\r\n").split(delimiter)
+        yield _Record(start, start + 1, fields[: (width or 2) - 1], error)
         at = start + 1
 
 
 def _reader(lines: list[str], at: int, delimiter: str, quotes: bool) -> CsvReader:
-    source: Iterable[str] = (
-        map(lines.__getitem__, range(at, len(lines))) if at else lines
-    )
-    if (
-        len(delimiter) > 1
-    ):  # the csv module takes one character: '::' becomes an ASCII unit separator
-        mark, delimiter = delimiter, "\x1f"
-        source = (line.replace(mark, "\x1f") for line in source)
+    source: Iterable[str] = lines
+    if at:
+        source = map(lines.__getitem__, range(at, len(lines)))
+    if len(delimiter) > 1:
+        # The csv module takes one character: '::' becomes an ASCII unit separator.
+        long = delimiter
+        delimiter = "\x1f"
+        source = (line.replace(long, delimiter) for line in source)
     if quotes:
         return csv.reader(source, delimiter=delimiter, strict=True)
     return csv.reader(source, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
 
 
-def to_numbers(
-    values: Sequence[str], *, decimal_comma: bool = False
-) -> NDArray[np.float64]:
-    """Text to float64 [n]; nan where it is not a number. `decimal_comma` also reads `0,5` as 0.5."""
+def to_numbers(values: Sequence[str], *, decimal_comma: bool = False) -> Floats:
+    """Text [n] as float64 [n]; nan where it is not a number.
+
+    decimal_comma: also read `0,5` as 0.5.
+    """
     import pandas as pd
 
     series = pd.Series(values, dtype=object)
     found = pd.to_numeric(series, errors="coerce").to_numpy(dtype=np.float64)
     if decimal_comma and np.isnan(found).any():
-        retry = pd.to_numeric(
-            series.str.replace(",", ".", n=1, regex=False), errors="coerce"
-        )
-        found = np.where(np.isnan(found), retry.to_numpy(dtype=np.float64), found)
+        dotted = series.str.replace(",", ".", n=1, regex=False)
+        retry = pd.to_numeric(dotted, errors="coerce").to_numpy(dtype=np.float64)
+        found = np.where(np.isnan(found), retry, found)
     return found
 
 
 def why_not_a_number(value: str) -> str:
-    """The kind of problem of a cell that is no finite number: empty, nan or inf, or text."""
+    """The kind of problem of a cell that is not a finite number."""
     if not value:
         return "empty cell"
-    return (
-        "nan or inf" if value.lower() in NOT_NUMBERS else "text where a number belongs"
-    )
+    if value.lower() in NOT_NUMBERS:
+        return "nan or inf"
+    return "text where a number belongs"
 
 
-def refuse_if_ruined(
-    table: Table, rejected: Sequence[Problem], cause: str = ""
-) -> None:
-    """Raise `DataError` if more than half of the rows are unusable, with the likeliest cause first."""
-    if 2 * len(rejected) <= table.total:
-        return
-    kinds: dict[str, int] = {}
-    for problem in rejected:
-        kinds[problem.kind] = kinds.get(problem.kind, 0) + 1
-    listing = "; ".join(
-        f"{count:,} rows: {kind}"
-        for kind, count in sorted(kinds.items(), key=lambda k: -k[1])
-    )
-    example = rejected[0]
-    cause = cause or f"first at {example}"
-    raise DataError(
-        f"{table.path}: refused, {len(rejected):,} of {table.total:,} rows are unusable. {cause}. ({listing})"
-        + (f" -> {example.remedy}" if example.remedy else "")
-    )
+def range_remedy(name: str, low: float, high: float, whole: bool) -> str:
+    """What to do about a number that is not in its range."""
+    return f"{name} must lie in {low:g} to {high:g}{', a whole number' * whole}"

@@ -1,4 +1,4 @@
-"""Times in a column: seconds since 1970, or dates, whose order of day and month is decided once for the column."""
+"""Read a column of times: seconds since 1970, or dates in one order of the column."""
 
 from __future__ import annotations
 
@@ -6,64 +6,71 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.datasets.reading.tables import to_numbers
+from rlrec.types import Floats
 
-_PARTS = re.compile(
-    r"((?:[A-Za-z]+,?\s+)?)(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?!\d)(.*)",
+# Groups: weekday, first number, second number, year, the rest.
+_DATE = re.compile(
+    r"\A((?:[A-Za-z]+,?\s+)?)(\d{1,2})[./-](\d{1,2})[./-](\d{4}|\d{2})(?!\d)(.*)\Z",
     re.DOTALL,
 )
 CONTRADICTORY = "some dates stand day first, others month first"
-_YEAR = re.compile(r"[12]\d{3}")
 
 
-def read_times(texts: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
-    """Times [n] as numbers (dates: seconds since 1970, UTC), nan where unreadable; remarks on how dates were read.
+def read_times(texts: Sequence[str]) -> tuple[Floats, list[str]]:
+    """Times [n] as numbers, nan where unreadable, and notes on how dates were read.
 
-    Dates count where there are more of them than of numbers; a bare year such as 2020 may be either.
+    Dates become seconds since 1970, UTC. The column is read as dates if more of its
+    cells are dates than numbers; a year such as 2020 counts as neither.
     """
+    import pandas as pd
+
     numbers = to_numbers(texts)
     if not bool(np.isnan(numbers).any()):
         return numbers, []
     dates, notes = _read_dates(texts)
     is_text = np.isnan(numbers)
-    is_year = np.array([_YEAR.fullmatch(text) is not None for text in texts], np.bool_)
-    n_dates = int((is_text & ~np.isnan(dates)).sum())
-    if n_dates > int((~is_text & ~is_year).sum()):
+    is_year = pd.Series(texts, dtype=object).str.fullmatch(r"[12]\d{3}").to_numpy(bool)
+    date_count = int((is_text & ~np.isnan(dates)).sum())
+    if date_count > int((~is_text & ~is_year).sum()):
         return dates, notes
-    return numbers, notes if not n_dates and bool(is_text.all()) else []
+    return numbers, notes if not date_count and bool(is_text.all()) else []
 
 
-def _read_dates(texts: Sequence[str]) -> tuple[NDArray[np.float64], list[str]]:
-    """Seconds since 1970 [n] and remarks. ISO dates first; then 1/2/2020 in the column's one order; then any other."""
+def _read_dates(texts: Sequence[str]) -> tuple[Floats, list[str]]:
+    """Seconds since 1970 [n], and notes.
+
+    Dates such as 1/2/2020 are read in the one order of the column, then ISO dates,
+    then any other format.
+    """
     import pandas as pd
 
-    parts = [_PARTS.fullmatch(text) for text in texts]
-    day_first, notes = _day_first([found for found in parts if found])
-    plain = pd.Series(
-        [
-            _as_iso(found, day_first) if found else text
-            for text, found in zip(texts, parts, strict=True)
-        ],
-        dtype=object,
+    matches = list(filter(None, map(_DATE.match, texts)))
+    day_first, notes = _day_first(matches)
+    iso = pd.Series(texts, dtype=object).str.replace(
+        _DATE, lambda match: _as_iso(match, day_first), regex=True
     )
-    dates = pd.to_datetime(plain, errors="coerce", utc=True, format="ISO8601")
+    dates = pd.to_datetime(iso, errors="coerce", utc=True, format="ISO8601")
     rest = dates.isna()
     if bool(rest.any()):
-        other = pd.to_datetime(plain[rest], errors="coerce", utc=True, format="mixed")
+        other = pd.to_datetime(iso[rest], errors="coerce", utc=True, format="mixed")
         dates = dates.where(~rest, other.reindex(dates.index))
     since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(since, dtype=np.float64), notes
 
 
-def _day_first(found: Sequence[re.Match[str]]) -> tuple[bool | None, list[str]]:
-    """Whether the day stands first in the whole column, None where its rows contradict each other; remarks."""
-    pairs = [(int(match[2]), int(match[3])) for match in found]
-    day = any(12 < first <= 31 and second <= 12 for first, second in pairs)
-    month = any(12 < second <= 31 and first <= 12 for first, second in pairs)
-    if not pairs:
+def _day_first(matches: Sequence[re.Match[str]]) -> tuple[bool | None, list[str]]:
+    """Whether the day comes before the month in the whole column, and notes.
+
+    None if its rows contradict each other.
+    """
+    if not matches:
         return False, []
+    pairs = [(int(match[2]), int(match[3])) for match in matches]
+    first, second = np.array(pairs).T
+    day = ((first > 12) & (first <= 31) & (second <= 12)).any()
+    month = ((second > 12) & (second <= 31) & (first <= 12)).any()
     if day and month:
         return None, [f"{CONTRADICTORY}: none can be trusted; write 2020-01-31"]
     if day:
@@ -71,15 +78,16 @@ def _day_first(found: Sequence[re.Match[str]]) -> tuple[bool | None, list[str]]:
     if month:
         return False, ["dates read month first (01/31/2020)"]
     return False, [
-        f"dates such as {found[0][0]} (rows: {len(pairs):,}) may be day first or month first: read month first; "
-        "write 2020-01-31 to be sure"
+        f"dates such as {matches[0][0]} (rows: {len(matches):,}) may be day first or "
+        "month first: read month first; write 2020-01-31 to be sure"
     ]
 
 
-def _as_iso(found: re.Match[str], day_first: bool | None) -> str:
+def _as_iso(match: re.Match[str], day_first: bool | None) -> str:
+    """The date as year-month-day; "" if the column's order is contradictory."""
     if day_first is None:
         return ""
-    name, first, second, year, rest = found.groups()
+    name, first, second, year, rest = match.groups()
     day, month = (first, second) if day_first else (second, first)
     if len(year) == 2:
         year = f"{20 if int(year) < 69 else 19}{year}"
