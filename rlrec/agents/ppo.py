@@ -1,42 +1,59 @@
-"""PPO for a listener whose taste is hidden (arXiv:1707.06347, algorithm 1), over a map of sound such as a VAE's.
+"""PPO (arXiv:1707.06347, algorithm 1) for listeners whose taste is hidden.
 
-Four ways to act (``action``): choose among the candidates that the environment offers; among the songs nearest to the
-one that plays; name a point of the map, and the nearest song plays; or a vector, and the song with the largest dot
-product does. What the listener did lately is the state (`rlrec.envs.view`); losses and networks stand in
+The agent sees what a listener did lately (`rlrec.envs.view`) and chooses the next song
+over a map of sound, such as a VAE's. Four ways to act (``action``): choose one of the
+candidates that the environment offers, or one of the songs nearest to the one that
+plays; name a point of the map, and the nearest song plays; or name a vector, and the
+song with the largest dot product plays. Networks and losses are in
 `rlrec.agents.ppo_networks`.
 
-A round: 256 steps of each environment, played in NumPy; then all epochs and minibatches in one compiled call.
+A round: 256 steps of each environment, played in NumPy; then all epochs and minibatches
+in one compiled call.
 
-Differs from the paper: two networks, not one with two heads; each minibatch is weighed by its live steps, since an
-episode's end costs a step in which nothing is recommended; epochs stop early when the policy has moved too far (a
-common addition); the step size, the clip and the entropy's weight all fall to 0.
+Differs from the paper:
+
+- Two networks, not one with two heads; ReLU instead of tanh; Glorot initialisation, the
+  policy's last layer scaled down. The policy over candidates compares a vector of the
+  state with a vector of each song.
+- The advantages of a minibatch are normalised to mean 0 and standard deviation 1.
+- Gradients are limited in norm; Adam's epsilon (1e-8, where many implementations take
+  1e-5) is added to the uncorrected square root.
+- Epochs stop early when the policy has moved too far (``target_kl``). The value loss
+  may be clipped (``value_clip``, off by default).
+- Learning rate, clip and entropy weight all fall to 0; the paper does so for Atari,
+  without the entropy.
+- A time limit is no termination: the next state's value counts. The step that only
+  begins an episode recommends nothing, so it has no weight in a minibatch.
 """
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import log_softmax
 
 from rlrec import storage
 from rlrec.agents.ppo_config import PPOConfig
-from rlrec.agents.ppo_networks import Learner, PointPolicy, forward, gae, layers
+from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, forward, gae, layers
 from rlrec.agents.recommender import best_first
 from rlrec.agents.retrieval import Neighbours, top_k
+from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, TrainingDiverged
-from rlrec.types import Arrays, Callback, Floats, Ids
+from rlrec.types import Arrays, Callback, Floats, Floats32, Ids
 
-__all__ = ["PPO", "PPOConfig", "Round"]
+__all__ = ["PPO", "PPOConfig", "PPORound"]
 
 
-class Round(NamedTuple):
-    """What happened in one round."""
+class PPORound(NamedTuple):
+    """The record of one round."""
 
     step: int  # songs so far
     reward: float  # mean a song
@@ -46,42 +63,50 @@ class Round(NamedTuple):
     kl: float  # nats, from the policy that played to the one that learned
     clipped: float  # share of ratios outside the clip
     epochs: float
-    explained: float  # share of the returns' variance that the value network knew
+    explained: float  # share of the returns' variance that the value network explains
     steps_per_second: float
 
 
-class PPO:
-    """The agent. ``songs`` [I, d]: the map of sound, by song id; each dimension is scaled to mean 0 and sd 1."""
+class PPO(Trainer):
+    """The agent. ``songs`` [I, d]: the map of sound, a row for each song id.
+
+    Each dimension is scaled to mean 0 and standard deviation 1.
+    Raises ``ConfigError`` for songs that are no finite matrix.
+    """
 
     def __init__(
         self, songs: NDArray[Any], config: PPOConfig | None = None, seed: int = 0
     ) -> None:
         if songs.ndim != 2 or not np.isfinite(songs).all():
             raise ConfigError(
-                f"songs has shape {songs.shape}; it must be [songs, dimensions], all finite"
+                f"songs has shape {songs.shape}; "
+                "it must be [songs, dimensions], all finite"
             )
-        self.config, self.map = (
-            config if config is not None else PPOConfig(),
-            np.asarray(songs, np.float32),
-        )
+        super().__init__(seed)
+        self.config = config or PPOConfig()
+        self.map = np.asarray(songs, np.float32)
         spread = self.map.std(axis=0)
-        self.songs = (self.map - self.map.mean(axis=0)) / np.where(
-            spread > 0.0, spread, 1.0
-        )  # [I, d]
+        spread[spread == 0.0] = 1.0
+        self.songs = (self.map - self.map.mean(axis=0)) / spread  # [I, d]
         self.continuous = self.config.action in ("point", "vector")
-        self.rng, self.step = np.random.default_rng(seed), 0
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
-        self.learner = Learner(self.songs, self.view.width, self.config, self.rng)
-        self.index = (
-            Neighbours(self.songs)
-            if self.config.action in ("neighbours", "point")
-            else None
-        )
-        self._env: BatchEnv[Any] | None = None
-        self._observation: Any = None
+        self.learner = PPOLearner(self.songs, self.view.width, self.config, self.rng)
+        by_distance = self.config.action in ("neighbours", "point")
+        self.index = Neighbours(self.songs) if by_distance else None
         self._refresh()
 
-    # -- train -------------------------------------------------------------------------------------------
+    def _refresh(self) -> None:
+        """Copy the networks' weights into NumPy, where the agent plays."""
+        self._value = layers(self.learner.value)
+        policy = self.learner.policy
+        if isinstance(policy, PointPolicy):
+            self._policy, self._sd = policy.numpy()
+        else:
+            self._policy, key = policy.numpy()
+            scale = np.float32(self.config.keys**-0.5)
+            self._keys = forward(key, self.songs) * scale  # [I, keys]
+
+    # -- train -----------------------------------------------------------------------
     def train(
         self,
         env: BatchEnv[Any],
@@ -89,187 +114,181 @@ class PPO:
         *,
         callback: Callback | None = None,
         seed: int = 0,
-    ) -> list[Round]:
-        """Play and learn for ``steps`` songs, rounded up to whole rounds; the record of each round.
+    ) -> list[PPORound]:
+        """Play and learn for ``steps`` songs; the record of each round.
 
-        ``env``: Listening-v0 with ``observe="ids"``, and ``action="candidate"`` for "offered", ``"song"`` otherwise.
-        Starts from ``env.reset(seed=seed)``, or goes on where it stood if ``env`` is the one of the last call.
-        ``callback`` gets each round's record and stops the training by returning True. Raises ``ConfigError``.
+        ``env``: Listening-v0 with ``observe="ids"``, and ``action="candidate"`` for
+        "offered", ``"song"`` otherwise. ``steps`` is rounded up to whole rounds. Starts
+        from ``env.reset(seed=seed)``, or continues if ``env`` is the environment of the
+        last call. ``callback`` gets each round's record and stops the training by
+        returning True. Raises ``TrainingDiverged`` and ``ConfigError``.
         """
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
             raise ConfigError(
-                f"a round of {size} steps is no multiple of minibatch {self.config.minibatch}"
+                f"a round of {size} steps is no multiple of "
+                f"minibatch {self.config.minibatch}"
             )
         if self._share_left() == 0.0:
             raise ConfigError(
-                f"step {self.step} is past schedule_steps {self.config.schedule_steps}: the step size is 0, nothing "
-                f"would be learned; raise schedule_steps, or set anneal=False"
+                f"step {self.step} is past schedule_steps "
+                f"{self.config.schedule_steps}: the step size is 0, nothing would be "
+                "learned; raise schedule_steps, or set anneal=False"
             )
-        if env is not self._env:
-            self._env, self._observation = env, env.reset(seed=seed)[0]
-        record: list[Round] = []
-        for _ in range(-(-steps // size)):
-            record.append(self._round(env))
-            if callback is not None and callback(record[-1]):
-                break
-        return record
+        return self._rounds(env, -(-steps // size), callback, seed)
 
-    def _round(self, env: BatchEnv[Any]) -> Round:
-        start, left = time.perf_counter(), self._share_left()
-        steps, rewards, explained = self._play(env)
+    def _share_left(self) -> float:
+        return 1.0 - self.progress if self.config.anneal else 1.0
+
+    def _round(self, env: BatchEnv[Any]) -> PPORound:
+        start = time.perf_counter()
+        left = self._share_left()
+        steps, reward, explained = self._play(env)
         size = len(steps["live"])
-        order = np.stack(
-            [self.rng.permutation(size) for _ in range(self.config.epochs)]
-        ).astype(np.int32)
-        measured = self.learner.learn(
-            steps, order.reshape(self.config.epochs, -1, self.config.minibatch), left
-        )
+        epochs = self.config.epochs
+        rows = [self.rng.permutation(size) for _ in range(epochs)]
+        order = np.reshape(rows, (epochs, -1, self.config.minibatch)).astype(np.int32)
+        measured = self.learner.learn(steps, order, left)
         if not np.isfinite([*measured.values()]).all():
             raise TrainingDiverged(
-                f"a loss is not a number at step {self.step}: lower learning_rate, or resume"
+                f"a loss is not a number at step {self.step}: "
+                "lower learning_rate, or resume"
             )
         self.step += size
         self._refresh()
         speed = size / (time.perf_counter() - start)
-        return Round(
-            self.step, rewards, **measured, explained=explained, steps_per_second=speed
-        )
-
-    def _share_left(self) -> float:
-        return (
-            max(1.0 - self.step / self.config.schedule_steps, 0.0)
-            if self.config.anneal
-            else 1.0
+        return PPORound(
+            self.step, reward, **measured, explained=explained, steps_per_second=speed
         )
 
     def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """A round of the policy in ``env``: its steps [T batch, ..], the mean reward, the variance explained."""
-        played: dict[str, list[NDArray[Any]]] = {}
+        """Play a round: its steps [T batch, ..], mean reward, explained variance."""
+        played: dict[str, list[Any]] = defaultdict(list)
         for _ in range(self.config.rollout):
-            live, state = ~env.over, self.view(self._observation)
-            choice, items, extra = self._sample(self._observation, state)
+            live = ~env.over
+            state = self.view(self._observation)
+            drawn, items = self._sample(self._observation, state)
             self._observation, reward, terminated, truncated, _ = env.step(
                 env.actions_for(items[:, None])
             )
-            now = {
+            drawn |= {
                 "state": state,
-                "choice": choice,
-                "reward": reward,
                 "live": live,
-                **extra,
+                "reward": reward,
+                "terminated": terminated,
+                "ended": terminated | truncated,
             }
-            for name, values in (
-                now | {"terminated": terminated, "ended": terminated | truncated}
-            ).items():
-                played.setdefault(name, []).append(values)
-        steps = {
-            name: np.stack(values) for name, values in played.items()
-        }  # [T, batch, ..]
-        values = self.values(
-            np.concatenate([steps["state"], self.view(self._observation)[None]])
-        )  # [T + 1, batch]
-        rewards, live = steps.pop("reward"), steps["live"]
-        over = (steps.pop("terminated"), steps.pop("ended"))
-        settings = (self.config.discount, self.config.gae_lambda)
-        advantage = gae(rewards, values[:-1], values[1:], *over, *settings)
+            for name, values in drawn.items():
+                played[name].append(values)
+        steps = {name: np.stack(values) for name, values in played.items()}
+        return self._with_advantages(steps)
+
+    def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
+        """As ``_play``, from steps [T, batch, ..]."""
+        last = self.view(self._observation)
+        values = self.values(np.concatenate([steps["state"], last[None]]))
+        rewards = steps.pop("reward")
+        live = steps["live"]
+        advantage = gae(
+            rewards,
+            values[:-1],
+            values[1:],
+            steps.pop("terminated"),
+            steps.pop("ended"),
+            self.config.discount,
+            self.config.gae_lambda,
+        )
         returns = (advantage + values[:-1])[live]
         explained = 1.0 - advantage[live].var() / max(returns.var(), 1e-12)
-        steps |= {
-            "value": values[:-1],
-            "advantage": advantage.astype(np.float32),
-            "live": live.astype(np.float32),
-        }
-        flat = {
-            name: array.reshape(-1, *array.shape[2:]) for name, array in steps.items()
-        }
-        return flat, float(rewards[live].mean()), float(explained)
+        steps["value"] = values[:-1]
+        steps["advantage"] = advantage.astype(np.float32)
+        steps["live"] = live.astype(np.float32)
+        for name, array in steps.items():
+            steps[name] = array.reshape(-1, *array.shape[2:])
+        return steps, float(rewards[live].mean()), float(explained)
 
-    def _sample(
-        self, observations: Any, state: Floats
-    ) -> tuple[NDArray[Any], Ids, Arrays]:
-        """What the policy draws: choices [batch, ..], song ids [batch], and what else an update needs."""
+    def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
+        """Draw from the policy: choices and their log P by name; song ids [batch]."""
         if self.continuous:
-            mean, sd = forward(self._policy, state), self._sd
-            away = self.rng.standard_normal(mean.shape, np.float32)
-            density = (
-                -0.5 * (away**2).sum(axis=1)
-                - np.log(sd).sum()
-                - 0.5 * np.log(2 * np.pi) * len(sd)
-            )
-            point = mean + sd * away
-            return (
-                point,
-                self._near(point, observations, 1)[:, 0],
-                {"log_prob": density.astype(np.float32)},
-            )
+            return self._sample_points(observations, state)
         candidates = self.candidates(observations)
-        every = self._log_probabilities(state, candidates)
-        choice = (every + self.rng.gumbel(size=every.shape)).argmax(
-            axis=1
-        )  # the Gumbel-max trick: a draw by P
+        log_probs = self._log_probs(state, candidates)
+        # The Gumbel-max trick: the largest of log P + Gumbel noise is a draw from P.
+        noise = self.rng.gumbel(size=log_probs.shape)
+        choice = (log_probs + noise).argmax(axis=1)
         rows = np.arange(len(choice))
-        extra = {
-            "log_prob": every[rows, choice],
+        drawn = {
+            "choice": choice.astype(np.int32),
+            "log_prob": log_probs[rows, choice],
             "candidates": candidates.astype(np.int32),
         }
-        return choice.astype(np.int32), candidates[rows, choice], extra
+        return drawn, candidates[rows, choice]
 
-    # -- decide ------------------------------------------------------------------------------------------
+    def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
+        mean = forward(self._policy, state)  # [batch, d]
+        away = self.rng.standard_normal(mean.shape, np.float32)
+        points = mean + self._sd * away
+        density = -0.5 * (away**2).sum(axis=1) - np.log(self._sd).sum()
+        density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)
+        drawn = {"choice": points, "log_prob": density.astype(np.float32)}
+        return drawn, self._near(points, observations, 1)[:, 0]
+
+    # -- decide ----------------------------------------------------------------------
     def recommend(
         self, observations: Any, k: int = 1, *, rng: np.random.Generator | None = None
     ) -> Ids:
-        """Song ids [batch, k], best first: the most probable ones, or with ``rng`` drawn as the policy says."""
+        """Song ids [batch, k], best first: the most probable; with ``rng``, drawn."""
         state = self.view(observations)
         if self.continuous:
-            point = forward(self._policy, state)
-            point = (
-                point
-                if rng is None
-                else point + self._sd * rng.standard_normal(point.shape, np.float32)
-            )
-            return self._near(point, observations, k)
+            points = forward(self._policy, state)
+            if rng is not None:
+                points += self._sd * rng.standard_normal(points.shape, np.float32)
+            return self._near(points, observations, k)
         candidates = self.candidates(observations)
-        scores = self._log_probabilities(state, candidates).astype(np.float64)
-        return best_first(
-            candidates,
-            scores if rng is None else scores + rng.gumbel(size=scores.shape),
-            k,
-        )
+        scores = self._log_probs(state, candidates).astype(np.float64)
+        if rng is not None:
+            scores += rng.gumbel(size=scores.shape)
+        return best_first(candidates, scores, k)
 
     def probabilities(self, observations: Any) -> tuple[Ids, Floats]:
-        """The candidates [batch, k] and the chance of each; not for points and vectors."""
+        """The candidates [batch, k] and the probability of each [batch, k].
+
+        Raises ``ConfigError`` for a policy over points or vectors.
+        """
         if self.continuous:
             raise ConfigError(
-                f'a policy over {self.config.action}s has no candidates; train one with action="offered"'
+                f"a policy over {self.config.action}s has no candidates; "
+                'train one with action="offered"'
             )
         candidates = self.candidates(observations)
-        return candidates, np.exp(
-            self._log_probabilities(self.view(observations), candidates)
-        )
+        return candidates, np.exp(self._log_probs(self.view(observations), candidates))
 
-    def values(self, state: Floats) -> Floats:
-        """What the value network expects from states [.., f]: [..]."""
+    def values(self, state: Floats32) -> Floats32:
+        """The value network's estimates [..] for states [.., width]."""
         return forward(self._value, state)[..., 0]
 
     def candidates(self, observations: Any) -> Ids:
-        """The songs that may be chosen now [batch, k]: those on offer, or those nearest to the one that plays.
+        """The songs to choose from [batch, k]: on offer, or nearest to the one playing.
 
-        Before the first song they are the ones nearest to the middle of the map.
+        Before the first song: those nearest to the middle of the map. Raises
+        ``ConfigError`` where the environment offers none.
         """
-        if self.config.action == "offered":
-            if "candidates" not in observations:
-                raise ConfigError(
-                    'no candidates on offer; use action="candidate", or another action of the agent'
-                )
-            return np.asarray(observations["candidates"])
-        playing = self.view.songs[
-            observations["history"][:, -1]
-        ]  # [batch, d]; zeros, the middle, for no song
-        return self._near(playing, observations, self.config.neighbours)
+        if self.config.action != "offered":
+            # [batch, d]; no song (-1) is a vector of zeros, the middle of the map.
+            playing = self.view.songs[observations["history"][:, -1]]
+            return self._near(playing, observations, self.config.neighbours)
+        if "candidates" not in observations:
+            raise ConfigError(
+                'no candidates on offer; use action="candidate", '
+                "or another action of the agent"
+            )
+        return np.asarray(observations["candidates"])
 
-    def _near(self, points: Floats, observations: Any, k: int) -> Ids:
-        """The ``k`` songs nearest to points [batch, d] (or of the largest dot product) that were not played lately."""
+    def _near(self, points: Floats32, observations: Any, k: int) -> Ids:
+        """The ``k`` songs nearest to points [batch, d] that were not played lately.
+
+        For the action "vector": those with the largest dot products.
+        """
         lately = observations["history"][:, -self.config.history :]
         if self.index is not None:
             return self.index.nearest(points, k, exclude=lately)
@@ -278,75 +297,34 @@ class PPO:
         allowed[rows, lately[rows, places]] = False
         return top_k(points, self.songs, k, allowed)
 
-    def _log_probabilities(self, state: Floats, candidates: Ids) -> Floats:
+    def _log_probs(self, state: Floats32, candidates: Ids) -> Floats32:
         """Log P of each candidate [batch, k]."""
-        query = forward(self._policy, state)  # [batch, keys]
-        logits = (self._keys[candidates] @ query[:, :, None])[:, :, 0]  # [batch, k]
-        top = logits.max(axis=1, keepdims=True)
-        return np.asarray(
-            logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-        )
+        query = forward(self._policy, state)[:, :, None]  # [batch, keys, 1]
+        logits = self._keys[candidates] @ query  # [batch, k, 1]
+        return np.asarray(log_softmax(logits[:, :, 0], axis=1))
 
-    def _refresh(self) -> None:
-        """Take the networks' weights over into NumPy."""
-        self._value = layers(self.learner.value)
-        policy = self.learner.policy
-        if isinstance(policy, PointPolicy):
-            self._policy, self._sd = policy.numpy()
-        else:
-            self._policy, keys = policy.numpy()
-            self._keys = forward(keys, self.songs) * np.float32(
-                self.config.keys**-0.5
-            )  # [I, keys]
-
-    # -- keep --------------------------------------------------------------------------------------------
+    # -- keep ------------------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
-        """Write settings, songs and everything that ``state`` tells into ``folder``."""
+        """Write the settings, the songs and ``state()`` into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", {"config": asdict(self.config)})
         storage.write_arrays(Path(folder) / "agent.npz", songs=self.map, **self.state())
 
     @classmethod
     def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> PPO:
-        """Read what ``save`` wrote, to go on in ``env`` if given. Raises ``DataError`` for a broken folder."""
+        """Read what ``save`` wrote, to continue training in ``env`` if given.
+
+        Raises ``DataError`` for a broken folder.
+        """
         settings = storage.read_json(Path(folder) / "agent.json")
         arrays = storage.read_arrays(Path(folder) / "agent.npz")
         with storage.whole(folder):
-            config = dict(settings["config"])
-            agent = cls(
-                arrays.pop("songs"),
-                PPOConfig(**config | {"hidden": tuple(config["hidden"])}),
-            )
+            config = settings["config"]
+            config["hidden"] = tuple(config["hidden"])
+            agent = cls(arrays["songs"], PPOConfig(**config))
         agent.restore(arrays, env)
         return agent
 
-    def state(self) -> Arrays:
-        """All of it as arrays: weights, optimiser, random state, step, and where the environment stands."""
-        env = {
-            f"env_{name}": values
-            for name, values in (self._env.state() if self._env else {}).items()
-        }
-        return {
-            **self.learner.state(),
-            **env,
-            "rng": storage.generator_state(self.rng),
-            "step": np.array(self.step),
-        }
-
     def restore(self, state: Arrays, env: BatchEnv[Any] | None = None) -> None:
-        """Take over what ``state`` gave; with the environment made anew, ``train(env, ..)`` goes on bit by bit."""
-        self.learner.restore(state)
-        self.rng, self.step = (
-            storage.restore_generator(state["rng"]),
-            int(state["step"]),
-        )
+        """Continue from ``state()``: in an equal, new environment, bit-identical."""
+        super().restore(state, env)
         self._refresh()
-        self._env = env
-        if env is not None:
-            env.restore(
-                {
-                    name[4:]: values
-                    for name, values in state.items()
-                    if name.startswith("env_")
-                }
-            )
-            self._observation = env._observe()

@@ -1,18 +1,23 @@
-"""Small pieces that the value-based agents share: networks, targets, copies, with a formula and a number for each."""
+"""Small pieces that agents with networks share: layers, targets, copies, optimisers.
+
+Each is one formula with a number to check it by.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_same_shapes
 from rlrec.nn.backend import keras, tf
+from rlrec.types import Arrays
 
 Tensor = Any
+Variable = Any  # tf.Variable or a Keras one
 Model = Any  # keras.Model
+Batch = dict[str, Tensor]  # name -> [batch, ...]
 
 
 def mlp(
@@ -24,17 +29,20 @@ def mlp(
     last_scale: float = 1.0,
     bias: bool = True,
 ) -> Model:
-    """Dense layers with ReLU, the last one linear: [batch, inputs] -> [batch, outputs].
+    """Multilayer perceptron: [batch, inputs] -> [batch, outputs].
 
-    Weights are drawn as Glorot and Bengio (2010) do, from seeds that ``rng`` gives; ``last_scale`` >= 0 multiplies
-    those of the last layer, so that 0 starts the network at 0. ``bias=False`` leaves the last layer without one.
+    Hidden layers apply ReLU, the last layer is linear. Weights are initialised
+    as by Glorot and Bengio (2010), from seeds that ``rng`` draws. ``last_scale`` >= 0
+    multiplies the last layer's weights; at 0 the network starts at 0. ``bias=False``
+    leaves the last layer without a bias.
     """
-    layers = [
-        keras.layers.Dense(units, "relu", kernel_initializer=_glorot(rng))
-        for units in hidden
-    ]
+    layers = [keras.Input((inputs,))]
+    for units in hidden:
+        layers.append(
+            keras.layers.Dense(units, "relu", kernel_initializer=_glorot(rng))
+        )
     last = keras.layers.Dense(outputs, use_bias=bias, kernel_initializer=_glorot(rng))
-    model = keras.Sequential([keras.Input((inputs,)), *layers, last])
+    model = keras.Sequential([*layers, last])
     last.kernel.assign(last.kernel * last_scale)
     return model
 
@@ -51,26 +59,26 @@ def td_target(
     low: float = -np.inf,
     high: float = np.inf,
 ) -> Tensor:
-    """``r + gamma Q'(s', a')``, and ``r`` alone where the episode terminated; clipped to [low, high]: [batch].
+    """TD target [batch]: ``clip(r + gamma (1 - terminated) Q'(s', a'), low, high)``.
 
-    A time limit (truncation) is no termination: the value of the next state stays. Raises ``ConfigError`` for shapes
-    that differ, such as [batch] and [batch, 1], which would silently broadcast to [batch, batch].
+    reward, terminated (0 or 1), next_value: [batch]. ``discount``: gamma, 0..1. A time
+    limit (truncation) is no termination: the value of the next state still counts.
+    Raises ``ConfigError`` for shapes that differ.
 
     >>> r, q = tf.constant([1.0, 1.0]), tf.constant([2.0, 2.0])
-    >>> [round(float(target), 3) for target in td_target(r, tf.constant([0.0, 1.0]), q, discount=0.9)]
+    >>> target = td_target(r, tf.constant([0.0, 1.0]), q, discount=0.9)
+    >>> [round(float(one), 3) for one in target]
     [2.8, 1.0]
     """
-    if not reward.shape == terminated.shape == next_value.shape:
-        raise ConfigError(
-            f"reward {reward.shape}, terminated {terminated.shape}, value {next_value.shape}: must agree"
-        )
-    return tf.clip_by_value(
-        reward + discount * (1.0 - terminated) * next_value, low, high
-    )
+    require_same_shapes(reward=reward, terminated=terminated, next_value=next_value)
+    target = reward + discount * (1.0 - terminated) * next_value
+    return tf.clip_by_value(target, low, high)
 
 
-def polyak(targets: Sequence[Any], sources: Sequence[Any], tau: float) -> None:
-    """Move each target variable the share ``tau`` (0..1) towards its source: ``t <- t + tau (s - t)``.
+def polyak(
+    targets: Sequence[Variable], sources: Sequence[Variable], tau: float
+) -> None:
+    """Move each target towards its source: t <- t + tau (s - t), ``tau`` in 0..1.
 
     >>> target, source = tf.Variable(1.0), tf.Variable(2.0)
     >>> polyak([target], [source], tau=0.005)
@@ -81,111 +89,109 @@ def polyak(targets: Sequence[Any], sources: Sequence[Any], tau: float) -> None:
         target.assign(target + tau * (source - target))
 
 
-def copy_weights(targets: Sequence[Any], sources: Sequence[Any]) -> None:
-    """Make each target variable equal to its source, to the bit."""
+def copy_weights(targets: Sequence[Variable], sources: Sequence[Variable]) -> None:
+    """Make each target variable equal to its source, bit-identical."""
     for target, source in zip(targets, sources, strict=True):
         target.assign(source)
 
 
 def kernel_penalty(models: Sequence[Model]) -> Tensor:
-    """The sum of squared weights, biases left out (L2)."""
-    kernels = [
-        variable
-        for model in models
-        for variable in model.trainable_variables
-        if len(variable.shape) == 2
-    ]
-    return tf.add_n([tf.reduce_sum(tf.square(kernel)) for kernel in kernels])
+    """L2 penalty: the sum of all squared weights, biases left out."""
+    squares = []
+    for model in models:
+        for layer in model.layers:
+            squares.append(tf.reduce_sum(tf.square(layer.kernel)))
+    return tf.add_n(squares)
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015, algorithm 1) on one long vector of all weights, with the gradient's length limited.
+    """Adam (Kingma and Ba, 2015), bias corrected in the step size (section 2).
 
-        m <- .9 m + .1 g,  v <- .999 v + .001 g^2,  w <- w - rate sqrt(1 - .999^t) / (1 - .9^t) m / (sqrt(v) + 1e-8)
+        m <- .9 m + .1 g
+        v <- .999 v + .001 g^2
+        w <- w - rate sqrt(1 - .999^t) / (1 - .9^t) m / (sqrt(v) + 1e-8)
 
-    One long vector because a compiled loop over many small ones spends its time between them.
+    A gradient whose norm exceeds ``largest_norm`` is scaled down to it. All weights
+    form one long vector: a compiled loop over many small ones is slow. ``variables``:
+    the optimiser's state, for a checkpoint.
     """
 
     def __init__(
-        self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf
+        self,
+        learning_rate: float | Variable,
+        weights: Sequence[Variable],
+        largest_norm: float = np.inf,
     ) -> None:
-        self.learning_rate, self.largest_norm, self.weights = (
-            learning_rate,
-            largest_norm,
-            list(weights),
-        )
-        self.sizes = [int(np.prod(variable.shape)) for variable in self.weights]
-        self.first, self.second = (
-            tf.Variable(tf.zeros(sum(self.sizes))) for _ in range(2)
-        )
+        self.learning_rate = learning_rate
+        self.weights = list(weights)
+        self.largest_norm = largest_norm
+        self.sizes = [int(np.prod(weight.shape)) for weight in self.weights]
+        self.first = tf.Variable(tf.zeros(sum(self.sizes)))
+        self.second = tf.Variable(tf.zeros(sum(self.sizes)))
         self.step = tf.Variable(0.0)
-
-    @property
-    def variables(self) -> list[Any]:
-        """What has to be stored."""
-        return [self.first, self.second, self.step]
+        self.variables = [self.first, self.second, self.step]
 
     def descend(self, tape: Any, loss: Tensor) -> None:
-        """One step down the gradient of ``loss``, which is shortened to ``largest_norm`` if it is longer."""
+        """One step down the gradient of ``loss``, recorded on ``tape``."""
         gradients = tape.gradient(loss, self.weights)
-        gradient = tf.concat(
-            [tf.reshape(part, [-1]) for part in gradients], axis=0
-        )  # [weights]
-        gradient *= tf.minimum(
-            1.0, self.largest_norm / tf.maximum(tf.norm(gradient), 1e-12)
-        )
+        flat = [tf.reshape(part, [-1]) for part in gradients]
+        gradient = tf.concat(flat, axis=0)  # [weights]
+        norm = tf.maximum(tf.norm(gradient), 1e-12)
+        gradient *= tf.minimum(1.0, self.largest_norm / norm)
         self.step.assign_add(1.0)
         self.first.assign(0.9 * self.first + 0.1 * gradient)
         self.second.assign(0.999 * self.second + 0.001 * tf.square(gradient))
-        rate = (
-            self.learning_rate
-            * tf.sqrt(1.0 - 0.999**self.step)
-            / (1.0 - 0.9**self.step)
-        )
-        move = tf.split(rate * self.first / (tf.sqrt(self.second) + 1e-8), self.sizes)
-        for weight, part in zip(self.weights, move, strict=True):
+        correction = tf.sqrt(1.0 - 0.999**self.step)
+        rate = self.learning_rate * correction / (1.0 - 0.9**self.step)
+        move = rate * self.first / (tf.sqrt(self.second) + 1e-8)
+        parts = tf.split(move, self.sizes)
+        for weight, part in zip(self.weights, parts, strict=True):
             weight.assign(weight - tf.reshape(part, weight.shape))
 
 
 class SGD:
-    """Plain gradient descent, ``w <- w - rate g``; steps of the size that one works out by hand."""
+    """Gradient descent, ``w <- w - rate g``: steps that can be checked by hand."""
 
-    def __init__(
-        self, learning_rate: float, weights: Sequence[Any], largest_norm: float = np.inf
-    ) -> None:
-        self.learning_rate, self.largest_norm, self.weights = (
-            learning_rate,
-            largest_norm,
-            list(weights),
-        )
-        self.variables: list[Any] = []
+    def __init__(self, learning_rate: float, weights: Sequence[Variable]) -> None:
+        self.learning_rate = learning_rate
+        self.weights = list(weights)
 
     def descend(self, tape: Any, loss: Tensor) -> None:
-        """One step down the gradient of ``loss``, which is shortened to ``largest_norm`` if it is longer."""
+        """One step down the gradient of ``loss``, recorded on ``tape``."""
         gradients = tape.gradient(loss, self.weights)
-        shrink = tf.minimum(
-            1.0, self.largest_norm / tf.maximum(tf.linalg.global_norm(gradients), 1e-12)
-        )
         for weight, gradient in zip(self.weights, gradients, strict=True):
-            weight.assign(weight - self.learning_rate * shrink * gradient)
+            weight.assign(weight - self.learning_rate * gradient)
 
 
-def to_arrays(name: str, variables: Sequence[Any]) -> dict[str, NDArray[Any]]:
-    """The variables as arrays ``name_0``, ``name_1`` .. for a checkpoint."""
-    return {
-        f"{name}_{i}": variable.numpy().copy() for i, variable in enumerate(variables)
-    }
+class Checkpointed:
+    """A learner whose weights and optimiser state are stored and restored by name.
 
+    ``stored``: group -> variables, such as {"online": ..., "optimiser": ...}.
+    """
 
-def from_arrays(
-    name: str, variables: Sequence[Any], arrays: dict[str, NDArray[Any]]
-) -> None:
-    """Take over what ``to_arrays`` gave. Raises ``ConfigError`` when a shape differs or an array is missing."""
-    for i, variable in enumerate(variables):
-        stored = arrays.get(f"{name}_{i}")
-        if stored is None or stored.shape != tuple(variable.shape):
-            found = "missing" if stored is None else str(stored.shape)
-            raise ConfigError(
-                f"{name}_{i} is {found}, this agent needs {tuple(variable.shape)}: other settings?"
-            )
-        variable.assign(stored)
+    stored: Mapping[str, Sequence[Variable]]
+
+    def state(self) -> Arrays:
+        """Weights and optimiser state: arrays GROUP_0, GROUP_1, ..."""
+        return {name: variable.numpy().copy() for name, variable in self._named()}
+
+    def restore(self, arrays: Arrays) -> None:
+        """Assign what ``state`` returned.
+
+        Raises ``ConfigError`` when an array is missing or its shape differs.
+        """
+        for name, variable in self._named():
+            array = arrays.get(name)
+            needed = tuple(variable.shape)
+            found = None if array is None else array.shape
+            if found != needed:
+                raise ConfigError(
+                    f"{name} has shape {found}, this agent needs {needed}: "
+                    "was it stored with other settings?"
+                )
+            variable.assign(array)
+
+    def _named(self) -> Iterator[tuple[str, Variable]]:
+        for group, variables in self.stored.items():
+            for i, variable in enumerate(variables):
+                yield f"{group}_{i}", variable

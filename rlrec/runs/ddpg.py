@@ -153,10 +153,10 @@ def _go(run: DDPGRun, ratings: Ratings, split: Split, command: str, say: Say) ->
     _announce(run, ratings, split, say)
 
     def prepare() -> Prepared:
-        from rlrec.agents.ddpg import Round
+        from rlrec.agents.ddpg import DDPGRound
 
         drr, env = _agent(run, split.train, say)
-        return Prepared(drr.agent, env, drr.save, Round._fields)
+        return Prepared(drr.agent, env, drr.save, DDPGRound._fields)
 
     return run_session(run, prepare, shown=SHOWN, every=10, command=command, say=say)
 

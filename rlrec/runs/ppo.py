@@ -158,7 +158,7 @@ def _go(run: PPORun, tracks: Tracks, command: str, say: Say) -> int:
     """Announce, prepare or restore, train, keep."""
 
     def prepare() -> Prepared:
-        from rlrec.agents.ppo import Round
+        from rlrec.agents.ppo import PPORound
 
         agent, env = _agent(run, tracks, say)
         world = run.world
@@ -171,7 +171,7 @@ def _go(run: PPORun, tracks: Tracks, command: str, say: Say) -> int:
             f"steps      {run.steps:,}, {world.environments} listeners at a time, "
             f"seed {run.seed}, in {run.folder}"
         )
-        return Prepared(agent, env, agent.save, Round._fields)
+        return Prepared(agent, env, agent.save, PPORound._fields)
 
     return run_session(run, prepare, shown=SHOWN, every=1, command=command, say=say)
 

@@ -1,4 +1,4 @@
-"""DDPG: lesson 07's numbers, each published mistake, determinism, resuming, and that it learns."""
+"""DDPG: lesson 07's numbers, published mistakes, determinism, resuming, learning."""
 
 import subprocess
 import sys
@@ -20,13 +20,20 @@ from rlrec.nn.networks import polyak, td_target
 
 ITEMS, USERS, WIDTH = 40, 30, 4
 SMALL = DDPGConfig(
-    hidden=(8,), updates=4, batch_size=8, learning_starts=16, capacity=500, schedule_steps=200, compiled=False,
-    target_candidates=8, actor_rate=1e-2,
-)  # fmt: skip
+    hidden=(8,),
+    updates=4,
+    batch_size=8,
+    learning_starts=16,
+    capacity=500,
+    schedule_steps=200,
+    compiled=False,
+    target_candidates=8,
+    actor_rate=1e-2,
+)
 
 
 def world(seed=0):
-    """Ratings that follow taste: users and items are vectors, the nearer the better; and those vectors."""
+    """Ratings that follow taste, a dot product; and the vectors of items and users."""
     rng = np.random.default_rng(seed)
     items, users = rng.normal(size=(ITEMS, WIDTH)), rng.normal(size=(USERS, WIDTH))
     stars = np.clip(np.round(3 + users @ items.T), 1, 5).astype(np.float32)
@@ -35,10 +42,16 @@ def world(seed=0):
         for place in np.meshgrid(np.arange(USERS), np.arange(ITEMS), indexing="ij")
     )
     ratings = Ratings(
-        who.astype(np.int32), what.astype(np.int32), stars.ravel(), np.arange(len(who)),
-        np.arange(USERS).astype(str), np.arange(ITEMS).astype(str), np.array([""] * ITEMS), ((),) * ITEMS,
+        who.astype(np.int32),
+        what.astype(np.int32),
+        stars.ravel(),
+        np.arange(len(who)),
+        np.arange(USERS).astype(str),
+        np.arange(ITEMS).astype(str),
+        np.array([""] * ITEMS),
+        ((),) * ITEMS,
         Report("world", "ratings", len(who), {}),
-    )  # fmt: skip
+    )
     return ratings, items, users
 
 
@@ -47,7 +60,7 @@ RATINGS, ITEM_VECTORS, USER_VECTORS = world()
 
 @pytest.fixture
 def eagerly():
-    """Run TensorFlow functions as plain Python: slow in the long run, quick where each agent learns for a moment."""
+    """Without the compiler, which takes seconds for each network of another shape."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
@@ -78,11 +91,15 @@ def same(one, other):
 def batch_of(agent, size=8, seed=0, **parts):
     rng = np.random.default_rng(seed)
     batch = {
-        "user": rng.integers(USERS, size=size), "history": rng.integers(ITEMS, size=(size, 3)),
-        "item": rng.integers(ITEMS, size=size), "reward": rng.random(size).astype("f"),
-        "next_history": rng.integers(ITEMS, size=(size, 3)), "terminated": np.zeros(size, "f"),
-        "weight": np.ones(size, "f"), "candidates": rng.integers(ITEMS, size=8),
-    }  # fmt: skip
+        "user": rng.integers(USERS, size=size),
+        "history": rng.integers(ITEMS, size=(size, 3)),
+        "item": rng.integers(ITEMS, size=size),
+        "reward": rng.random(size).astype("f"),
+        "next_history": rng.integers(ITEMS, size=(size, 3)),
+        "terminated": np.zeros(size, "f"),
+        "weight": np.ones(size, "f"),
+        "candidates": rng.integers(ITEMS, size=8),
+    }
     batch |= parts
     return {
         name: tf.constant(
@@ -92,9 +109,9 @@ def batch_of(agent, size=8, seed=0, **parts):
     }
 
 
-# -- the lesson's numbers --------------------------------------------------------------------------------
+# -- the lesson's numbers --------------------------------------------------------------
 def test_critic_target_by_hand():
-    """Reward 1, discount .9, Q' 2: goes on 2.8; terminated 1; truncated counts as going on."""
+    """Reward 1, discount .9, Q' 2: 2.8 if it goes on or is truncated; terminated 1."""
     reward, next_value = tf.constant([1.0, 1.0]), tf.constant([2.0, 2.0])
     found = td_target(reward, tf.constant([0.0, 1.0]), next_value, 0.9)
     np.testing.assert_allclose(found, [2.8, 1.0], rtol=1e-6)
@@ -136,7 +153,7 @@ def test_value_bounds_by_hand():
     ).value_bounds == pytest.approx((0.0, 2.0))
 
 
-# -- published mistakes ----------------------------------------------------------------------------------
+# -- published mistakes ----------------------------------------------------------------
 def test_targets_start_as_copies():
     learner = agent_of().learner
     for online, target in zip(
@@ -146,9 +163,9 @@ def test_targets_start_as_copies():
 
 
 def test_the_actor_does_not_care_which_item_was_replayed():
-    """Its gradient is taken at its own action; one taken at the replayed action would move it differently.
+    """At the replayed action the gradient would depend on the item.
 
-    Only the "mlp" critic can tell: the slope of the "dot" critic is the same at every action.
+    The "mlp" critic can tell; the slope of the "dot" critic is the same everywhere.
     """
     moved = []
     for item in (1, 2):
@@ -193,7 +210,7 @@ def test_td_errors_are_errors_and_not_targets():
     agent = agent_of(replace(SMALL, twin=False, l2=0.0))
     batch, learner = batch_of(agent), agent.learner
     target = learner.targets(batch)
-    view = learner._view(batch["user"], batch["history"])
+    view = learner.view(batch["user"], batch["history"])
     states, base = learner.online.states(*view), learner.online.base(*view)
     value = learner.online.values(states, base, learner.items(batch["item"]))[0]
     errors, loss, mean_q = learner.update_critics(batch)
@@ -310,7 +327,7 @@ def test_strangers_are_given_by_vector_or_count_as_zeros():
     assert (nobody != known).any()
 
 
-# -- exploration -----------------------------------------------------------------------------------------
+# -- exploration -----------------------------------------------------------------------
 def test_schedules_by_hand():
     agent = agent_of(
         replace(
@@ -354,8 +371,8 @@ def test_the_critics_order_the_actors_proposals(critic):
     np.testing.assert_array_equal(found[:, 4:], proposed[:, 4:])
 
 
-# -- determinism, resuming -------------------------------------------------------------------------------
-def test_same_seed_same_bits(eagerly):
+# -- determinism, resuming -------------------------------------------------------------
+def test_same_seed_bit_identical(eagerly):
     def weights(seed):
         agent = agent_of(seed=seed)
         agent.train(environment(), 8 * 6, seed=seed)
@@ -382,7 +399,7 @@ FINISH = """
 import sys, numpy as np
 sys.path.insert(0, {here!r})
 from test_ddpg import COMPILED, agent_of, environment
-from rlrec import runs
+from rlrec import storage
 agent, env = agent_of(COMPILED, seed=77), environment()
 agent.restore(dict(np.load({stored!r})), env)
 agent.train(env, 8 * 4)
@@ -390,7 +407,7 @@ storage.write_arrays({finished!r}, **agent.state())
 """
 
 
-def test_resumed_in_a_fresh_process_it_ends_with_the_same_bits(tmp_path, request):
+def test_resumed_in_a_new_process_it_ends_bit_identical(tmp_path, request):
     agent, env = agent_of(COMPILED), environment()
     agent.train(env, 8 * 5)
     stored, finished = str(tmp_path / "stored.npz"), str(tmp_path / "finished.npz")
@@ -428,7 +445,7 @@ def test_save_and_load(tmp_path, eagerly):
 
 def test_an_environment_that_was_not_stored_is_refused():
     agent = agent_of()
-    with pytest.raises(ConfigError, match="seeds is missing"):
+    with pytest.raises(ConfigError, match="no seeds"):
         agent.restore(agent.state(), ListeningBatch(8, action="song", observe="ids"))
 
 
@@ -437,15 +454,38 @@ def test_weights_of_other_settings_are_refused():
         agent_of(replace(SMALL, hidden=(9,))).restore(agent_of().state())
 
 
-# -- settings --------------------------------------------------------------------------------------------
+# -- settings --------------------------------------------------------------------------
 CHANGES = {
-    "state": "drr-u", "residual": "user", "critic": "mlp", "hidden": (8, 8), "discount": 0.5, "reward_low": -0.01,
-    "reward_high": 0.01, "actor_rate": 1e-3, "critic_rate": 1e-2, "tau": 0.5, "target_candidates": 0, "twin": False,
-    "policy_delay": 1, "gradient_norm": 1e-4, "l2": 0.1, "saturation": 1.0, "noise": 0.0, "noise_floor": 3.0,
-    "noise_clip": 0.1, "epsilon": 0.1, "epsilon_floor": 1.0, "schedule_steps": 20, "replay": "uniform",
-    "priority": PriorityConfig(alpha=0.1), "capacity": 20, "learning_starts": 25,
-    "proposals": 5, "updates": 4, "batch_size": 4,
-}  # fmt: skip
+    "state": "drr-u",
+    "residual": "user",
+    "critic": "mlp",
+    "hidden": (8, 8),
+    "discount": 0.5,
+    "reward_low": -0.01,
+    "reward_high": 0.01,
+    "actor_rate": 1e-3,
+    "critic_rate": 1e-2,
+    "tau": 0.5,
+    "target_candidates": 0,
+    "twin": False,
+    "policy_delay": 1,
+    "gradient_norm": 1e-4,
+    "l2": 0.1,
+    "saturation": 1.0,
+    "noise": 0.0,
+    "noise_floor": 3.0,
+    "noise_clip": 0.1,
+    "epsilon": 0.1,
+    "epsilon_floor": 1.0,
+    "schedule_steps": 20,
+    "replay": "uniform",
+    "priority": PriorityConfig(alpha=0.1),
+    "capacity": 20,
+    "learning_starts": 25,
+    "proposals": 5,
+    "updates": 4,
+    "batch_size": 4,
+}
 
 
 BASE = replace(SMALL, epsilon=0.5, tau=0.05, schedule_steps=60, updates=2)
@@ -525,12 +565,21 @@ def test_a_callback_sees_each_round_and_may_stop(eagerly):
     assert np.isfinite(record[-1][:-1]).all()
 
 
-# -- it learns -------------------------------------------------------------------------------------------
-LEARNING = replace(SMALL, compiled=True, hidden=(32,), updates=32, batch_size=32, learning_starts=200,
-                   capacity=5000, schedule_steps=3000, actor_rate=1e-3)  # fmt: skip
+# -- it learns -------------------------------------------------------------------------
+LEARNING = replace(
+    SMALL,
+    compiled=True,
+    hidden=(32,),
+    updates=32,
+    batch_size=32,
+    learning_starts=200,
+    capacity=5000,
+    schedule_steps=3000,
+    actor_rate=1e-3,
+)
 
 
-def held_reward(choose, seed=1000):
+def mean_reward(choose, seed=1000):
     env = environment(64)
     observation, _ = env.reset(seed=seed)
     total = np.zeros(64)
@@ -543,15 +592,15 @@ def held_reward(choose, seed=1000):
 @pytest.mark.parametrize("critic", ["dot", "mlp"])
 def test_it_learns_what_users_like(critic):
     rng = np.random.default_rng(0)
-    chance = held_reward(
+    random = mean_reward(
         lambda _, allowed: (rng.random(allowed.shape) * allowed).argmax(axis=1)
     )
     agent = agent_of(replace(LEARNING, critic=critic))
     agent.train(environment(32), 5000)
-    learned = held_reward(
+    learned = mean_reward(
         lambda observation, allowed: agent.recommend(observation, 1, allowed)[:, 0]
     )
-    assert learned > chance + 0.3
+    assert learned > random + 0.3
 
 
 def test_it_learns_from_skips_and_recommends_three_songs():

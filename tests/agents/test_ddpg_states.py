@@ -77,7 +77,7 @@ def test_what_lies_in_a_masked_place_does_not_matter(name):
 
 
 def test_the_history_is_not_divided_by_the_width():
-    """Items of entries 1: their average has entries 1 whatever the width; a published version gives 1/10 of it."""
+    """Items of entries 1 average to 1 at any width; a published bug divides by it."""
     for dimensions in (2, 50):
         state = make_state("drr-ave", dimensions, 5)
         found = state(

@@ -1,4 +1,4 @@
-"""PPO in Listening-v0: what it plays, what it learns from, that it learns, and that it goes on where it stood."""
+"""PPO in Listening-v0: what it plays, what it learns from, learning, resuming."""
 
 from dataclasses import fields, replace
 
@@ -50,7 +50,7 @@ def same(one, other):
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_the_policy_that_plays_is_the_policy_that_learns(action):
-    """What NumPy stored as log P is what TensorFlow finds before the first update: each ratio begins at 1."""
+    """NumPy stores the log P that TensorFlow finds: each ratio begins at 1."""
     agent, env = made(action), listening(action=action)
     agent._env, agent._observation = env, env.reset(seed=0)[0]
     steps, _, _ = agent._play(env)
@@ -100,19 +100,21 @@ def test_draws_follow_the_probabilities(eagerly):
     many = {
         name: np.repeat(values, 20_000, axis=0) for name, values in observations.items()
     }
-    candidates, chances = agent.probabilities(observations)
-    assert chances.sum() == pytest.approx(1.0, rel=1e-5)
+    candidates, probabilities = agent.probabilities(observations)
+    assert probabilities.sum() == pytest.approx(1.0, rel=1e-5)
     for songs in (
         agent._sample(many, agent.view(many))[1],
         agent.recommend(many, rng=np.random.default_rng(1))[:, 0],
     ):
         found = np.array([(songs == song).mean() for song in candidates[0]])
-        np.testing.assert_allclose(found, chances[0], atol=0.015)
-    assert agent.recommend(observations)[0, 0] == candidates[0, chances[0].argmax()]
+        np.testing.assert_allclose(found, probabilities[0], atol=0.015)
+    assert (
+        agent.recommend(observations)[0, 0] == candidates[0, probabilities[0].argmax()]
+    )
 
 
 def test_it_learns_what_everybody_likes():
-    """Where popularity is all there is, PPO finds it: well above chance after 20,000 songs."""
+    """Where only popularity counts, 20,000 songs teach it: well above random."""
     world = {"taste_strength": 0.0, "long_term_effect": 0.0, "appeal_strength": 2.0}
     appeal = default_catalogue().appeal[:, None]
     agent = PPO(
@@ -120,14 +122,14 @@ def test_it_learns_what_everybody_likes():
     )
     agent.train(listening(32, **world), 20_000)
     test = listening(500, **world)
-    chance = simulate(
+    random = simulate(
         test, RandomPolicy(len(appeal), np.random.default_rng(0)), seed=10_000
     ).mean()
-    assert simulate(test, agent, seed=10_000).mean() > chance + 2.0
+    assert simulate(test, agent, seed=10_000).mean() > random + 2.0
 
 
 @pytest.mark.parametrize("action", ["offered", "vector"])
-def test_same_seed_same_bits(action):
+def test_same_seed_bit_identical(action):
     one, other, third = made(action), made(action), made(action, seed=1)
     records = [
         agent.train(listening(action=action), 128) for agent in (one, other, third)
@@ -138,7 +140,7 @@ def test_same_seed_same_bits(action):
 
 
 @pytest.mark.parametrize("action", ["offered", "vector"])
-def test_a_run_that_was_stopped_goes_on_to_the_same_bits(eagerly, action, tmp_path):
+def test_a_stopped_run_continues_bit_identical(eagerly, action, tmp_path):
     whole, first = made(action), made(action)
     whole.train(listening(action=action), 256)
     first.train(listening(action=action), 128)
@@ -168,7 +170,7 @@ def test_training_past_the_schedule_is_refused(eagerly):
 
 
 def test_rewards_reach_the_advantages_as_they_are(eagerly):
-    """The published bug: rewards normalised within an episode. Twice the reward must be twice the advantage."""
+    """Twice the reward, twice the advantage: a published bug normalised rewards."""
     found = []
     for listen in (1.0, 2.0):
         agent, env = made(), listening(reward=BinaryReward(listen=listen))
@@ -189,11 +191,28 @@ def test_a_broken_folder_is_refused(tmp_path):
 
 
 OTHER = {
-    "action": "neighbours", "neighbours": 5, "state": "last", "history": 3, "hidden": (9,), "keys": 5, "rollout": 24,
-    "epochs": 3, "minibatch": 16, "learning_rate": 0.1, "discount": 0.5, "gae_lambda": 0.1, "clip": 0.01,
-    "value_clip": 0.01, "value_weight": 0.1, "entropy": 0.5, "gradient_norm": 0.01, "target_kl": 1e-9,
-    "normalise": False, "anneal": False, "schedule_steps": 200,
-}  # fmt: skip
+    "action": "neighbours",
+    "neighbours": 5,
+    "state": "last",
+    "history": 3,
+    "hidden": (9,),
+    "keys": 5,
+    "rollout": 24,
+    "epochs": 3,
+    "minibatch": 16,
+    "learning_rate": 0.1,
+    "discount": 0.5,
+    "gae_lambda": 0.1,
+    "clip": 0.01,
+    "value_clip": 0.01,
+    "value_weight": 0.1,
+    "entropy": 0.5,
+    "gradient_norm": 0.01,
+    "target_kl": 1e-9,
+    "normalise": False,
+    "anneal": False,
+    "schedule_steps": 200,
+}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(PPOConfig)])
@@ -213,10 +232,14 @@ def test_every_setting_is_read(eagerly, name):
 
 def test_bad_settings_are_refused():
     for changes, words in (
-        ({"action": "all"}, "offered, neighbours"), ({"state": "all"}, "track, last"), ({"clip": 0.0}, "clip"),
-        ({"discount": 1.5}, "discount"), ({"history": 21}, "history"), ({"hidden": (0,)}, "hidden"),
+        ({"action": "all"}, "offered, neighbours"),
+        ({"state": "all"}, "track, last"),
+        ({"clip": 0.0}, "clip"),
+        ({"discount": 1.5}, "discount"),
+        ({"history": 21}, "history"),
+        ({"hidden": (0,)}, "hidden"),
         ({"learning_rate": float("nan")}, "learning_rate"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(ConfigError, match=words):
             PPOConfig(**changes)
     with pytest.raises(ConfigError, match="no multiple of minibatch 32"):

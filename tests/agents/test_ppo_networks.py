@@ -1,4 +1,4 @@
-"""Advantages, the clip and a round of updates: lesson 13's numbers, twins in plain loops, planted bugs."""
+"""Advantages, clip, updates: lesson 13's numbers, plain loops, planted bugs."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from rlrec.agents.ppo_config import PPOConfig
 from rlrec.agents.ppo_networks import (
     CandidatePolicy,
-    Learner,
     PointPolicy,
+    PPOLearner,
     clipped_objective,
     forward,
     gae,
@@ -28,7 +28,7 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-# -- advantages ------------------------------------------------------------------------------------------
+# -- advantages ------------------------------------------------------------------------
 def by_hand(**changes):
     given = {
         "rewards": [1.0, 0, 2],
@@ -57,7 +57,7 @@ def test_a_time_limit_counts_the_next_value_and_still_ends_the_episode():
 
 
 def loop(rewards, values, next_values, terminated, ended, discount, gae_lambda):
-    """The definition: a sum of later errors, each with its power of gamma lambda, up to the episode's end."""
+    """The definition: TD errors to the episode's end, times powers of gamma lambda."""
     steps, batch = rewards.shape
     found = np.zeros((steps, batch))
     for row in range(batch):
@@ -85,7 +85,7 @@ def test_gae_against_a_loop(gae_lambda):
 
 
 def test_an_ignored_lambda_would_be_seen():
-    """The published bug: lambda is set and not used. Each lambda has advantages of its own."""
+    """A published bug: lambda is set and not used. Each lambda gives other values."""
     found = [
         gae(*_plain(), 0.9, gae_lambda)[0, 0] for gae_lambda in (0.0, 0.5, 0.8, 1.0)
     ]
@@ -115,7 +115,7 @@ def test_shapes_that_would_broadcast_are_refused():
         value_loss(tf.zeros((3, 1)), tf.zeros(3), tf.zeros(3), 0.2)
 
 
-# -- the clip --------------------------------------------------------------------------------------------
+# -- the clip --------------------------------------------------------------------------
 def test_the_clip_by_hand_and_its_slope():
     ratio, advantage = (
         tf.Variable([1.5, 0.5, 1.5, 0.5, 1.1]),
@@ -148,7 +148,7 @@ def test_advantages_are_normalised_where_live_and_nowhere_else():
     )
 
 
-# -- policies --------------------------------------------------------------------------------------------
+# -- policies --------------------------------------------------------------------------
 SONGS = np.random.default_rng(0).standard_normal((30, 3)).astype(np.float32)
 
 
@@ -171,12 +171,12 @@ def test_a_candidate_policy_is_a_softmax_over_what_is_on_offer():
             forward(query, batch["state"][row]) @ forward(key, SONGS[song]) / np.sqrt(6)
             for song in batch["candidates"][row]
         ]
-        chances = np.exp(scores) / np.exp(scores).sum()
+        probabilities = np.exp(scores) / np.exp(scores).sum()
         np.testing.assert_allclose(
-            found[row], np.log(chances[batch["choice"][row]]), rtol=1e-4
+            found[row], np.log(probabilities[batch["choice"][row]]), rtol=1e-4
         )
         np.testing.assert_allclose(
-            entropy[row], -(chances * np.log(chances)).sum(), rtol=1e-4
+            entropy[row], -(probabilities * np.log(probabilities)).sum(), rtol=1e-4
         )
 
 
@@ -197,7 +197,7 @@ def test_a_point_policy_is_a_normal_distribution():
 
 
 def test_numpy_says_what_tensorflow_says():
-    learner = Learner(SONGS, 4, PPOConfig(), np.random.default_rng(0))
+    learner = PPOLearner(SONGS, 4, PPOConfig(), np.random.default_rng(0))
     states = candidates()["state"]
     np.testing.assert_allclose(
         forward(layers(learner.value), states),
@@ -207,11 +207,13 @@ def test_numpy_says_what_tensorflow_says():
     )
 
 
-# -- a round of updates ----------------------------------------------------------------------------------
+# -- a round of updates ----------------------------------------------------------------
 def steps(size=16):
     rng = np.random.default_rng(3)
     given = candidates(size)
-    policy = Learner(SONGS, 4, PPOConfig(hidden=(8,)), np.random.default_rng(0)).policy
+    policy = PPOLearner(
+        SONGS, 4, PPOConfig(hidden=(8,)), np.random.default_rng(0)
+    ).policy
     given["log_prob"] = policy.log_prob(given, tf.constant(SONGS))[0].numpy()
     given["value"], given["advantage"] = rng.standard_normal((2, size)).astype(
         np.float32
@@ -222,7 +224,7 @@ def steps(size=16):
 def learned(config=None, given=None, epochs=3, share_left=1.0):
     config = config or PPOConfig(hidden=(8,), target_kl=0.0)
     learner, given = (
-        Learner(SONGS, 4, config, np.random.default_rng(0)),
+        PPOLearner(SONGS, 4, config, np.random.default_rng(0)),
         given or steps(),
     )
     order = np.stack(
@@ -233,7 +235,7 @@ def learned(config=None, given=None, epochs=3, share_left=1.0):
 
 def test_a_round_is_the_updates_one_by_one():
     learner, _ = learned()
-    twin = Learner(
+    twin = PPOLearner(
         SONGS, 4, PPOConfig(hidden=(8,), target_kl=0.0), np.random.default_rng(0)
     )
     given = {name: tf.constant(values) for name, values in steps().items()}
@@ -249,11 +251,11 @@ def test_a_round_is_the_updates_one_by_one():
 
 
 def test_the_first_update_follows_the_advantage():
-    """With the policy still the old one the ratio is 1: the objective's slope is A times that of log P, live rows."""
+    """The ratio begins at 1: the slope is A times that of log P, over live rows."""
     config = PPOConfig(
         hidden=(8,), normalise=False, entropy=0.0, value_weight=0.0, gradient_norm=1e9
     )
-    learner, given = Learner(SONGS, 4, config, np.random.default_rng(0)), steps()
+    learner, given = PPOLearner(SONGS, 4, config, np.random.default_rng(0)), steps()
     tensors = {name: tf.constant(values) for name, values in given.items()}
     with tf.GradientTape() as tape:
         log_prob = learner.policy.log_prob(tensors, learner.songs)[0]
@@ -299,13 +301,13 @@ def test_a_policy_that_moves_too_far_stops_learning(eagerly):
 
 def test_schedules_shrink_the_step(eagerly):
     still = learned(share_left=0.0)[0]
-    fresh = Learner(SONGS, 4, PPOConfig(hidden=(8,)), np.random.default_rng(0))
-    for one, other in zip(still.weights, fresh.weights, strict=True):
+    new = PPOLearner(SONGS, 4, PPOConfig(hidden=(8,)), np.random.default_rng(0))
+    for one, other in zip(still.weights, new.weights, strict=True):
         np.testing.assert_array_equal(one.numpy(), other.numpy())
     assert isinstance(still.optimiser, Adam)
 
 
-def test_same_seed_same_bits(eagerly):
+def test_same_seed_bit_identical(eagerly):
     one, other = learned()[0].state(), learned()[0].state()
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)

@@ -15,7 +15,7 @@ from ratings_samples import RATINGS, made
 from rlrec.agents import ddpg, ppo, retrieval
 from rlrec.agents import ddpg_networks as actor_critic
 from rlrec.agents.ddpg import DDPG, DDPGConfig
-from rlrec.agents.ddpg_networks import Learner, Networks
+from rlrec.agents.ddpg_networks import DDPGLearner, Networks
 from rlrec.agents.ddpg_states import STATES, State, make_state
 from rlrec.agents.dqn import DQN, DQNConfig
 from rlrec.agents.ppo import PPO, PPOConfig
@@ -234,13 +234,13 @@ def priorities() -> Any:
 
 
 def from_the_target(patch: Patch) -> None:
-    right = Learner.update_critics
+    right = DDPGLearner.update_critics
 
-    def wrong(self: Learner, batch: Any) -> Any:
+    def wrong(self: DDPGLearner, batch: Any) -> Any:
         target = self.targets(batch)
         return (target, *right(self, batch)[1:])
 
-    patch.setattr(Learner, "update_critics", wrong)
+    patch.setattr(DDPGLearner, "update_critics", wrong)
 
 
 def actors_slope() -> Any:
@@ -262,9 +262,9 @@ def actors_slope() -> Any:
 
 
 def at_the_replayed_action(patch: Patch) -> None:
-    right = Learner.update_actor
+    right = DDPGLearner.update_actor
 
-    def wrong(self: Learner, batch: Any) -> Any:
+    def wrong(self: DDPGLearner, batch: Any) -> Any:
         def loss(critic: Any, actor: Any, states: Any) -> Any:
             played = self.items(batch["item"])
             with tf.GradientTape() as tape:
@@ -275,7 +275,7 @@ def at_the_replayed_action(patch: Patch) -> None:
         patch.setattr(actor_critic, "policy_loss", loss)
         return right(self, batch)
 
-    patch.setattr(Learner, "update_actor", wrong)
+    patch.setattr(DDPGLearner, "update_actor", wrong)
 
 
 # -- episodes: ends, advantages --------------------------------------------------------------------------

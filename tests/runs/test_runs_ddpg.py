@@ -13,7 +13,7 @@ import pytest
 from run_samples import SMALL, write_csv
 
 from rlrec import storage
-from rlrec.agents.ddpg import DDPG, Round, TrainingDiverged
+from rlrec.agents.ddpg import DDPG, DDPGRound, TrainingDiverged
 from rlrec.collaborative.drr import DRR
 from rlrec.collaborative.drr_config import DRR_SETTINGS
 from rlrec.cli import main
@@ -99,7 +99,7 @@ def test_a_run_keeps_settings_metrics_events_parts_and_two_checkpoints(whole, da
 
 def test_metrics_are_means_of_ten_rounds(whole):
     rows = metric_rows(whole)
-    assert list(rows[0]) == list(Round._fields)
+    assert list(rows[0]) == list(DDPGRound._fields)
     steps = [int(row["step"]) for row in rows]
     assert steps == sorted({*range(EVERY, STEPS + 1, EVERY)})  # a checkpoint, here every four rounds, closes a row
     assert rows[0]["epsilon"] == f"{np.mean([1 - 0.95 * 64 * i / STEPS for i in range(4)]):.6g}"
@@ -107,13 +107,13 @@ def test_metrics_are_means_of_ten_rounds(whole):
 
 
 def test_a_row_without_checkpoints_is_ten_rounds(tmp_path):
-    from rlrec.agents.ddpg import Round
+    from rlrec.agents.ddpg import DDPGRound
 
-    progress = Progress(tmp_path, 0, 64 * 25, fields=Round._fields, shown=SHOWN)
+    progress = Progress(tmp_path, 0, 64 * 25, fields=DDPGRound._fields, shown=SHOWN)
     for i in range(1, 26):
         nothing = float("nan")
         progress.add(
-            Round(64 * i, i, 0.5, nothing if i < 11 else 2.0, nothing, 0.0, 1.0, 0.5, 100.0 if i % 2 else 50.0)
+            DDPGRound(64 * i, i, 0.5, nothing if i < 11 else 2.0, nothing, 0.0, 1.0, 0.5, 100.0 if i % 2 else 50.0)
         )
     progress.close()
     rows = metric_rows(tmp_path)
@@ -129,7 +129,7 @@ def test_events_hold_each_row_once(whole):
     for event in tf.compat.v1.train.summary_iterator(str(path)):
         for value in event.summary.value:
             found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
-    assert set(found) == {f"train/{name}" for name in Round._fields[1:-1]}
+    assert set(found) == {f"train/{name}" for name in DDPGRound._fields[1:-1]}
     rows = metric_rows(whole)
     expected = [(int(row["step"]), pytest.approx(float(row["reward"]), rel=1e-5)) for row in rows]
     assert found["train/reward"] == expected

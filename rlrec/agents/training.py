@@ -1,0 +1,83 @@
+"""What DDPG and PPO share: training in rounds, and a state to continue from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rlrec import storage
+from rlrec.envs.batch import BatchEnv
+from rlrec.types import Arrays, Callback
+
+
+class Trainer:
+    """Trains round by round and remembers where its environment stands.
+
+    A subclass sets ``config``, ``learner`` and perhaps ``memory``; its ``_round(env)``
+    plays, learns and returns the record. ``rng`` draws all random numbers; ``step``
+    counts recommendations.
+    """
+
+    config: Any
+    learner: Any
+    memory: Any = None
+
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.step = 0
+        self._env: BatchEnv[Any] | None = None
+        self._observation: Any = None
+
+    @property
+    def progress(self) -> float:
+        """Share of the schedule that is over, 0..1."""
+        steps: int = self.config.schedule_steps
+        return min(self.step / steps, 1.0)
+
+    def _round(self, env: BatchEnv[Any]) -> Any:
+        raise NotImplementedError
+
+    def _rounds(
+        self, env: BatchEnv[Any], count: int, callback: Callback | None, seed: int
+    ) -> list[Any]:
+        """``count`` rounds, or until ``callback`` returns True; their records."""
+        if env is not self._env:
+            self._env = env
+            self._observation, _ = env.reset(seed=seed)
+        record: list[Any] = []
+        for _ in range(count):
+            record.append(self._round(env))
+            if callback is not None and callback(record[-1]):
+                break
+        return record
+
+    def state(self) -> Arrays:
+        """Weights, optimisers, memory, random state, step and environment as arrays."""
+        state: Arrays = {}
+        state["rng"] = storage.generator_state(self.rng)
+        state["step"] = np.array(self.step)
+        for prefix, part in self._parts().items():
+            for name, array in part.state().items():
+                state[prefix + name] = array
+        return state
+
+    def restore(self, state: Arrays, env: BatchEnv[Any] | None = None) -> None:
+        """Continue from ``state()``: in an equal, new environment, bit-identical."""
+        self.rng = storage.restore_generator(state["rng"])
+        self.step = int(state["step"])
+        self._env = env
+        for prefix, part in self._parts().items():
+            own = {
+                name.removeprefix(prefix): array
+                for name, array in state.items()
+                if name.startswith(prefix)
+            }
+            part.restore(own)
+        if env is not None:
+            self._observation = env._observe()
+
+    def _parts(self) -> dict[str, Any]:
+        """What keeps a state of its own, by the prefix of its arrays' names."""
+        parts = {"": self.learner, "memory_": self.memory, "env_": self._env}
+        return {prefix: part for prefix, part in parts.items() if part is not None}
