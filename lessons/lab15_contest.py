@@ -19,7 +19,7 @@ from rlrec.evaluation.intervals import (
     profile_band,
     stratified_interval,
 )
-from rlrec.studies.report import by_agent, judge, strongest, worlds
+from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
 from rlrec.types import Floats
 from rlrec.viz.style import AGENT_COLOURS, PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
@@ -270,7 +270,7 @@ def look(
     """The figures of the first ``seeds`` seeds of a world, and the verdict on one agent, put on trial."""
     mine = [cell for cell in one_world(cells, taste, effect) if cell["seed"] < seeds]
     return Setting(
-        by_agent(mine), agent, str(strongest(mine, but=agent)), judge(mine, agent)
+        by_agent(mine), agent, str(strongest(mine, but=agent)), judge_contestant(mine, agent)
     )
 
 

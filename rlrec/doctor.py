@@ -1,13 +1,13 @@
-"""``rlrec doctor``: what this machine has, in a few lines that help when something does not work."""
+"""``rlrec doctor``: what this machine has, in a few lines, for when something fails."""
 
 from __future__ import annotations
 
 import os
 import platform
 import shutil
-from importlib.metadata import PackageNotFoundError, version
 
 from rlrec.errors import DataError
+from rlrec.runs.provenance import package_version
 
 PACKAGES = (
     "numpy",
@@ -23,14 +23,19 @@ PACKAGES = (
 
 
 def report() -> str:
-    """Python, packages, cores, GPU and data sets as text. Looks without importing anything heavy."""
+    """Python, packages, cores, GPU and data sets as text; imports no heavy package."""
     from rlrec.datasets import CATALOGUE, locate
 
+    gpu = "none found; every lesson runs without"
+    if shutil.which("nvidia-smi"):
+        gpu = "NVIDIA driver found"
+    packages = [f"{name} {package_version(name)}" for name in PACKAGES]
     lines = [
-        f"rlrec {version('rlrec')}, Python {platform.python_version()}, {platform.system()} {platform.machine()}",
+        f"rlrec {package_version('rlrec')}, Python {platform.python_version()}, "
+        f"{platform.system()} {platform.machine()}",
         f"cores    {os.cpu_count()}",
-        f"GPU      {'NVIDIA driver found' if shutil.which('nvidia-smi') else 'none found; every lesson runs without'}",
-        "packages " + ", ".join(f"{name} {_installed(name)}" for name in PACKAGES),
+        f"GPU      {gpu}",
+        f"packages {', '.join(packages)}",
         f"data     RLREC_DATA={os.environ.get('RLREC_DATA', '(not set)')}",
     ]
     for name in CATALOGUE:
@@ -39,10 +44,3 @@ def report() -> str:
         except DataError:
             lines.append(f"         {name}: not here; rlrec data fetch {name}")
     return "\n".join(lines)
-
-
-def _installed(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"

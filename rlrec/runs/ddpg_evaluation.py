@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rlrec import storage
 from rlrec.collaborative.recommenders import Collaborative
 from rlrec.datasets.matrices import interaction_keys
 from rlrec.errors import ConfigError
@@ -32,17 +31,17 @@ from rlrec.evaluation.comparison import (
     Difference,
     Intervals,
     K,
-    Measured,
+    RunFigures,
     compare_runs,
     judge_runs,
     summarise_runs,
 )
 from rlrec.evaluation.intervals import Interval
-from rlrec.evaluation.protocols import Scorer, Split, oracle
+from rlrec.evaluation.protocols import PROTOCOLS, Scorer, Split, oracle
 from rlrec.evaluation.tuning import chosen_settings, tuned_baselines, with_seed
 from rlrec.evaluation.verdict import signed
 from rlrec.runs.ddpg import DDPGRun
-from rlrec.runs.provenance import provenance, require_file_path
+from rlrec.runs.provenance import provenance, publish, require_file_path
 from rlrec.runs.run import flat, require_comparable
 from rlrec.runs.task import Task
 from rlrec.types import Floats, Ids, Say
@@ -81,11 +80,8 @@ def evaluate_ddpg(
         differences,
         judge_runs(differences),
     )
-    for line in found.report():
-        say(line)
-    if json_path is not None:
-        storage.write_json(json_path, found.content() | provenance(command, start))
-        say(f"written to {json_path}")
+    content = found.content() | provenance(command, start)
+    publish(found.report(), content, json_path, say)
 
 
 def refuse_other_split(run: DDPGRun, protocol: str | None, split: str | None) -> None:
@@ -110,7 +106,7 @@ def refuse_other_split(run: DDPGRun, protocol: str | None, split: str | None) ->
 
 
 # -- measuring -------------------------------------------------------------------------
-def measure_runs(runs: Sequence[DDPGRun]) -> list[Measured]:
+def measure_runs(runs: Sequence[DDPGRun]) -> list[RunFigures]:
     """Each run's figures.
 
     Baselines are tuned once for each split; those that draw random numbers are fitted
@@ -138,7 +134,7 @@ def measure_runs(runs: Sequence[DDPGRun]) -> list[Measured]:
 
 def measure_run(
     run: DDPGRun, split: Split, baselines: dict[str, Collaborative]
-) -> Measured:
+) -> RunFigures:
     """One run's figures on ``split``: the agent's parts, the agent, the baselines."""
     from rlrec.collaborative.drr import DRR
 
@@ -150,7 +146,7 @@ def measure_run(
     models |= {AGENT: agent, **baselines, ORACLE: oracle(split)}
     means, of_users = figures(run.task, split, models)
     settings = chosen_settings(baselines)
-    return Measured(run.folder, run.content(), step, means, of_users, settings)
+    return RunFigures(run.folder, run.content(), step, means, of_users, settings)
 
 
 def figures(
@@ -163,7 +159,7 @@ def figures(
     means = {}
     of_users = {}
     for name, model in models.items():
-        result = task.evaluate(split, model, K)
+        result = PROTOCOLS[task.protocol](split, model, K)
         found = result.means((5, 10))
         means[name] = {column: found[column] for column in COLUMNS}
         of_users[name] = result.figures(5)[DECIDES]
@@ -188,7 +184,7 @@ class DDPGEvaluation:
     """Runs of one configuration, their figures, and what follows from them."""
 
     runs: list[DDPGRun]
-    measured: list[Measured]
+    measured: list[RunFigures]
     table: dict[str, Intervals]  # model -> column -> mean and interval
     differences: list[Difference]  # the first: to the strongest baseline
     verdict: str
@@ -261,7 +257,7 @@ class DDPGEvaluation:
         }
 
 
-def _run_content(run: DDPGRun, measured: Measured) -> dict[str, Any]:
+def _run_content(run: DDPGRun, measured: RunFigures) -> dict[str, Any]:
     return {
         "folder": str(run.folder),
         "seed": run.seed,

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 
-from rlrec import storage
 from rlrec.agents import (
     GreedyListening,
     ListeningOracle,
@@ -30,7 +29,7 @@ from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.simulate import simulate
 from rlrec.evaluation.verdict import Rival, verdict
 from rlrec.runs.ppo import PPORun
-from rlrec.runs.provenance import provenance, require_file_path
+from rlrec.runs.provenance import provenance, publish, require_file_path
 from rlrec.runs.run import require_comparable
 from rlrec.types import Floats, Say
 
@@ -80,11 +79,7 @@ def evaluate_ppo(
         },
         **provenance(command, start),
     }
-    for line in ppo_report(found):
-        say(line)
-    if json_path is not None:
-        storage.write_json(json_path, found)
-        say(f"written to {json_path}")
+    publish(ppo_report(found), found, json_path, say)
     return found
 
 

@@ -6,12 +6,15 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import rlrec
+from rlrec import storage
 from rlrec.errors import ConfigError, TensorFlowMissing
+from rlrec.types import Say
 
 
 def device() -> str:
@@ -78,3 +81,14 @@ def require_file_path(path: Path | None) -> None:
     """Raise ``ConfigError`` if ``path``, where --json is to write, is a folder."""
     if path is not None and path.is_dir():
         raise ConfigError(f"{path} is a folder; give a file: --json {path}/NAME.json")
+
+
+def publish(
+    lines: Iterable[str], content: dict[str, Any], path: Path | None, say: Say
+) -> None:
+    """Print a result's ``lines`` and write its ``content`` to the file ``path``."""
+    for line in lines:
+        say(line)
+    if path is not None:
+        storage.write_json(path, content)
+        say(f"written to {path}")

@@ -89,7 +89,7 @@ class TrainingRun(Run):
         return resume_command(self.AGENT, self.folder)
 
     def last_checkpoint(self) -> tuple[int, Path]:
-        """Step and folder of the last whole checkpoint; ``DataError`` if there is none."""
+        """Step and folder of the last whole checkpoint. Raises ``DataError``."""
         found = storage.checkpoints(self.folder)
         if not found:
             raise DataError(
@@ -201,27 +201,20 @@ def require_comparable(runs: Sequence[TrainingRun]) -> None:
     if not runs:
         raise ConfigError("no run given; name one or more: rlrec evaluate runs/NAME")
     free = {"folder", "seed", "versions", "command", "checkpoint_every", "sessions"}
-    first = runs[0].content()
-    compared = [name for name in first if name not in free]
+    first = flat(runs[0].content())
+    compared = [name for name in first if name.partition(".")[0] not in free]
     for run in runs[1:]:
-        other = run.content()
+        other = flat(run.content())
         for name in compared:
-            if other[name] != first[name]:
+            if other.get(name) != first[name]:
                 raise ConfigError(
                     f"{run.folder} differs from {runs[0].folder} in {name}: "
-                    f"{_difference(other[name], first[name])}; only runs of one "
+                    f"{other.get(name)} and {first[name]}; only runs of one "
                     f"configuration, with different seeds, are put in one table"
                 )
     seeds = [run.seed for run in runs]
     if len(set(seeds)) < len(seeds):
         raise ConfigError(f"seeds {seeds}: a seed is repeated; give each run once")
-
-
-def _difference(one: Any, other: Any) -> str:
-    if not isinstance(one, dict):
-        return f"{one} and {other}"
-    names = [name for name in one if one[name] != other.get(name)]
-    return ", ".join(f"{name} {one[name]} and {other.get(name)}" for name in names)
 
 
 # -- JSON ------------------------------------------------------------------------------
@@ -248,16 +241,15 @@ def from_json(kind: type[Stored], content: Any, place: str) -> Stored:
     """
     if not isinstance(content, dict):
         raise DataError(f"{place}: {content!r} is no table of settings; {AGAIN}")
-    known = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    for name in content.keys() - known.keys():
-        raise DataError(f"{place}: {name} is unknown; {AGAIN}")
-    for name in known.keys() - content.keys():
-        if known[name].default is known[name].default_factory is MISSING:
-            raise DataError(f"{place}: {name} is missing; {AGAIN}")
     hints = get_type_hints(kind)
     values = {}
     for name, value in content.items():
+        if name not in hints:
+            raise DataError(f"{place}: {name} is unknown; {AGAIN}")
         values[name] = _typed(hints[name], value, f"{place}: {name}")
+    for one in fields(kind):  # type: ignore[arg-type]
+        if one.name not in content and one.default is one.default_factory is MISSING:
+            raise DataError(f"{place}: {one.name} is missing; {AGAIN}")
     try:
         return kind(**values)
     except ConfigError as error:

@@ -146,7 +146,7 @@ def _train(
 
 @contextmanager
 def interrupts() -> Iterator[threading.Event]:
-    """The first Ctrl-C sets an event, so a round can end; a second one stops at once."""
+    """The first Ctrl-C sets an event, so a round can end; a second one interrupts."""
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop

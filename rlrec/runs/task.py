@@ -14,8 +14,6 @@ from rlrec.errors import ConfigError, DataError, require_choice
 from rlrec.evaluation.protocols import (
     POSITIVE,
     PROTOCOLS,
-    Result,
-    Scorer,
     Split,
     split_next_item,
     split_rerank,
@@ -100,10 +98,6 @@ class Task:
         if self.protocol == "session":
             return split_session(ratings, rng)
         return split_next_item(ratings)
-
-    def evaluate(self, split: Split, scorer: Scorer, k: int) -> Result:
-        """Evaluate ``scorer`` by the protocol: lists of ``k``."""
-        return PROTOCOLS[self.protocol](split, scorer, k)
 
 
 def ratings_fingerprint(ratings: Ratings) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from rlrec.errors import ConfigError, DataError
 from rlrec.runs.provenance import device, versions
 from rlrec.runs.run import Run, data_source, require_unused
 from rlrec.sound.vae import PCA, VAE, Codec, kl_to_normal, reconstruction_error
-from rlrec.sound.vae_config import VAEConfig
+from rlrec.sound.vae_config import History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
 
 Scaling = Literal["fixed", "min-max"]
@@ -127,10 +127,7 @@ def train_vae(
     for line in map_report(found, config.dimensions):
         say(line)
     model.save(folder)
-    rows = []
-    for epoch, (error, kl) in enumerate(zip(*history, strict=True), 1):
-        rows.append((epoch, f"{error:.6f}", f"{kl:.6f}"))
-    storage.write_rows(folder / "metrics.csv", ("epoch", "squared_error", "kl"), rows)
+    _write_metrics(folder, history)
     run = VAERun(
         folder=folder,
         versions=versions(),
@@ -148,6 +145,13 @@ def train_vae(
     run.write()
     say(f"{seconds:.0f} s on {run.device}; kept in {folder}")
     return found
+
+
+def _write_metrics(folder: Path, history: History) -> None:
+    rows = []
+    for epoch, (error, kl) in enumerate(zip(*history, strict=True), 1):
+        rows.append((epoch, f"{error:.6f}", f"{kl:.6f}"))
+    storage.write_rows(folder / "metrics.csv", ("epoch", "squared_error", "kl"), rows)
 
 
 def load_map(folder: Path) -> tuple[VAE, VAERun]:
@@ -234,9 +238,10 @@ def measure_map(
 def neighbour_recall(
     model: Codec, known: Floats32, new: Floats32, k: int = CANDIDATES
 ) -> float:
-    """Of the ``k`` known tracks nearest by features, the share of those on the map: 0..1.
+    """The share of true neighbours among the neighbours on the map: 0..1.
 
-    Those on the map are the ``k`` nearest there. The mean over ``new`` tracks [m, 11].
+    Of the ``k`` known tracks nearest to a new one by features, the share that is among
+    the ``k`` nearest on the map. Mean over ``new`` tracks [m, 11].
 
     >>> class Half:  # a map that forgets all but the first feature
     ...     def encode(self, features): return features[:, :1]

@@ -1,4 +1,4 @@
-"""The agents of a study on ``Listening-v0``: each kind, made for one world and one seed.
+"""The agents of a study on ``Listening-v0``, made for one world and one seed.
 
 A contestant has ``recommend(observations, k)``; one that learns has ``train(env, steps,
 *, seed)``, too. All get the same: the songs on offer, the last songs with their
@@ -106,9 +106,7 @@ class ClusterTable:
         following = self.states(observations)
         for row in live:
             action = self.cluster[songs[row]]
-            agent.update(
-                states[row], action, rewards[row], following[row], ended[row]
-            )
+            agent.update(states[row], action, rewards[row], following[row], ended[row])
         lower = agent.epsilon * agent.config.epsilon_decay
         agent.epsilon = max(agent.config.epsilon_floor, lower)
         return observations
@@ -179,63 +177,27 @@ class PropagatedPPO:
 
 
 # -- making them -----------------------------------------------------------------------
-def _random(env: ListeningBatch, seed: int) -> Recommender:
-    return RandomPolicy(len(env.catalogue), np.random.default_rng(seed))
+def _collaborative(model: Callable[..., Collaborative]) -> Callable[..., Recommender]:
+    """A kind whose ``model`` is made from a seed and settings."""
+
+    def make(
+        env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
+    ) -> Recommender:
+        rng = np.random.default_rng(seed)
+        own = model(seed, **settings)
+        return SessionCollaborative(env.catalogue, own, rng, popular=popular)
+
+    return make
 
 
-def _popularity(env: ListeningBatch, seed: int) -> Recommender:
-    return PopularityPolicy(env.catalogue.appeal)
-
-
-def _constant(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
-    return BestConstantList(len(env.catalogue), **settings)
-
-
-def _greedy(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
-    return GreedyListening(env.catalogue, **settings)
-
-
-def _rule(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
-    return VariedListening(env.catalogue, **settings)
-
-
-def _collaborative(
-    env: ListeningBatch, seed: int, model: Collaborative, popular: float
-) -> Recommender:
-    rng = np.random.default_rng(seed)
-    return SessionCollaborative(env.catalogue, model, rng, popular=popular)
-
-
-def _item_knn(
-    env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
-) -> Recommender:
-    return _collaborative(env, seed, ItemKNN(ItemKNNConfig(**settings)), popular)
-
-
-def _ease(
-    env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
-) -> Recommender:
-    return _collaborative(env, seed, EASE(EASEConfig(**settings)), popular)
-
-
-def _biases_ease(
-    env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
-) -> Recommender:
+def _biases_ease(seed: int, **settings: Any) -> Collaborative:
     own = _parameters(EASEConfig) & settings.keys()
     ease = EASEConfig(**{name: settings.pop(name) for name in own})
-    model = BiasesPlusEASE(BiasesPlusEASEConfig(**settings, ease=ease))
-    return _collaborative(env, seed, model, popular)
+    return BiasesPlusEASE(BiasesPlusEASEConfig(**settings, ease=ease))
 
 
-def _mf(
-    env: ListeningBatch, seed: int, *, popular: float = 0.0, **settings: Any
-) -> Recommender:
-    model = BiasedMF(BiasedMFConfig(**settings), rng=np.random.default_rng([seed, 1]))
-    return _collaborative(env, seed, model, popular)
-
-
-def _linucb(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
-    return LinUCB(song_map(env), LinUCBConfig(**settings))
+def _mf(seed: int, **settings: Any) -> Collaborative:
+    return BiasedMF(BiasedMFConfig(**settings), rng=np.random.default_rng([seed, 1]))
 
 
 def _qlearning(
@@ -267,60 +229,61 @@ def _ppo(
     return PropagatedPPO(agent, propagation) if propagation > 0.0 else agent
 
 
-def _oracle(env: ListeningBatch, seed: int) -> Recommender:
-    return ListeningOracle(env, np.random.default_rng(seed))
-
-
+# kind -> (environment, seed, **settings) -> a new agent
 KINDS: dict[str, Callable[..., Recommender]] = {
-    "random": _random,
-    "popularity": _popularity,
-    "constant": _constant,
-    "greedy": _greedy,
-    "rule": _rule,
-    "item-knn": _item_knn,
-    "ease": _ease,
-    "biases-ease": _biases_ease,
-    "mf": _mf,
-    "linucb": _linucb,
+    "random": lambda env, seed: RandomPolicy(
+        len(env.catalogue), np.random.default_rng(seed)
+    ),
+    "popularity": lambda env, seed: PopularityPolicy(env.catalogue.appeal),
+    "constant": lambda env, seed, **settings: BestConstantList(
+        len(env.catalogue), **settings
+    ),
+    "greedy": lambda env, seed, **settings: GreedyListening(env.catalogue, **settings),
+    "rule": lambda env, seed, **settings: VariedListening(env.catalogue, **settings),
+    "item-knn": _collaborative(
+        lambda seed, **settings: ItemKNN(ItemKNNConfig(**settings))
+    ),
+    "ease": _collaborative(lambda seed, **settings: EASE(EASEConfig(**settings))),
+    "biases-ease": _collaborative(_biases_ease),
+    "mf": _collaborative(_mf),
+    "linucb": lambda env, seed, **settings: LinUCB(
+        song_map(env), LinUCBConfig(**settings)
+    ),
     "qlearning": _qlearning,
     "dqn": _dqn,
     "ddpg": _ddpg,
     "ppo": _ppo,
-    "oracle": _oracle,
+    "oracle": lambda env, seed: ListeningOracle(env, np.random.default_rng(seed)),
 }
 # Where the names of a kind's ``settings`` come from.
-CONFIGS: dict[str, Any] = {
-    "constant": BestConstantList,
-    "greedy": GreedyListening,
-    "rule": VariedListening,
-    "item-knn": ItemKNNConfig,
-    "ease": EASEConfig,
-    "biases-ease": BiasesPlusEASEConfig,
-    "mf": BiasedMFConfig,
-    "linucb": LinUCBConfig,
-    "qlearning": QLearningConfig,
-    "ddpg": DDPGConfig,
-    "ppo": PPOConfig,
+CONFIGS: dict[str, tuple[Any, ...]] = {
+    "constant": (BestConstantList,),
+    "greedy": (GreedyListening,),
+    "rule": (GreedyListening, VariedListening),
+    "item-knn": (ItemKNNConfig,),
+    "ease": (EASEConfig,),
+    "biases-ease": (BiasesPlusEASEConfig, EASEConfig),
+    "mf": (BiasedMFConfig,),
+    "linucb": (LinUCBConfig,),
+    "qlearning": (QLearningConfig,),
+    "ddpg": (DDPGConfig,),
+    "ppo": (PPOConfig,),
 }
 
 
 def setting_names(kind: str) -> set[str]:
     """The names of the settings of a kind of agent."""
-    names = _parameters(KINDS[kind])
-    if kind in CONFIGS:
-        names |= _parameters(CONFIGS[kind])
+    names = _parameters(KINDS[kind], *CONFIGS.get(kind, ()))
     if kind == "dqn":
         from rlrec.agents.dqn import DQNConfig
 
         names |= _parameters(DQNConfig)
-    if kind == "biases-ease":
-        names |= _parameters(EASEConfig)
-    # What `make_contestant` gives; "settings" collects the others.
+    # The others are given by `make_contestant`, or collect settings.
     return names - {"env", "seed", "catalogue", "n_songs", "ease", "settings"}
 
 
-def _parameters(function: Any) -> set[str]:
-    return set(inspect.signature(function).parameters)
+def _parameters(*functions: Any) -> set[str]:
+    return {name for one in functions for name in inspect.signature(one).parameters}
 
 
 def make_contestant(

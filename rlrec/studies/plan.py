@@ -1,11 +1,13 @@
-"""What a study is to run: read from a TOML file, from a command line's flags, or made by hand; checked before it runs.
+"""What a study runs: from a TOML file, from flags, or made by hand; checked first.
 
-A world is ``{dial: value}`` of `rlrec.envs.Dials`, with ``candidates``: how many songs are on offer.
+A world is ``{dial: value}`` of `rlrec.envs.Dials`, with ``candidates``: how many songs
+are on offer.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -13,15 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from rlrec.envs import Dials, ListeningBatch
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ranges
 from rlrec.runs.session import training_seed
 from rlrec.studies import contestants
 
-FIRST, FIRST_TUNING, TUNING_SEED = 2_000_000, 1_000_000, 1_000
-TRAINING = training_seed(
-    0
-)  # trainings' listeners begin here, 10,000 for each seed, 100 for each piece of the curve
+# Seeds of listeners: of evaluations, of those that choose settings, and of trainings.
+# A training takes 10,000 for each seed, 100 of them for each piece of the curve.
+FIRST = 2_000_000
+FIRST_TUNING = 1_000_000
+TRAINING = training_seed(0)
+TUNING_SEED = 1_000  # of trainings that choose settings
 WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
+TOML_KEYS = {"steps", "curve", "seeds", "listeners", "world", "agents"}
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,8 @@ class Study:
     """What is to be run; `rlrec.studies.study` begins with an example."""
 
     steps: int  # songs, >= 1
-    agents: dict[
-        str, dict[str, Any]
-    ]  # label -> {"agent": kind, settings.., "tries": [settings, ..]}
+    # label -> {"agent": kind, settings.., "tries": [settings, ..]}
+    agents: dict[str, dict[str, Any]]
     curve: tuple[int, ...] = ()  # ascending, the last is ``steps``
     seeds: int = 5  # >= 2
     listeners: int = 500  # >= 2
@@ -46,122 +50,110 @@ class Study:
             or self.curve[0] < 1
         ):
             raise ConfigError(
-                f"curve is {list(self.curve)}; it must rise and end with steps, {self.steps}"
+                f"curve is {list(self.curve)}; "
+                f"it must rise and end with steps, {self.steps}"
             )
-        if self.seeds < 2 or self.listeners < 2:
+        require_ranges(self, [("seeds", 2, math.inf), ("listeners", 2, math.inf)])
+        most = TRAINING - FIRST
+        most_of_a_seed = FIRST - FIRST_TUNING
+        if self.seeds * self.listeners > most or self.listeners > most_of_a_seed:
             raise ConfigError(
-                f"seeds is {self.seeds}, listeners {self.listeners}; each must be 2 or more"
-            )
-        if (
-            self.seeds * self.listeners > TRAINING - FIRST
-            or self.listeners > FIRST - FIRST_TUNING
-        ):
-            raise ConfigError(
-                f"{self.seeds} seeds of {self.listeners:,} listeners would meet those of a training; at most "
-                f"{TRAINING - FIRST:,} in all, {FIRST - FIRST_TUNING:,} for a seed"
+                f"{self.seeds} seeds of {self.listeners:,} listeners would meet those "
+                f"of a training; at most {most:,} in all, {most_of_a_seed:,} for a seed"
             )
         if not self.worlds:
             raise ConfigError("no world to run in: a dial has no value")
         for world in self.worlds:
-            environment(world, 1)  # refuses what cannot be
+            environment(world, 1)  # raises an error for dials out of range
         for label, agent in self.agents.items():
             _check_agent(label, agent)
 
     @classmethod
     def read(cls, path: str | Path) -> Study:
-        """A study from a TOML file. Raises ``ConfigError`` that names the file, the agent and the key."""
+        """A study from a TOML file.
+
+        Raises ``ConfigError`` that names the file, the agent and the key.
+        """
         try:
             content = tomllib.loads(Path(path).read_text("utf-8"))
-            known = {"steps", "curve", "seeds", "listeners", "world", "agents"}
-            if content.keys() - known:
-                raise ConfigError(
-                    f"{', '.join(sorted(content.keys() - known))} unknown; known: {sorted(known)}"
-                )
+            _require_known(content.keys(), TOML_KEYS, "")
             content["worlds"] = combinations(content.pop("world", {}))
-            return cls(**content | {"curve": tuple(content.get("curve", ()))})
-        except (tomllib.TOMLDecodeError, TypeError, ConfigError) as error:
+            content["curve"] = tuple(content.get("curve", ()))
+            return cls(**content)
+        except (TypeError, ValueError) as error:
             raise ConfigError(f"{path}: {error}") from None
 
 
 @dataclass(frozen=True)
 class StudyFlags:
-    """A study without a file: kinds of agents, each with its default settings and its kind as label."""
+    """A study without a file: kinds of agents with their default settings."""
 
     agents: tuple[str, ...] = ()  # kinds of agents, each with its default settings
     steps: int = 8_192  # songs that each learns from, 1 or more
-    curve: tuple[
-        int, ...
-    ] = ()  # after how many songs it is asked, ascending; the last is steps; none: after all
+    # after how many songs agents are evaluated, ascending; the last is steps; none:
+    # after all
+    curve: tuple[int, ...] = ()
     seeds: int = 5  # 2 or more
-    listeners: int = 300  # asked for each seed, 2 or more
-    taste_strength: tuple[float, ...] = (
-        1.5,
-    )  # a dial of the world; several values: every combination
+    listeners: int = 300  # of an evaluation, for each seed, 2 or more
+    # a dial of the world; several values: every combination
+    taste_strength: tuple[float, ...] = (1.5,)
     long_term_effect: tuple[float, ...] = (1.0,)  # likewise
     candidates: tuple[int, ...] = (10,)  # songs on offer; likewise
 
     def study(self) -> Study:
-        """What these flags ask for. Raises ``ConfigError`` if no agent is named, or one that is not known."""
+        """The study. Raises ``ConfigError`` for no agent, or an unknown one."""
         if not self.agents:
             kinds = " ".join(contestants.KINDS)
             raise ConfigError(
                 f"nothing to run: give a FILE.toml, or --agents with some of: {kinds}"
             )
-        world = {name: list(getattr(self, name)) for name in WORLD}
         agents = {kind: {"agent": kind} for kind in self.agents}
-        return Study(
-            self.steps,
-            agents,
-            self.curve,
-            self.seeds,
-            self.listeners,
-            combinations(world),
-        )
+        worlds = combinations({name: list(getattr(self, name)) for name in WORLD})
+        return Study(self.steps, agents, self.curve, self.seeds, self.listeners, worlds)
 
 
 def environment(world: Mapping[str, float], batch: int) -> ListeningBatch:
-    """``batch`` listeners of a ``world``, seen as contestants see them."""
-    dials = {name: value for name, value in world.items() if name != "candidates"}
+    """``batch`` listeners of a ``world``, with the observations of contestants."""
+    dials: dict[str, Any] = dict(world)
+    candidates = int(dials.pop("candidates"))
     return ListeningBatch(
-        batch,
-        "candidate",
-        "ids",
-        n_candidates=int(world["candidates"]),
-        history=20,
-        **dials,
-    )  # type: ignore[arg-type]
+        batch, "candidate", "ids", n_candidates=candidates, history=20, **dials
+    )
 
 
 def combinations(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
-    """Every combination of the lists in a table."""
-    known = {*WORLD, *(one.name for one in fields(Dials))}
-    if set(world) - known:
-        raise ConfigError(
-            f"world: {', '.join(sorted(set(world) - known))} unknown; known: {', '.join(sorted(known))}"
-        )
-    values = {
-        name: one if isinstance(one, list) else [one]
-        for name, one in (WORLD | dict(world)).items()
-    }
-    return tuple(
-        dict(zip(values, one, strict=True))
-        for one in itertools.product(*values.values())
-    )
+    """Every combination of the lists in a table; a number counts as a list of one.
+
+    >>> [one["candidates"] for one in combinations({"candidates": [5, 10]})]
+    [5, 10]
+    """
+    dials = {one.name for one in fields(Dials)}
+    _require_known(world.keys(), dials | WORLD.keys(), "world: ")
+    values = []
+    names = {**WORLD, **world}
+    for value in names.values():
+        values.append(value if isinstance(value, list) else [value])
+    rows = itertools.product(*values)
+    return tuple(dict(zip(names, row, strict=True)) for row in rows)
 
 
 def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
     kind = agent.get("agent")
     if kind not in contestants.KINDS:
         raise ConfigError(
-            f"agents.{label}: agent is {kind!r}; choose one of {', '.join(contestants.KINDS)}"
+            f"agents.{label}: agent is {kind!r}; "
+            f"choose one of {', '.join(contestants.KINDS)}"
         )
-    known = contestants.settings_of(kind)
-    for settings in (
-        {name: one for name, one in agent.items() if name != "tries"},
-        *agent.get("tries", []),
-    ):
-        unknown = settings.keys() - known - {"agent"}
-        if unknown:
-            raise ConfigError(
-                f"agents.{label}: {', '.join(sorted(unknown))} unknown; {kind} has {', '.join(sorted(known)) or 'none'}"
-            )
+    known = contestants.setting_names(kind)
+    _require_known(agent.keys() - {"agent", "tries"}, known, f"agents.{label}: ")
+    for settings in agent.get("tries", []):
+        _require_known(settings.keys(), known, f"agents.{label}: ")
+
+
+def _require_known(names: Any, known: Any, place: str) -> None:
+    unknown = sorted(names - known)
+    if unknown:
+        raise ConfigError(
+            f"{place}{', '.join(unknown)} unknown; "
+            f"known: {', '.join(sorted(known)) or 'none'}"
+        )

@@ -1,9 +1,8 @@
-"""A study's cells as a table for each world, one verdict for each agent on trial, and the collapse alarm beside it."""
+"""A study as text: a table for each world, a verdict for each agent on trial."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -14,10 +13,11 @@ from rlrec.evaluation.intervals import (
     stratified_interval,
 )
 from rlrec.evaluation.verdict import Rival, collapse_alarm, verdict
+from rlrec.studies.study import Cell
 from rlrec.types import Floats
 
-Cell = dict[str, Any]
-BASELINES = (  # kinds
+# Kinds that the agents on trial are compared with.
+BASELINES = (
     "random",
     "popularity",
     "constant",
@@ -29,12 +29,8 @@ BASELINES = (  # kinds
     "biases-ease",
     "mf",
 )
-LEARN_BY_RL = (
-    "qlearning",
-    "dqn",
-    "ddpg",
-    "ppo",
-)  # kinds; of all others the verdict says "it"
+# Kinds of which the verdict says "RL pays"; of all others it says "it pays".
+LEARN_BY_RL = ("qlearning", "dqn", "ddpg", "ppo")
 COLUMNS = {
     "IQM of songs heard": 22,
     "P(beats)": 10,
@@ -45,13 +41,12 @@ COLUMNS = {
 }
 
 
-def text(cells: Sequence[Cell]) -> list[str]:
+def study_table(cells: Sequence[Cell]) -> list[str]:
     """The tables and verdicts of all worlds as lines."""
-    return [
-        line
-        for world in worlds(cells)
-        for line in _one_world([one for one in cells if one["world"] == world])
-    ]
+    lines = []
+    for world in worlds(cells):
+        lines += _one_world([cell for cell in cells if cell["world"] == world])
+    return lines
 
 
 def worlds(cells: Sequence[Cell]) -> list[dict[str, float]]:
@@ -64,100 +59,111 @@ def worlds(cells: Sequence[Cell]) -> list[dict[str, float]]:
 
 
 def by_agent(cells: Sequence[Cell], name: str = "mean") -> dict[str, Floats]:
-    """A figure of one world's cells by label, in the order of the seeds: [seeds] each."""
-    found: dict[str, dict[int, float]] = {}
-    for cell in cells:
-        found.setdefault(cell["agent"], {})[cell["seed"]] = cell[name]
-    return {
-        label: np.array([values[seed] for seed in sorted(values)])
-        for label, values in found.items()
-    }
+    """A figure of one world's cells by label, in the order of the seeds: [seeds] each.
+
+    ``name``: the figure's key in a cell.
+    """
+    found: dict[str, list[float]] = {}
+    for cell in sorted(cells, key=lambda cell: cell["seed"]):
+        found.setdefault(cell["agent"], []).append(cell[name])
+    order = dict.fromkeys(cell["agent"] for cell in cells)
+    return {label: np.array(found[label]) for label in order}
 
 
 def strongest(cells: Sequence[Cell], but: str = "") -> str | None:
-    """The baseline with the highest mean in one world, by the very figures that are compared; None without one.
+    """The label of the baseline with the highest mean in one world; None without one.
 
-    ``but``: a label that is on trial, and so no baseline, whatever its kind.
+    ``but``: a label on trial, which is no baseline whatever its kind. The means are
+    those that the verdict compares.
     """
-    kinds = {cell["agent"]: cell["kind"] for cell in cells if cell["agent"] != but}
-    means = {
-        label: of.mean()
-        for label, of in by_agent(cells).items()
-        if kinds.get(label) in BASELINES
-    }
-    return max(means, key=lambda label: means[label]) if means else None
+    kinds = _kinds(cells)
+    means = by_agent(cells)
+    known = [label for label in means if kinds[label] in BASELINES and label != but]
+    return max(known, key=lambda label: means[label].mean(), default=None)
 
 
-def judge(cells: Sequence[Cell], label: str) -> str:
-    """The verdict on one agent in one world, against the strongest other baseline, paired by seed. [of one world]"""
-    means, best = by_agent(cells), strongest(cells, but=label)
+def _kinds(cells: Sequence[Cell]) -> dict[str, str]:
+    """Label -> kind, in the order of the cells."""
+    return {cell["agent"]: cell["kind"] for cell in cells}
+
+
+def judge_contestant(cells: Sequence[Cell], label: str) -> str:
+    """The verdict on one agent in one world, against the strongest other baseline.
+
+    Differences are paired by seed.
+    """
+    best = strongest(cells, but=label)
     if best is None:
         return "cannot be told yet: no baseline took part"
+    means = by_agent(cells)
     gain = means[label] - means[best]
-    chance = paired_p_value(gain, rng=np.random.default_rng(0))
-    rival = Rival(
-        f"{best}, the strongest baseline", mean_interval(gain), means[best].mean()
-    )
-    kind = next(cell["kind"] for cell in cells if cell["agent"] == label)
-    return verdict(
-        [rival], chance=chance, subject="RL" if kind in LEARN_BY_RL else "it"
-    )
+    p_value = paired_p_value(gain, rng=np.random.default_rng(0))
+    name = f"{best}, the strongest baseline"
+    rival = Rival(name, mean_interval(gain), means[best].mean())
+    subject = "RL" if _kinds(cells)[label] in LEARN_BY_RL else "it"
+    return verdict([rival], p_value=p_value, subject=subject)
 
 
 def alarm(cells: Sequence[Cell], label: str) -> str:
-    """The collapse alarm for one agent in one world; silent if random or popularity did not take part."""
-    kinds = {cell["kind"]: cell["agent"] for cell in cells}
-    if not {"random", "popularity"} <= kinds.keys():
+    """The collapse alarm for one agent in one world.
+
+    Empty if random or popularity did not take part.
+    """
+    labels = {kind: label for label, kind in _kinds(cells).items()}
+    if not {"random", "popularity"} <= labels.keys():
         return ""
-    overlap = {name: of.mean() for name, of in by_agent(cells, "overlap").items()}
+    overlap = by_agent(cells, "overlap")
     return collapse_alarm(
-        overlap[label],
-        of_popularity=overlap[kinds["popularity"]],
-        of_random=overlap[kinds["random"]],
+        overlap[label].mean(),
+        of_popularity=overlap[labels["popularity"]].mean(),
+        of_random=overlap[labels["random"]].mean(),
     )
 
 
 def _one_world(cells: Sequence[Cell]) -> list[str]:
-    first, means, best = cells[0], by_agent(cells), strongest(cells)
-    dials = ", ".join(
-        f"{name.replace('_', ' ')} {value:g}" for name, value in first["world"].items()
-    )
+    first = cells[0]
+    dials = []
+    for name, value in first["world"].items():
+        dials.append(f"{name.replace('_', ' ')} {value:g}")
     seeds = len({cell["seed"] for cell in cells})
+    header = "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
     lines = [
-        f"{dials}; {first['steps']:,} songs to learn from, {seeds} seeds of {first['listeners']:,} listeners"
+        f"{', '.join(dials)}; {first['steps']:,} songs to learn from, "
+        f"{seeds} seeds of {first['listeners']:,} listeners",
+        " " * 26 + header,
     ]
-    lines.append(
-        " " * 26 + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())
-    )
+    means = by_agent(cells)
+    best = strongest(cells)
     order = sorted(means, key=lambda label: -means[label].mean())
-    lines += [
-        _row(cells, label, means[label], means.get(best or "")) for label in order
-    ]
+    for label in order:
+        lines.append(_row(cells, label, means[label], means.get(best or "")))
     lines.append(
-        "IQM: interquartile mean over seeds, 95% bootstrap interval; P(beats): a seed beats one of "
-        + str(best)
+        "IQM: interquartile mean over seeds, 95% bootstrap interval; "
+        f"P(beats): a seed beats one of {best}"
     )
-    kinds = {cell["agent"]: cell["kind"] for cell in cells}
+    kinds = _kinds(cells)
     for label in order:
         if kinds[label] not in (*BASELINES, "oracle"):
-            lines += [
-                f"{label}: {judge(cells, label)}",
-                *([f"  {told}"] if (told := alarm(cells, label)) else []),
-            ]
+            lines.append(f"{label}: {judge_contestant(cells, label)}")
+            warning = alarm(cells, label)
+            if warning:
+                lines.append(f"  {warning}")
     return lines
 
 
 def _row(cells: Sequence[Cell], label: str, values: Floats, best: Floats | None) -> str:
     found = stratified_interval(values[:, None], rng=np.random.default_rng(0))
-    beats = (
-        ""
-        if best is None
-        else f"{probability_of_improvement(values[:, None], best[:, None]):.2f}"
-    )
-    like, coverage, overlap, training = (
-        by_agent(cells, name)[label].mean()
-        for name in ("first_like", "coverage", "overlap", "training_seconds")
-    )
     level = f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+    beats = ""
+    if best is not None:
+        beats = f"{probability_of_improvement(values[:, None], best[:, None]):.2f}"
+
+    def mean(name: str) -> float:
+        return float(by_agent(cells, name)[label].mean())
+
+    training = mean("training_seconds")
     took = f"{training:.0f} s" if training >= 0.5 else ""
-    return f"{label:<26}{level:>22}{beats:>10}{like:>12.1f}{coverage:>10.2f}{overlap:>9.3f}{took:>10}"
+    return (
+        f"{label:<26}{level:>22}{beats:>10}{mean('first_like'):>12.1f}"
+        f"{mean('coverage'):>10.2f}{mean('overlap'):>9.3f}{took:>10}"
+    )

@@ -1,23 +1,25 @@
-"""``rlrec study FILE.toml``: agents x worlds x seeds, each cell once, in parallel, stopped and resumed at will.
+"""``rlrec study FILE.toml``: agents x worlds x seeds in parallel, stopped and resumed.
 
-    steps = 98304                      # songs each agent learns from: one budget for all
-    curve = [8192, 32768, 98304]       # after how many songs it is asked; the last is the budget
+    steps = 98304                  # songs each agent learns from: one budget for all
+    curve = [8192, 32768, 98304]   # after so many songs agents are evaluated
     seeds = 10
-    listeners = 1000                   # asked for each seed, from 2,000,000 on: no training meets them
+    listeners = 1000               # of an evaluation, from 2,000,000 on
 
-    [world]                            # a list in place of a number: every combination
+    [world]                        # a list in place of a number: every combination
     taste_strength = 1.5
     long_term_effect = [0.0, 1.0]
 
-    [agents."PPO"]                     # any name; agent: a kind of `rlrec.studies.contestants`
+    [agents."PPO"]                 # any name; a kind of `rlrec.studies.contestants`
     agent = "ppo"
     discount = 0.8
     tries = [{learning_rate = 1e-3}, {learning_rate = 3e-3}]
 
-Each seed has listeners of its own, the same for every agent, so all differences are paired by seed. ``tries``: settings
-to choose from, each trained once in each world with seed 1,000 and judged on other listeners (from 1,000,000); the best
-one of a world takes part in its seeds. A cell is one file in OUT/cells, written whole; what is there is not run again.
-A small study needs no file: ``rlrec study --agents ppo random --long-term-effect 0 1``.
+Each seed has listeners of its own, the same for every agent and none of a training, so
+all differences are paired by seed. ``tries``: settings to choose from. Each is trained
+once in each world with seed 1,000 and evaluated on other listeners (from 1,000,000);
+the best one of a world takes part in its seeds. A cell is one file in OUT/cells,
+written whole; a cell that is stored is not run again. A small study needs no file:
+``rlrec study --agents ppo random --long-term-effect 0 1``.
 """
 
 from __future__ import annotations
@@ -36,12 +38,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 import rlrec
 from rlrec import storage
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
-from rlrec.evaluation.simulate import play
+from rlrec.evaluation.simulate import Played, play
 from rlrec.runs.session import training_seed
 from rlrec.studies import contestants
 from rlrec.studies.contestants import Factory
@@ -54,7 +57,7 @@ from rlrec.studies.plan import (
     Study,
     environment,
 )
-from rlrec.types import Say
+from rlrec.types import Floats, Say
 
 __all__ = [
     "FIRST",
@@ -62,10 +65,10 @@ __all__ = [
     "WORLD",
     "Study",
     "StudyResult",
-    "as_json",
-    "fingerprint",
+    "cell_fingerprint",
     "run_cell",
     "run_study",
+    "study_json",
 ]
 
 Cell = dict[str, Any]
@@ -75,7 +78,7 @@ OWN = "own"  # the kind of an agent that is not the library's, whatever its labe
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What came of a study: its cells, the tries that chose settings, the settings chosen."""
+    """What a study found: its cells, and the tries that chose settings."""
 
     study: Study
     cells: list[Cell]
@@ -85,9 +88,8 @@ class StudyResult:
         """A pandas DataFrame with a row a cell, the world's dials as columns."""
         import pandas as pd
 
-        return pd.DataFrame([{**one, **one["world"]} for one in self.cells]).drop(
-            columns=["world", "settings"]
-        )
+        frame = pd.DataFrame([{**cell, **cell["world"]} for cell in self.cells])
+        return frame.drop(columns=["world", "settings"])
 
 
 def run_study(
@@ -100,93 +102,93 @@ def run_study(
     extra_agents: Mapping[str, Factory] | None = None,
     say: Say = print,
 ) -> StudyResult:
-    """Run what is not there yet in ``folder``, then give back every cell. ``only``: these labels alone.
+    """Run the cells that are not stored in ``folder`` yet; all cells.
 
-    ``backend``: "loky" (processes of this machine) or "dask" (the `distributed.Client` that is open, or one of
-    ``jobs`` workers here). ``extra_agents``: label -> (environment, seed) -> an agent of your own.
+    jobs: processes, 1 or more. backend: "loky" (processes of this machine) or "dask"
+    (the open `distributed.Client`, or ``jobs`` workers here). only: labels of agents to
+    run. extra_agents: label -> (environment, seed) -> an agent of your own. Raises
+    ``ConfigError`` for an unknown agent or backend, and for cells of other settings.
     """
     own = dict(extra_agents or {})
-    unknown = set(only) - study.agents.keys() - own.keys()
+    known = [*study.agents, *own]
+    unknown = sorted(set(only) - set(known))
     if unknown or backend not in BACKENDS:
         raise ConfigError(
-            f"{sorted(unknown) or backend} unknown; agents {[*study.agents, *own]}, backends {BACKENDS}"
+            f"{unknown or backend} unknown; agents {known}, backends {BACKENDS}"
         )
-    labels = [label for label in [*study.agents, *own] if not only or label in only]
-    if len({_slug(label) for label in labels}) < len(labels):
+    labels = [label for label in known if not only or label in only]
+    if len(set(map(_slug, labels))) < len(labels):
         raise ConfigError(
-            f"{labels}: two of these give one name to a file; letters and digits must differ"
+            f"{labels}: two of these give one name to a file; "
+            f"letters and digits must differ"
         )
     cells = Path(folder) / "cells"
     with _workers(jobs, backend):
         tries = _run_all(_tries(study, labels), cells, own, jobs, say)
-        chosen = _choose(tries)
-        jobs_left = [
-            _job(
-                study,
-                label,
-                chosen.get((label, _world_name(world)), {}),
-                world,
-                seed,
-                FIRST + seed * study.listeners,
-            )
-            for world in study.worlds
-            for seed in range(study.seeds)
-            for label in labels
-        ]
-        return StudyResult(study, _run_all(jobs_left, cells, own, jobs, say), tries)
+        wanted = _seeds(study, labels, _choose(tries))
+        return StudyResult(study, _run_all(wanted, cells, own, jobs, say), tries)
 
 
-# -- cells -----------------------------------------------------------------------------------------------
+# -- cells -----------------------------------------------------------------------------
 def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
-    """Train one agent with one seed in one world, ask it along its curve: the job with its figures."""
+    """Train one agent with one seed in one world, evaluate it along its curve.
+
+    Returns the job with its figures.
+    """
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(1):  # the same bits wherever it runs
-        start, world, seed = time.perf_counter(), job["world"], job["seed"]
-        train_env = environment(world, contestants.ENVIRONMENTS.get(job["kind"], 32))
-        asked = environment(world, job["listeners"])
-        home = (
-            asked if job["kind"] == "oracle" else train_env
-        )  # the oracle looks into those it serves
-        agent = (
-            factory(home, seed)
-            if factory
-            else contestants.make(
-                job["kind"], job["settings"], home, seed, job["steps"]
+    with threadpool_limits(1):  # bit-identical wherever it runs
+        start = time.perf_counter()
+        kind = job["kind"]
+        seed = job["seed"]
+        train_env = environment(job["world"], contestants.ENVIRONMENTS.get(kind, 32))
+        env = environment(job["world"], job["listeners"])
+        # The oracle reads the hidden state of those whom it serves.
+        home = env if kind == "oracle" else train_env
+        if factory is None:
+            agent = contestants.make_contestant(
+                kind, job["settings"], home, seed, job["steps"]
             )
-        )
-        curve, before, training = [], 0, 0.0
-        learns = hasattr(agent, "train")
-        for piece, songs in enumerate(job["curve"] if learns else job["curve"][-1:]):
-            began = time.perf_counter()
-            if learns:
-                agent.train(
-                    train_env, songs - before, seed=training_seed(seed) + 100 * piece
-                )  # type: ignore[attr-defined]
-            training, before = training + time.perf_counter() - began, songs
-            played = play(asked, agent, seed=job["first"])
-            curve.append([songs, round(float(played.heard().mean()), 6)])
-        lists = played.lists()
-        return job | {
+        else:
+            agent = factory(home, seed)
+        train = getattr(agent, "train", None)
+        curve = []
+        before = 0
+        training = 0.0
+        for piece, songs in enumerate(job["curve"] if train else job["curve"][-1:]):
+            if train:
+                began = time.perf_counter()
+                train(train_env, songs - before, seed=training_seed(seed) + 100 * piece)
+                training += time.perf_counter() - began
+            before = songs
+            played = play(env, agent, seed=job["first"])
+            curve.append([songs, _mean(played.heard())])
+        return {
+            **job,
             "mean": curve[-1][1],
             "curve": curve,
-            "learns": learns,
-            "liked": round(float(played.liked.sum(axis=0).mean()), 6),
-            "first_like": round(float(played.first_like().mean()), 6),
-            "never_liked": round(float((~played.liked.any(axis=0)).mean()), 6),
-            "coverage": round(
-                metrics.catalogue_coverage(lists, len(asked.catalogue)), 6
-            ),
-            "overlap": round(metrics.between_user_overlap(lists), 6),
-            "diversity": round(
-                float(
-                    metrics.intra_list_diversity(lists, asked.catalogue.sound).mean()
-                ),
-                6,
-            ),
+            "learns": train is not None,
+            **_figures(played, env.catalogue.sound),
             "training_seconds": round(training, 2),
             "seconds": round(time.perf_counter() - start, 2),
         }
+
+
+def _figures(played: Played, sound: Floats) -> Cell:
+    """Figures of an evaluation beside the mean; ``sound``: of all songs [songs, d]."""
+    lists = played.lists()
+    return {
+        "liked": _mean(played.liked.sum(axis=0)),
+        "first_like": _mean(played.first_like()),
+        "never_liked": _mean(~played.liked.any(axis=0)),
+        "coverage": round(metrics.catalogue_coverage(lists, len(sound)), 6),
+        "overlap": round(metrics.between_user_overlap(lists), 6),
+        "diversity": _mean(metrics.intra_list_diversity(lists, sound)),
+    }
+
+
+def _mean(values: NDArray[Any]) -> float:
+    return round(float(values.mean()), 6)
 
 
 def _job(
@@ -197,10 +199,11 @@ def _job(
     seed: int,
     first: int,
 ) -> Cell:
+    """What a cell is to run; ``first``: the seed of the first evaluated listener."""
     agent = study.agents.get(label, {"agent": OWN})
-    settings = {
-        name: value for name, value in agent.items() if name not in ("agent", "tries")
-    } | chosen
+    settings = {**agent, **chosen}
+    settings.pop("agent")
+    settings.pop("tries", None)
     return {
         "agent": label,
         "kind": agent["agent"],
@@ -215,24 +218,38 @@ def _job(
 
 
 def _tries(study: Study, labels: Sequence[str]) -> list[Cell]:
-    """All settings to choose from, in each world."""
-    return [
-        _job(study, label, one, world, TUNING_SEED, FIRST_TUNING)
-        for world in study.worlds
-        for label in labels
-        for one in study.agents.get(label, {}).get("tries", [])
-    ]
+    """A job for all settings to choose from, in each world."""
+    jobs = []
+    for world in study.worlds:
+        for label in labels:
+            for one in study.agents.get(label, {}).get("tries", []):
+                jobs.append(_job(study, label, one, world, TUNING_SEED, FIRST_TUNING))
+    return jobs
 
 
 def _choose(tries: Sequence[Cell]) -> dict[tuple[str, str], Cell]:
-    """The settings with the highest mean, by label and world's name; of equals the first."""
+    """The settings with the highest mean, by label and world; ties: the first."""
     found: dict[tuple[str, str], Cell] = {}
     for cell in sorted(tries, key=lambda one: -one["mean"]):
         found.setdefault((cell["agent"], _world_name(cell["world"])), cell["settings"])
     return found
 
 
-# -- running ---------------------------------------------------------------------------------------------
+def _seeds(
+    study: Study, labels: Sequence[str], chosen: Mapping[tuple[str, str], Cell]
+) -> list[Cell]:
+    """A job for each agent and seed, in each world."""
+    jobs = []
+    for world in study.worlds:
+        for seed in range(study.seeds):
+            first = FIRST + seed * study.listeners
+            for label in labels:
+                settings = chosen.get((label, _world_name(world)), {})
+                jobs.append(_job(study, label, settings, world, seed, first))
+    return jobs
+
+
+# -- running ---------------------------------------------------------------------------
 def _run_all(
     jobs: Sequence[Cell],
     folder: Path,
@@ -243,41 +260,41 @@ def _run_all(
     """The cells of all ``jobs``, in their order; those not stored yet are run."""
     from joblib import Parallel, delayed
 
-    prints = [fingerprint(job, own.get(job["agent"])) for job in jobs]
-    paths = [folder / _name(job) for job in jobs]
-    done = {
-        path: cell
-        for path, mark in zip(paths, prints, strict=True)
-        if (cell := _stored(path, mark))
-    }
-    left = [place for place, path in enumerate(paths) if path not in done]
+    cells: list[Cell] = []
+    work = []
+    for place, job in enumerate(jobs):
+        factory = own.get(job["agent"])
+        reference = cell_fingerprint(job, factory)
+        cell = _stored(folder / _file_name(job), reference)
+        if cell is None:
+            cell = job | {"fingerprint": reference}
+            work.append(delayed(_numbered)(place, job, factory))
+        cells.append(cell)
     if jobs:
-        say(f"{len(jobs)} cells, {len(left)} to run")
-    work = (
-        delayed(_numbered)(place, jobs[place], own.get(jobs[place]["agent"]))
-        for place in left
-    )
+        say(f"{len(jobs)} cells, {len(work)} to run")
     with warnings.catch_warnings():
+        # loky starts another worker then
         warnings.filterwarnings(
             "ignore", "A worker stopped while some jobs", UserWarning
-        )  # loky begins a fresh one
-        for place, found in Parallel(n_jobs=workers, return_as="generator_unordered")(
-            work
-        ):
-            cell = found | {"fingerprint": prints[place]}
-            storage.write_json(paths[place], cell)
-            storage.append_row(
-                folder.parent / "cells.csv",
-                [paths[place].name, cell["mean"], cell["seconds"]],
-            )
-            done[paths[place]] = json.loads(json.dumps(cell))
-            say(_told(cell))
-    return [done[path] for path in paths]
+        )
+        parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
+        for place, found in parallel(work):
+            cell = found | {"fingerprint": cells[place]["fingerprint"]}
+            cells[place] = json.loads(json.dumps(cell))
+            _keep(cell, folder, say)
+    return cells
 
 
-def _told(cell: Cell) -> str:
-    where = f"{cell['agent']}, {_world_name(cell['world'])}, seed {cell['seed']}"
-    return f"{where}: {cell['mean']:.2f} songs a session, took {cell['seconds']:.0f} s"
+def _keep(cell: Cell, folder: Path, say: Say) -> None:
+    """Write a cell into ``folder``, add it to the list of cells, report it."""
+    name = _file_name(cell)
+    storage.write_json(folder / name, cell)
+    row = [name, cell["mean"], cell["seconds"]]
+    storage.append_row(folder.parent / "cells.csv", row)
+    say(
+        f"{cell['agent']}, {_world_name(cell['world'])}, seed {cell['seed']}: "
+        f"{cell['mean']:.2f} songs a session, took {cell['seconds']:.0f} s"
+    )
 
 
 def _numbered(place: int, job: Cell, factory: Factory | None) -> tuple[int, Cell]:
@@ -302,7 +319,10 @@ def _workers(jobs: int, backend: str) -> Iterator[None]:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """What TensorFlow reads at its first import, here and in workers that start meanwhile; taken back afterwards."""
+    """Set what TensorFlow reads at its first import, here and in workers; for a while.
+
+    Variables that are set already stay as they are.
+    """
     added = {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} - os.environ.keys()
     os.environ.update(dict.fromkeys(added, "1"))
     try:
@@ -314,7 +334,10 @@ def _one_thread_each() -> Iterator[None]:
 
 @contextmanager
 def _dask_client(jobs: int) -> Iterator[None]:
-    """The Dask client that is open, or one here with ``jobs`` workers. ``ConfigError`` if there is no Dask."""
+    """The Dask client that is open, or one here with ``jobs`` workers.
+
+    Raises ``ConfigError`` without Dask.
+    """
     try:
         from distributed import Client, LocalCluster, get_client
     except ImportError:
@@ -324,17 +347,18 @@ def _dask_client(jobs: int) -> Iterator[None]:
     try:
         get_client()
     except ValueError:  # none is open
-        cluster = LocalCluster(
+        cluster = LocalCluster(  # type: ignore[no-untyped-call]
             n_workers=jobs, threads_per_worker=1, dashboard_address=None
-        )  # type: ignore[no-untyped-call]
+        )
         with cluster, Client(cluster):  # type: ignore[no-untyped-call]
             yield
         return
     yield
 
 
-def fingerprint(job: Cell, factory: Factory | None = None) -> str:
-    """Of all that a cell depends on: its job, an own agent's source, the library's version."""
+# -- files -----------------------------------------------------------------------------
+def cell_fingerprint(job: Cell, factory: Factory | None = None) -> str:
+    """Of all that a cell depends on: its job, an own agent's source, the versions."""
     source = ""
     if factory is not None:
         try:
@@ -345,29 +369,31 @@ def fingerprint(job: Cell, factory: Factory | None = None) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _stored(path: Path, mark: str) -> Cell | None:
-    """The cell that is there, if any. Raises ``ConfigError`` if it is of another job, ``DataError`` if broken."""
+def _stored(path: Path, reference: str) -> Cell | None:
+    """The stored cell, if any.
+
+    Raises ``ConfigError`` if it has another fingerprint than ``reference``,
+    ``DataError`` if it is broken.
+    """
     if not path.exists():
         return None
     cell = storage.read_json(path)
     if not isinstance(cell, dict) or "mean" not in cell:
         raise DataError(f"{path}: no cell of a study; delete it, and it is run again")
-    if cell.get("fingerprint") != mark:
+    if cell.get("fingerprint") != reference:
         raise ConfigError(
-            f"{path} was run with other settings or another version; choose another folder, or delete it"
+            f"{path} was run with other settings or another version; "
+            f"choose another folder, or delete it"
         )
     return cell
 
 
-def _name(job: Cell) -> str:
+def _file_name(job: Cell) -> str:
     parts = [job["agent"], _world_name(job["world"]), str(job["seed"])]
     if job["seed"] == TUNING_SEED:
-        parts.append(
-            hashlib.sha256(
-                json.dumps(job["settings"], sort_keys=True).encode()
-            ).hexdigest()[:6]
-        )
-    return "_".join(_slug(part) for part in parts) + ".json"
+        settings = json.dumps(job["settings"], sort_keys=True)
+        parts.append(hashlib.sha256(settings.encode()).hexdigest()[:6])
+    return "_".join(map(_slug, parts)) + ".json"
 
 
 def _slug(words: str) -> str:
@@ -375,26 +401,21 @@ def _slug(words: str) -> str:
 
 
 def _world_name(world: Mapping[str, float]) -> str:
-    told = {
-        name: value
-        for name, value in world.items()
-        if (name, value) != ("candidates", WORLD["candidates"])
-    }
-    return ", ".join(f"{name.split('_')[0]} {value:g}" for name, value in told.items())
+    """The dials in short; as many candidates as by default are left out."""
+    dials = []
+    for name, value in world.items():
+        if (name, value) != ("candidates", WORLD["candidates"]):
+            dials.append(f"{name.split('_')[0]} {value:g}")
+    return ", ".join(dials)
 
 
-# -- all of it -----------------------------------------------------------------------------------------
-def as_json(result: StudyResult, command: str, seconds: float) -> dict[str, Any]:
-    """All of it, with where it comes from."""
-    from rlrec.runs.provenance import commit, device, versions
+def study_json(result: StudyResult, command: str, start: float) -> dict[str, Any]:
+    """All of a study, and where it comes from; ``start``: of `time.monotonic`."""
+    from rlrec.runs.provenance import provenance
 
     return {
         "study": asdict(result.study),
         "cells": result.cells,
         "tries": result.tries,
-        "commit": commit(),
-        "command": command,
-        "seconds": round(seconds, 1),
-        "device": device(),
-        "versions": versions(),
+        **provenance(command, start),
     }

@@ -65,7 +65,7 @@ def by_hand(model, log=HAND):
 
 def trained(kind="item-knn", steps=640, seed=0, **settings):
     env = world()
-    agent = contestants.make(kind, settings, env, seed, steps)
+    agent = contestants.make_contestant(kind, settings, env, seed, steps)
     agent.train(env, steps, seed=TRAINING)
     return agent
 
@@ -148,7 +148,7 @@ def test_the_budget_is_what_is_played():
     env, played = world(), []
     step = env.step
     env.step = lambda actions: played.append(int((~env.over).sum())) or step(actions)
-    agent = contestants.make("item-knn", {}, env, 0, 640)
+    agent = contestants.make_contestant("item-knn", {}, env, 0, 640)
     agent.train(env, 640, seed=TRAINING)
     assert len(played) * env.num_envs == 640
     assert (
@@ -160,7 +160,7 @@ def test_what_it_was_fitted_on_are_sessions_of_training_listeners():
     made = []
 
     def factory(env, seed):
-        made.append(contestants.make("ease", {}, env, seed, 640))
+        made.append(contestants.make_contestant("ease", {}, env, seed, 640))
         return made[-1]
 
     job = {
@@ -244,7 +244,7 @@ def test_settings_are_read(kind, settings):
     known = known_ratings(
         listening([(song, HEARD) for song in np.argsort(-trained(kind).heard)[:4]]), 100
     )
-    assert settings.keys() <= contestants.settings_of(kind)
+    assert settings.keys() <= contestants.setting_names(kind)
     assert (
         trained(kind).model.scores(known)
         != trained(kind, **settings).model.scores(known)
@@ -265,7 +265,7 @@ def test_with_few_songs_and_many_plays_it_learns_the_taste():
     env = ListeningBatch(
         1000, "candidate", "ids", catalogue=few_songs(), history=20, **dials
     )
-    agents = [contestants.make(kind, {}, env, 0, 0) for kind in ("random", "ease")]
+    agents = [contestants.make_contestant(kind, {}, env, 0, 0) for kind in ("random", "ease")]
     agents[1].train(env, 200_000, seed=TRAINING)
     heard = [play(env, agent, seed=1_000_000).heard() for agent in agents]
     assert (heard[1] - heard[0]).mean() > 0.25

@@ -100,7 +100,7 @@ def test_a_cell_is_what_play_says(done):
     )
     env = ListeningBatch(40, "candidate", "ids", n_candidates=10, history=20)
     played = play(
-        env, contestants.make("popularity", {}, env, 2, 640), seed=FIRST + 2 * 40
+        env, contestants.make_contestant("popularity", {}, env, 2, 640), seed=FIRST + 2 * 40
     )
     assert cell["mean"] == played.heard().mean()
     assert cell["first_like"] == pytest.approx(played.first_like().mean())
@@ -290,7 +290,7 @@ def test_each_kind_takes_part(kind, settings, eager):
 
 def test_a_table_over_clusters_learns_what_was_played():
     env = ListeningBatch(4, "candidate", "ids", history=20)
-    agent = contestants.make("qlearning", {"clusters": 3}, env, 0, 64)
+    agent = contestants.make_contestant("qlearning", {"clusters": 3}, env, 0, 64)
     agent.train(env, 40, seed=1)
     assert (
         agent.table.visits.sum() == 40
@@ -458,13 +458,13 @@ def test_a_verdict_by_hand():
     cells += [cell("random", seed, 4.0, 0.1) for seed in range(3)]
     cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(3)]
     assert study_report.strongest(cells) == "popularity"
-    told = study_report.judge(cells, "mine")
+    told = study_report.judge_contestant(cells, "mine")
     assert told.startswith(
         "cannot be told yet: +2.00 [-0.48, +4.48] over popularity, the strongest baseline (+40.0%)"
     )
     assert told.endswith("p = 0.250")
     assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
-    assert any(line.startswith("mine: cannot") for line in study_report.text(cells))
+    assert any(line.startswith("mine: cannot") for line in study_report.study_table(cells))
 
 
 def test_the_verdict_says_rl_of_rl_alone():
@@ -473,13 +473,13 @@ def test_the_verdict_says_rl_of_rl_alone():
         for agent, level in LEVELS.items()
         for seed in range(3)
     ]
-    assert study_report.judge(cells, "mine").startswith(
+    assert study_report.judge_contestant(cells, "mine").startswith(
         "RL pays here: +3.00 [+3.00, +3.00] over linucb"
     )
-    assert study_report.judge(cells, "linucb").startswith(
+    assert study_report.judge_contestant(cells, "linucb").startswith(
         "it pays here: +1.00 [+1.00, +1.00] over popularity"
     )
-    assert study_report.judge(cells, "own").startswith(
+    assert study_report.judge_contestant(cells, "own").startswith(
         "it does not pay here: -5.00 [-5.00, -5.00] over linucb"
     )
     assert study_report.strongest(cells) == "linucb"
