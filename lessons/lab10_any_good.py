@@ -139,7 +139,11 @@ class FirstSongs(NamedTuple):
 
 
 def draw_places(probabilities: Floats, rng: np.random.Generator) -> Ids:
-    """Draw a place of each row of ``probabilities`` [n, songs]: [n]."""
+    """Draw a place of each row of ``probabilities`` [n, songs]: [n].
+
+    >>> draw_places(np.array([[0.0, 1.0], [1.0, 0.0]]), np.random.default_rng(0))
+    array([1, 0])
+    """
     bounds = probabilities.cumsum(axis=1)[:, :-1]
     return np.asarray((rng.random((len(bounds), 1)) >= bounds).sum(axis=1))
 

@@ -1,25 +1,44 @@
-"""Lesson 13's numbers, small evening, widget and pictures: by hand, by brute force, and the library beside."""
+"""Lesson 13: its numbers, the evening of its notebook, widget and pictures."""
 
 from itertools import product
+from pathlib import Path
+from types import SimpleNamespace
 
 import lab13_ppo as lab13
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from rlrec.agents import VariedListening
 from rlrec.envs import ListeningBatch, default_catalogue
+from rlrec.evaluation.simulate import play
 
 RNG = np.random.default_rng
+
+
+def evening_of_the_notebook() -> dict:
+    """What the notebook's cell about Tove's evening defines."""
+    text = Path(lab13.__file__).parent / "text" / "13_ppo.md"
+    cells = text.read_text("utf-8").split("```python\n")
+    (cell,) = (part for part in cells if part.startswith("QUIET, LOUD"))
+    found = {"np": np}
+    exec(cell.partition("```")[0], found)
+    return found
+
+
+TOVE = SimpleNamespace(**evening_of_the_notebook())
 
 
 def by_enumeration(chances, only_first):
     """Songs heard, over all 2^10 ways to choose, each by hand."""
     total = 0.0
     for choices in product((0, 1), repeat=10):
-        weight, heard, tired = 1.0, 0.0, 0
+        weight = 1.0
+        heard = 0.0
+        tired = 0
         for place, action in enumerate(choices):
             weight *= chances[2 * place + tired, action]
-            heard += lab13.HEARD[tired, action]
+            heard += TOVE.HEARD[tired, action]
             if not only_first or place == 0:
                 tired = max(tired, action)
         total += weight * heard
@@ -28,28 +47,35 @@ def by_enumeration(chances, only_first):
 
 @pytest.mark.parametrize("only_first", [False, True])
 def test_the_score_of_a_policy_is_its_mean_over_all_evenings(only_first) -> None:
-    chances = RNG(0).dirichlet([1, 1], size=20)
-    assert lab13.songs_heard(chances, only_first=only_first) == pytest.approx(
-        by_enumeration(chances, only_first)
-    )
-    plays = lab13.evenings(chances, RNG(1), 20_000, only_first=only_first)[2]
-    assert plays.sum(axis=0).mean() == pytest.approx(
-        lab13.songs_heard(chances, only_first=only_first), abs=0.06
-    )
+    die = RNG(0).dirichlet([1, 1], size=20)
+    worth = TOVE.songs_heard(die, only_first)
+    assert worth == pytest.approx(by_enumeration(die, only_first))
+    rewards = TOVE.play_evenings(die, RNG(1), 20_000, only_first)[2]
+    assert rewards.sum(axis=0).mean() == pytest.approx(worth, abs=0.06)
 
 
 @pytest.mark.parametrize(
     ("only_first", "best"), [(False, 9 * 0.7 + 0.9), (True, 0.7 + 9 * 0.9)]
 )
 def test_the_best_evening_is_the_best_of_all_fixed_choices(only_first, best) -> None:
-    assert lab13.best_evening(only_first=only_first) == pytest.approx(best)
+    assert TOVE.best_evening(only_first) == pytest.approx(best)
     for choices in product((0, 1), repeat=10):
         policy = np.repeat(np.eye(2)[list(choices)], 2, axis=0)
-        assert lab13.songs_heard(policy, only_first=only_first) <= best + 1e-12
+        assert TOVE.songs_heard(policy, only_first) <= best + 1e-12
+
+
+def test_always_quiet_and_always_loud_by_hand() -> None:
+    quiet = np.tile([1.0, 0.0], (20, 1))
+    assert TOVE.songs_heard(quiet) == pytest.approx(7.0)
+    assert TOVE.songs_heard(1.0 - quiet) == pytest.approx(4.5)
+    last = TOVE.song_values(np.zeros(2), 9, False)
+    np.testing.assert_allclose(last, [[0.7, 0.9], [0.3, 0.4]])
+    before = TOVE.song_values(np.array([1.0, 0.0]), 8, False)
+    np.testing.assert_allclose(before, [[1.7, 0.9], [0.3, 0.4]])
 
 
 def test_states_say_how_far_and_how_tired() -> None:
-    states, actions, rewards = lab13.evenings(np.full((20, 2), 0.5), RNG(2), 50)
+    states, actions, rewards = TOVE.play_evenings(np.full((20, 2), 0.5), RNG(2), 50)
     assert states.shape == actions.shape == rewards.shape == (10, 50)
     assert (states // 2 == np.arange(10)[:, None]).all()
     tired = np.vstack([np.zeros((1, 50), int), np.maximum.accumulate(actions)[:-1]])
@@ -71,12 +97,9 @@ def test_the_lessons_four_cases() -> None:
 @pytest.mark.parametrize("advantage", [-2.0, -0.5, 1.0, 3.0])
 def test_the_slope_is_the_objectives(advantage) -> None:
     for ratio in (0.3, 0.79, 0.81, 1.0, 1.19, 1.21, 1.9):
-        rise = lab13.clipped(ratio + 1e-6, advantage, 0.2) - lab13.clipped(
-            ratio - 1e-6, advantage, 0.2
-        )
-        assert lab13.clipped_slope(ratio, advantage, 0.2) == pytest.approx(
-            float(rise) / 2e-6, abs=1e-6
-        )
+        ends = lab13.clipped([ratio - 1e-6, ratio + 1e-6], advantage, 0.2)
+        slope = lab13.clipped_slope(ratio, advantage, 0.2)
+        assert slope == pytest.approx(np.diff(ends)[0] / 2e-6, abs=1e-6)
 
 
 def test_an_update_follows_the_derivative_of_the_ratio() -> None:
@@ -86,9 +109,8 @@ def test_an_update_follows_the_derivative_of_the_ratio() -> None:
     logit = np.log(0.25 * 1.4 / (1 - 0.25 * 1.4))
     derivative = (ratio_at(logit + 1e-6) - ratio_at(logit - 1e-6)) / 2e-6
     found = lab13.follow_clip(1.4, -2.0, 0.2, 1)
-    assert found.path[1] == pytest.approx(
-        ratio_at(logit + lab13.STEP * -2.0 * derivative)
-    )
+    expected = ratio_at(logit + lab13.STEP * -2.0 * derivative)
+    assert found.path[1] == pytest.approx(expected)
 
 
 def test_the_answers_to_the_widgets_questions() -> None:
@@ -104,7 +126,8 @@ def test_the_answers_to_the_widgets_questions() -> None:
 
 
 def test_the_widgets_picture_carries_its_numbers() -> None:
-    figure, found = Figure(), lab13.follow_clip(0.5, -2.0, 0.2, 12)
+    figure = Figure()
+    found = lab13.follow_clip(0.5, -2.0, 0.2, 12)
     lab13.draw_clip(figure, found)
     left, right = figure.axes
     assert left.get_title() == "slope 0: no push"
@@ -112,47 +135,49 @@ def test_the_widgets_picture_carries_its_numbers() -> None:
     np.testing.assert_allclose(np.ravel(left.lines[2].get_data()), [0.5, -1.6])
 
 
-def test_the_rule_plays_what_is_least_like_what_just_played() -> None:
+@pytest.fixture
+def rule():
+    """The lesson's rule: something else than what just played."""
+    catalogue = default_catalogue()
+    return VariedListening(catalogue, taste_weight=0.0, appeal_weight=0.1)
+
+
+def test_the_rule_plays_what_is_least_like_what_just_played(rule) -> None:
     catalogue = default_catalogue()
     history = RNG(3).integers(len(catalogue), size=(4, 20))
-    history[0, :15], history[1] = -1, -1
+    history[0, :15] = -1
+    history[1] = -1
     candidates = RNG(4).integers(len(catalogue), size=(4, 10))
     seen = {
         "history": history,
         "candidates": candidates,
         "position": np.zeros((4, 1), int),
+        "feedback": RNG(5).integers(2, size=(4, 20, 3)),
     }
-    best = lab13.SomethingElse(catalogue).recommend(seen, 10)
-    for row in range(4):
+    best = rule.recommend(seen, 10)
+    for row, offered in enumerate(candidates):
         memory = np.zeros(5)  # as the listeners keep it
         for song in history[row]:
-            memory = 0.8 * memory + (
-                0.2 * catalogue.direction[song] if song >= 0 else 0.0
-            )
-        score = (
-            0.1 * catalogue.appeal[candidates[row]]
-            - catalogue.direction[candidates[row]] @ memory
-        )
-        assert (
-            best[row].tolist()
-            == candidates[row][np.argsort(-score, kind="stable")].tolist()
-        )
+            memory = 0.8 * memory
+            if song >= 0:
+                memory += 0.2 * catalogue.direction[song]
+        score = 0.1 * catalogue.appeal[offered] - catalogue.direction[offered] @ memory
+        order = np.argsort(-score, kind="stable")
+        np.testing.assert_array_equal(best[row], offered[order])
 
 
 def test_likeness_compares_neighbours_of_one_session_only() -> None:
     catalogue = default_catalogue()
     a, b, c = catalogue.direction[:3]
-    assert lab13.closeness_to_last(
-        catalogue, np.array([[0, 1, -1], [2, -1, -1]])
-    ) == pytest.approx(a @ b)
-    assert lab13.closeness_to_last(catalogue, np.array([[0, 1, 2]])) == pytest.approx(
-        (a @ b + b @ c) / 2
-    )
+    short = np.array([[0, 1, -1], [2, -1, -1]])
+    assert lab13.closeness_to_last(catalogue, short) == pytest.approx(a @ b)
+    found = lab13.closeness_to_last(catalogue, np.array([[0, 1, 2]]))
+    assert found == pytest.approx((a @ b + b @ c) / 2)
 
 
-def test_played_songs_are_those_the_listeners_heard() -> None:
+def test_played_songs_are_those_the_listeners_heard(rule) -> None:
     env = ListeningBatch(6, "candidate", "ids", history=20)
-    songs = lab13.played_songs(env, lab13.SomethingElse(env.catalogue), seed=5)
+    songs = play(env, rule, seed=5).songs.T
     env.reset(seed=5)
     assert ((songs >= 0).sum(axis=1) == env.listeners.length).all()
 
@@ -172,10 +197,6 @@ def test_the_pictures_draw() -> None:
         figure = Figure(figsize=size)
         draw(figure)
         assert figure.axes
-    figure = Figure()
-    ax = lab13.marks(
-        lab13.curves(figure.subplots(), {"a": [[1, 2], [3, 4]]}, {"a": "red"}),
-        {"greedy": [2.0]},
-    )
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), [2, 3])
+    ax = lab13.reference_lines(Figure().subplots(), {"greedy": [2.0, 3.0]})
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.5, 2.5])
     assert lab13.colour_of("something else") == lab13.GREEN
