@@ -7,6 +7,7 @@ are those of ``Genre-v0`` (genre index [batch]) or of ``Listening-v0`` with
 
 from __future__ import annotations
 
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
@@ -20,12 +21,12 @@ from rlrec.types import Floats, Ids, Observations
 ROLLOUT_CANDIDATES = 10  # random songs among which a rollout chooses the next one
 
 
+@dataclass(eq=False)
 class RandomPolicy:
     """Recommends every item on offer with the same probability."""
 
-    def __init__(self, n_items: int, rng: np.random.Generator) -> None:
-        self.n_items = n_items
-        self.rng = rng
+    n_items: int
+    rng: np.random.Generator
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """A random sample of the items on offer, in random order: [batch, k]."""
@@ -33,6 +34,7 @@ class RandomPolicy:
         return best_unplayed(observations, pool, self.rng.random(pool.shape), k)
 
 
+@dataclass(eq=False)
 class TablePolicy:
     """The best actions by a table of action values [states, actions].
 
@@ -48,9 +50,8 @@ class TablePolicy:
     [[4]]
     """
 
-    def __init__(self, values: Floats, rng: np.random.Generator | None = None) -> None:
-        self.values = values
-        self.rng = rng
+    values: Floats
+    rng: np.random.Generator | None = None
 
     @classmethod
     def greedy(cls, model: GenreModel) -> TablePolicy:
@@ -73,11 +74,11 @@ class TablePolicy:
         return best_first(pool, scores, k)
 
 
+@dataclass(eq=False)
 class PopularityPolicy:
     """Recommends the same to everybody, by popularity or another score [songs]."""
 
-    def __init__(self, scores: Floats) -> None:
-        self.scores = scores
+    scores: Floats
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """The most popular of the songs on offer: [batch, k]."""
@@ -85,6 +86,7 @@ class PopularityPolicy:
         return best_unplayed(observations, pool, self.scores[pool], k)
 
 
+@dataclass(eq=False)
 class GreedyListening:
     """Greedy one step ahead in ``Listening-v0``: estimates taste, plays the best song.
 
@@ -92,24 +94,18 @@ class GreedyListening:
     the reaction y on the sound vectors Z [songs, 5] of this session:
 
         y = heard + like_weight liked,   w = (Z'Z + ridge I)^-1 Z'(y - mean y)
-        score(song) = z . w + appeal_weight popularity
+        score(song) = taste_weight z . w + appeal_weight popularity
 
     The score predicts the next reaction. It ignores the effect of a song on the
     listener's mood.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        ridge: float = 8.0,
-        appeal_weight: float = 0.06,
-        like_weight: float = 0.0,
-    ) -> None:
-        self.catalogue = catalogue
-        self.ridge = ridge
-        self.appeal_weight = appeal_weight
-        self.like_weight = like_weight
+    catalogue: Catalogue
+    _: KW_ONLY
+    ridge: float = 8.0
+    appeal_weight: float = 0.06
+    like_weight: float = 0.0
+    taste_weight: float = 1.0
 
     def belief(self, observations: Observations) -> Floats:
         """The posterior mean w of the taste: [batch, 5], reaction per unit of sound."""
@@ -134,34 +130,21 @@ class GreedyListening:
     def scores(self, observations: Observations, pool: Ids) -> Floats:
         """The score of each song of ``pool`` [batch, m]: [batch, m]."""
         sound = self.catalogue.sound[pool]
-        match = np.einsum("bmd,bd->bm", sound, self.belief(observations))
+        taste = self.taste_weight * self.belief(observations)
+        match = np.einsum("bmd,bd->bm", sound, taste)
         return np.asarray(match + self.appeal_weight * self.catalogue.appeal[pool])
 
 
+@dataclass(eq=False)
 class VariedListening(GreedyListening):
     """``GreedyListening`` minus ``variety`` times the similarity to the last songs.
 
     Listeners tire of similar songs, so that this one-line rule plans ahead without
     learning, and is hard to beat. Similarity is the dot product of a song's direction
     with a fading memory of the directions heard (factor 0.8 a song).
-    ``settings``: those of ``GreedyListening``.
     """
 
-    def __init__(
-        self,
-        catalogue: Catalogue,
-        *,
-        variety: float = 1.0,
-        taste_weight: float = 1.0,
-        **settings: float,
-    ) -> None:
-        super().__init__(catalogue, **settings)
-        self.variety = variety
-        self.taste_weight = taste_weight
-
-    def belief(self, observations: Observations) -> Floats:
-        """Greedy's belief about taste times ``taste_weight``: [batch, 5]."""
-        return self.taste_weight * super().belief(observations)
+    variety: float = 1.0
 
     def scores(self, observations: Observations, pool: Ids) -> Floats:
         """The scores of ``GreedyListening``, lower for songs like the last ones."""
@@ -174,6 +157,7 @@ class VariedListening(GreedyListening):
         return super().scores(observations, pool) - self.variety * similarity
 
 
+@dataclass(eq=False)
 class ListeningOracle:
     """Knows taste, mood and memory of every listener of ``env``; an upper reference.
 
@@ -186,22 +170,17 @@ class ListeningOracle:
     songs heard.
     """
 
-    def __init__(
-        self,
-        env: ListeningBatch,
-        rng: np.random.Generator,
-        *,
-        lookahead: int = 6,
-        rollouts: int = 4,
-        width: int = 10,
-        caution: float = 12.0,
-    ) -> None:
-        self.env = env
-        self.rng = rng
-        self.rollouts = rollouts
-        self.width = width
-        self.caution = caution
-        self.lookahead = lookahead if env.listeners.dials.long_term_effect > 0.0 else 0
+    env: ListeningBatch
+    rng: np.random.Generator
+    _: KW_ONLY
+    lookahead: int = 6
+    rollouts: int = 4
+    width: int = 10
+    caution: float = 12.0
+
+    def __post_init__(self) -> None:
+        if self.env.listeners.dials.long_term_effect == 0.0:
+            self.lookahead = 0
 
     def recommend(self, observations: Observations, k: int = 1) -> Ids:
         """The best songs by the hidden state of the listeners: [batch, k]."""

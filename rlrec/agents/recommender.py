@@ -28,12 +28,11 @@ def item_pool(observations: Any, n_items: int) -> Ids:
 
     These are the observed candidates if there are any, else all ``n_items``.
     """
-    rows = np.size(observations)
     if isinstance(observations, dict):
         if "candidates" in observations:
             return np.asarray(observations["candidates"])
-        rows = len(observations["position"])
-    return np.tile(np.arange(n_items), (rows, 1))
+        observations = observations["position"]  # [batch, 1]
+    return np.tile(np.arange(n_items), (np.size(observations), 1))
 
 
 def best_first(pool: Ids, scores: NDArray[Any], k: int) -> Ids:
