@@ -46,7 +46,10 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
     # attributes [batch, ...] that a checkpoint keeps; a subclass adds its own
     stored: tuple[str, ...] = ("seeds", "episodes", "steps", "over")
     items_per_action = 1  # how many recommended items make one action
-    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP, "render_modes": []}  # noqa: RUF012
+    metadata = {  # noqa: RUF012
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+        "render_modes": [],
+    }
 
     def __init__(
         self,
@@ -182,10 +185,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
 
 
 class SingleEnv(gymnasium.Env[Any, Any]):
-    """One listener: a ``batch_class`` of one row without its leading axis.
-
-    ``settings`` are those of the batch environment.
-    """
+    """One listener: a batch of one, with its ``settings``, without the leading axis."""
 
     metadata = {"render_modes": []}  # noqa: RUF012
     batch_class: type[BatchEnv[Any]]

@@ -164,7 +164,6 @@ PROFILES: dict[str, GenreProfile] = {
             "how often against how much.",
             [0.9, 0.3, 0.2, 0.1, 0.25],
             like_reward=[1, 2, 1, 1, 12],
-            dislike_reward=[-1, -1, -1, -1, -1],
         ),
         _profile(
             "flighty",

@@ -67,12 +67,11 @@ class RatingsBatch(BatchEnv[Any]):
         self.logged_only = logged_only
         self.known_users = known_users
         self.known = known
-        last = self.n_items - 1
-        parts: dict[str, spaces.Space[Any]] = {
-            "user": spaces.Box(-1, ratings.n_users - 1, (1,), np.int64),
-            "history": spaces.Box(-1, last, (history,), np.int64),
-        }
-        super().__init__(num_envs, spaces.Dict(parts), spaces.Discrete(self.n_items))
+        seen = spaces.Dict(
+            user=spaces.Box(-1, ratings.n_users - 1, (1,), np.int64),
+            history=spaces.Box(-1, self.n_items - 1, (history,), np.int64),
+        )
+        super().__init__(num_envs, seen, spaces.Discrete(self.n_items))
         self._set_users()
         self.users = np.zeros(num_envs, np.int64)
         self.recent = np.full((num_envs, history), -1, np.int64)

@@ -16,21 +16,18 @@ array([ 0.05,  0.6 , 11.  ])
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rlrec.errors import ConfigError
-from rlrec.types import Floats
+from rlrec.types import Bools, Floats
 
 
 class Reward(Protocol):
     """Turns fraction heard (0..1), liked and skipped [batch] into rewards [batch]."""
 
-    def __call__(
-        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> Floats: ...
+    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -40,9 +37,7 @@ class BinaryReward:
     listen: float = 1.0
     skip: float = 0.0
 
-    def __call__(
-        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> Floats:
+    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
         return np.where(skipped, self.skip, self.listen)
 
 
@@ -58,9 +53,7 @@ class ListenSkipReward:
     early_skip: float = -2.0
     early_fraction: float = 0.1  # 0..1 of the song
 
-    def __call__(
-        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> Floats:
+    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
         penalty = np.where(fraction < self.early_fraction, self.early_skip, self.skip)
         return np.where(skipped, penalty, self.listen)
 
@@ -71,9 +64,7 @@ class FractionReward:
 
     lam: float = 1.0  # reward of one like, in whole songs heard; >= 0
 
-    def __call__(
-        self, fraction: NDArray[Any], liked: NDArray[Any], skipped: NDArray[Any]
-    ) -> Floats:
+    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
         return fraction + self.lam * liked.astype(np.float64)
 
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.envs.listeners import LONGEST
 from rlrec.errors import ConfigError
-from rlrec.types import Floats32, Observations
+from rlrec.types import Floats32, Ids, Observations
 
 LATELY = 0.8  # weight of a song, for each that came after it
 RIDGE = 8.0  # penalty of the regressions, in songs, as greedy's
@@ -99,7 +99,7 @@ class ListeningView:
         parts = (taste, _mood(feedback, weights), observations["position"] / LONGEST)
         return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
 
-    def _last(self, history: NDArray[Any], feedback: NDArray[Any]) -> Floats32:
+    def _last(self, history: Ids, feedback: Floats32) -> Floats32:
         """Song, feedback and 1 for each play, the newest first: [batch, width]."""
         known = (history >= 0)[:, :, None]
         plays = np.concatenate([self.songs[history], feedback, known], axis=2)
@@ -108,7 +108,7 @@ class ListeningView:
         vector[:, : flat.shape[1]] = flat
         return vector
 
-    def _averages(self, history: NDArray[Any], weights: Floats32) -> NDArray[Any]:
+    def _averages(self, history: Ids, weights: Floats32) -> Floats32:
         """The average song lately, of those heard and of those skipped: [batch, 3 d].
 
         ``weights`` [4, batch, n]: see `_mood`.
@@ -118,9 +118,7 @@ class ListeningView:
         averages = (weight @ self.songs[history]) / total
         return np.asarray(averages.reshape(len(history), -1))
 
-    def _belief(
-        self, history: NDArray[Any], feedback: NDArray[Any], weights: Floats32
-    ) -> NDArray[Any]:
+    def _belief(self, history: Ids, feedback: Floats32, weights: Floats32) -> Floats32:
         """Taste [4 d], uncertainty [d] and memory [d] of each row: [batch, 6 d]."""
         lately, heard, _, known = weights
         songs = self.songs[history]  # [batch, n, d]
@@ -137,7 +135,7 @@ class ListeningView:
         return np.concatenate([taste, uncertainty, memory], axis=1)
 
 
-def _mood(feedback: NDArray[Any], weights: Floats32) -> NDArray[Any]:
+def _mood(feedback: Floats32, weights: Floats32) -> Floats32:
     """The last feedback and the shares skipped, lately and since the start: [batch, 5].
 
     ``weights`` [4, batch, n]: a song's weight lately, and whether it was heard,
@@ -149,7 +147,7 @@ def _mood(feedback: NDArray[Any], weights: Floats32) -> NDArray[Any]:
     )
 
 
-def _share(part: Floats32, weight: Floats32) -> NDArray[Any]:
+def _share(part: Floats32, weight: Floats32) -> Floats32:
     """The weighted mean of ``part`` [batch, n]: [batch]; 0 without any weight."""
     total = np.maximum(weight.sum(axis=1), 1e-6)
     return np.asarray((part * weight).sum(axis=1) / total)

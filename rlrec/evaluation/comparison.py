@@ -15,16 +15,7 @@ from rlrec.types import Floats
 
 Intervals = dict[str, Interval]
 
-COLUMNS = (
-    "P@5",
-    "R@5",
-    "NDCG@5",
-    "P@10",
-    "R@10",
-    "NDCG@10",
-    "coverage@10",
-    "overlap@10",
-)
+COLUMNS = tuple("P@5 R@5 NDCG@5 P@10 R@10 NDCG@10 coverage@10 overlap@10".split())
 DECIDES = "P@5"  # the column that picks the strongest baseline, and the verdict
 K = 10
 # the models of a table that are no baselines: the agent, its parts, the upper bound
@@ -115,22 +106,20 @@ def compare_runs(measured: Sequence[RunFigures]) -> list[Difference]:
 
     best = max(measured[0].baselines, key=strength)
     parts = sorted(measured[0].parts, key=strength, reverse=True)
-    return [
-        _difference(measured, best, "baseline"),
-        *(_difference(measured, part, "part") for part in parts),
-    ]
+    found = [_difference(measured, part, "part") for part in parts]
+    return [_difference(measured, best, "baseline"), *found]
 
 
 def _difference(measured: Sequence[RunFigures], name: str, kind: str) -> Difference:
     gains = [one.of_users[AGENT] - one.of_users[name] for one in measured]
     means = [float(values.mean()) for values in gains]
-    if len(measured) == 1:
-        return Difference(name, kind, mean_interval(gains[0]), tuple(means))
+    several = len(measured) > 1
+    interval = mean_interval(means if several else gains[0])
     same_users = all(one.stored["split"] == "time" for one in measured)
     over_users = None
-    if same_users and len(gains[0]) > 1:
+    if several and same_users and len(gains[0]) > 1:
         over_users = mean_interval(np.mean(gains, axis=0))
-    return Difference(name, kind, mean_interval(means), tuple(means), over_users)
+    return Difference(name, kind, interval, tuple(means), over_users)
 
 
 def judge_runs(differences: Sequence[Difference]) -> str:

@@ -77,8 +77,8 @@ def interquartile_mean(
 ) -> Floats:
     """The mean of the middle half; the lowest and the highest quarter are cut off.
 
-    A quarter is rounded down. It is less noisy than the median, and one lucky run moves
-    it less than the mean (section 4.2). ``axis``: which to average over, None for all.
+    A quarter is rounded down. It is less noisy than the median, and one extreme run
+    moves it less than the mean (section 4.2). ``axis``: where to average, None for all.
 
     Of eight runs the two lowest and the two highest go: (3 + 4 + 5 + 6) / 4, whatever
     the best one was.

@@ -1,15 +1,19 @@
-"""Three ways to ask "how good are its recommendations" of logged ratings, and what each can and cannot show.
+"""Protocols that evaluate recommendations on logged ratings, and the splits they need.
 
     split = split_rerank(ratings, by="time")
-    results = compare(rerank, split, {"EASE": EASE(), "popularity": PopularityByCount()})
+    models = {"EASE": EASE(), "popularity": PopularityByCount()}
+    results = compare(rerank, split, models)
     results["EASE"].means((5, 10))                 # {"P@5": .668, ...}
 
-A `Split` keeps apart what a model may learn from (``train``), what is known of a user when the question is put
-(``known``) and the answer (``held_out``). A scorer is anything that turns known ratings into scores,
-``scorer(users [n], known [n, items] sparse) -> scores [n, items]``: a fitted baseline, or an agent.
+A `Split` keeps three things apart: what a model may learn from (``train``), what is
+known of a user when the recommendation is made (``known``), and the answers
+(``held_out``). A scorer is anything that turns known ratings into scores,
+``scorer(users [n], known [n, items] sparse) -> scores [n, items]``: a fitted baseline,
+or an agent.
 
-All three have one limit in common: only what people chose to rate can be a hit, so no protocol on logged ratings
-shows what a list changes in the people who get it. `rlrec.evaluation.simulate` is for that.
+The three protocols, `rerank`, `session` and `next_item`, have one limit in common: only
+what people chose to rate can be a hit. No protocol on logged ratings shows how a list
+changes the people who get it; `rlrec.evaluation.simulate` does.
 """
 
 from __future__ import annotations
@@ -23,12 +27,17 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rlrec.datasets import Ratings
-from rlrec.datasets.matrices import interaction_keys, places, rating_matrix, subset
+from rlrec.datasets.matrices import (
+    Matrix,
+    interaction_keys,
+    places,
+    rating_matrix,
+    subset,
+)
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 from rlrec.types import Bools, Floats, Ids
 
-Matrix = Any  # scipy.sparse.csr_matrix; SciPy has no type stubs here
 Scorer = Callable[[Ids, Matrix], NDArray[Any]]
 
 POSITIVE = 4.0  # stars: a hit is a rating of this and above
@@ -40,16 +49,16 @@ class Model(Protocol):
     """A scorer that learns from ratings."""
 
     def fit(self, ratings: Ratings) -> Any:
-        """Learn from training interactions; what it returns is the scorer."""
-        ...
+        """Learn from training interactions and return the scorer."""
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Ratings in three parts; users and items keep the numbers they have in the whole.
+    """Ratings in three parts; users and items keep their numbers.
 
-    train: all that a model may learn from. known: what is known of ``users`` when they are asked for. held_out: the
-    ratings that decide; of ``users`` only. users [n]: who is evaluated, ascending.
+    train: all that a model may learn from. known: what is known of ``users`` when the
+    recommendation is made. held_out: the answers, of ``users`` only. users [n]: who is
+    evaluated, ascending.
     """
 
     name: str
@@ -61,10 +70,11 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """Lists and hits of one scorer, from which every figure follows.
+    """Lists and hits of one scorer, from which all figures are computed.
 
-    users [n]. recommended [n, k]: item ids, best first, -1 for an empty place. hits [n, k]. n_relevant [n]: positives
-    that could have been listed. leak_checked: the scorer said what it was fitted on, and that was training data.
+    users [n]. recommended [n, k]: item ids, best first, -1 for an empty place. hits
+    [n, k]. n_relevant [n]: positives that could have been listed. leak_checked: the
+    scorer reported what it was fitted on, and that was training data.
     """
 
     protocol: str
@@ -76,11 +86,13 @@ class Result:
     leak_checked: bool
 
     def figures(self, k: int) -> dict[str, Floats]:
-        """Figures of each user [n] by name: P@k, R@k, NDCG@k (ideal over all relevant), hit@k, MRR@k, list-NDCG@k.
+        """Figures of each user [n]: P@k, R@k, NDCG@k, hit@k, MRR@k, list-NDCG@k.
 
-        list-NDCG@k is the variant whose ideal is the list itself, nan without a hit: for comparison with papers.
+        The ideal of NDCG@k is made of all relevant items. list-NDCG@k, whose ideal is
+        the list itself, is nan without a hit; it is for comparison with papers.
         """
-        hits, relevant = self.hits[:, :k], self.n_relevant
+        hits = self.hits[:, :k]
+        relevant = self.n_relevant
         return {
             f"P@{k}": metrics.precision_at_k(hits, k),
             f"R@{k}": metrics.recall_at_k(hits, relevant, k),
@@ -91,44 +103,44 @@ class Result:
         }
 
     def means(self, ks: Sequence[int] = (5, 10)) -> dict[str, float]:
-        """Means over users of all figures, and for each k the catalogue coverage and the between-user overlap."""
+        """Means of all figures over users, catalogue coverage and between-user overlap.
+
+        They are computed for each k of ``ks``; nan is left out of a mean.
+        """
         found: dict[str, float] = {}
         for k in ks:
             for name, values in self.figures(k).items():
                 defined = values[~np.isnan(values)]
                 found[name] = float(defined.mean()) if len(defined) else float("nan")
-            found[f"coverage@{k}"] = metrics.catalogue_coverage(
-                self.recommended[:, :k], self.n_items
-            )
-            found[f"overlap@{k}"] = metrics.between_user_overlap(
-                self.recommended[:, :k]
-            )
+            lists = self.recommended[:, :k]
+            found[f"coverage@{k}"] = metrics.catalogue_coverage(lists, self.n_items)
+            found[f"overlap@{k}"] = metrics.between_user_overlap(lists)
         return found
 
 
-# -- splits ----------------------------------------------------------------------------------------------
+# -- splits ----------------------------------------------------------------------------
 def split_rerank(
     ratings: Ratings,
     by: Literal["time", "random"] = "time",
     rng: np.random.Generator | None = None,
     share: float = 0.2,
 ) -> Split:
-    """Hold out a ``share`` (0..1) of each user's ratings, rounded up: the last in time, or a random part from ``rng``.
+    """Hold out a ``share`` (0..1) of each user's ratings, rounded up.
 
-    "time" splits each user's own time line: other users' ratings from after that moment stay in training. "random"
-    lets a model learn from what the user did afterwards as well. Its figures are higher by .04 to .06 of P@5 on
-    MovieLens, of which .03 to .04 is no merit: people rate lower later on, and a random order gains that much too.
-    Raises ``ConfigError`` for another ``by``, a share out of range, or "random" without ``rng``.
+    "time" holds out the last ratings of each user; other users' ratings from after that
+    moment stay in training. "random" holds out a random part, drawn from ``rng``, so a
+    model also learns from what the user did afterwards. Its figures are higher by .04
+    to .06 of P@5 on MovieLens. Of this .03 to .04 is no merit: people rate lower later
+    on, and a random order gains that much too. Raises ``ConfigError`` for another
+    ``by``, a share out of range, or "random" without ``rng``.
     """
-    if by not in ("time", "random") or not 0.0 < share < 1.0:
-        raise ConfigError(
-            f"by is {by!r}, share {share}; by must be 'time' or 'random', share between 0 and 1"
-        )
-    if by == "random" and rng is None:
-        raise ConfigError("a random split needs rng=numpy.random.default_rng(seed)")
-    place, count = _places(
-        ratings, None if by == "time" or rng is None else rng.random(len(ratings))
-    )
+    _check_split(by, ("time", "random"), share)
+    order = None
+    if by == "random":
+        if rng is None:
+            raise ConfigError("a random split needs rng=numpy.random.default_rng(seed)")
+        order = rng.random(len(ratings))
+    place, count = _places(ratings, order)
     held_out = place >= count - np.ceil(share * count - 1e-9)
     return _split(f"rerank, {by}", ratings, ~held_out, ~held_out, held_out)
 
@@ -139,114 +151,113 @@ def split_session(
     share: float = 0.2,
     known: int = KNOWN,
 ) -> Split:
-    """Hold out whole users: training sees nothing of them, their first ``known`` ratings in time are known later.
+    """Hold out whole users, whose first ``known`` ratings in time are known later.
 
-    ``share`` (0..1) of all users, rounded down (1,208 of the 6,040 of MovieLens 1M), those with ``known`` ratings or
-    fewer left out; without ``rng`` the last users in the order of their ids, as in the public TensorFlow code for DRR.
+    Training has none of their ratings. ``share`` (0..1) of all users, rounded down
+    (1,208 of the 6,040 of MovieLens 1M); those with ``known`` ratings or fewer are left
+    out. Without ``rng`` they are the last users in the order of their ids, as in the
+    public TensorFlow code for DRR. Raises ``ConfigError`` if nobody is left.
     """
     n = int(share * ratings.n_users + 1e-9)
     if not (0.0 < share < 1.0 and n and known >= 1):
         raise ConfigError(
-            f"share is {share}, known {known}: that leaves nobody to evaluate, or nothing known of them"
+            f"share is {share}, known {known}: that leaves nobody to evaluate, "
+            "or nothing known of them"
         )
-    order = (
-        np.arange(ratings.n_users)[::-1]
-        if rng is None
-        else rng.permutation(ratings.n_users)
-    )
+    order = np.arange(ratings.n_users)[::-1]
+    if rng is not None:
+        order = rng.permutation(ratings.n_users)
     chosen = np.isin(ratings.users, order[:n])
     place, count = _places(ratings)
-    asked = chosen & (count > known)
-    return _split(
-        "session", ratings, ~chosen, asked & (place < known), asked & (place >= known)
-    )
+    evaluated = chosen & (count > known)
+    early = place < known
+    return _split("session", ratings, ~chosen, evaluated & early, evaluated & ~early)
 
 
 def split_next_item(
     ratings: Ratings, by: Literal["point", "user"] = "point", share: float = 0.1
 ) -> Split:
-    """Hold out one liked item a user: the first positive after a point in time, or the user's last positive.
+    """Hold out one liked item a user: the first after a point in time, or the last.
 
-    "point": one global moment, so that ``share`` (0..1) of all ratings come after it; training is everything up to it,
-    and nothing is learnt from anybody's future. Evaluated are users with ratings before and a positive after it.
-    "user": each user's last positive is held out, and what the user rated before it is known; training is what all
-    users rated before their own, which for some is later than another user's question. ``share`` is not used.
-    Raises ``ConfigError`` for another ``by`` or share, ``DataError`` if the ratings' times are all the same.
+    "point": ``share`` (0..1) of all ratings come after one moment, the same for all.
+    Training is everything up to it, so nothing is learnt from anybody's future. Users
+    with ratings before it and a positive after it are evaluated, on the first positive.
+    "user": each user's last positive is held out, and what the user rated before it is
+    known. Training is what all users rated before their own, which for some is later
+    than another user's answer. ``share`` is not used. Raises ``ConfigError`` for
+    another ``by`` or share, ``DataError`` if the ratings' times are all the same.
     """
-    if by not in ("point", "user") or not 0.0 < share < 1.0:
-        raise ConfigError(
-            f"by is {by!r}, share {share}; by must be 'point' or 'user', share between 0 and 1"
-        )
+    _check_split(by, ("point", "user"), share)
+    positive = ratings.ratings >= POSITIVE
+    times = ratings.timestamps
     if by == "point":
-        if ratings.timestamps.min() == ratings.timestamps.max():
+        if times.min() == times.max():
             raise DataError(
-                "all ratings have the same time: by='point' needs times; by='user' needs only their order"
+                "all ratings have the same time: by='point' needs times; "
+                "by='user' needs only their order"
             )
-        before = ratings.timestamps <= np.quantile(
-            ratings.timestamps, 1.0 - share, method="lower"
-        )
-        held_out = _first_of_user(ratings, (ratings.ratings >= POSITIVE) & ~before)
+        before = times <= np.quantile(times, 1.0 - share, method="lower")
+        held_out = _first_of_user(ratings, positive & ~before)
     else:
-        held_out = _first_of_user(ratings, ratings.ratings >= POSITIVE, last=True)
+        held_out = _first_of_user(ratings, positive, last=True)
         place, _ = _places(ratings)
-        bar = np.full(ratings.n_users, np.iinfo(np.int64).max)
-        bar[ratings.users[held_out]] = place[held_out]
-        before = place < bar[ratings.users]
-    has_past = np.bincount(ratings.users[before], minlength=ratings.n_users) > 0
-    return _split(
-        f"next_item, {by}", ratings, before, before, held_out & has_past[ratings.users]
-    )
+        limit = np.full(ratings.n_users, np.iinfo(np.int64).max)
+        limit[ratings.users[held_out]] = place[held_out]
+        before = place < limit[ratings.users]
+    held_out &= np.isin(ratings.users, ratings.users[before])
+    return _split(f"next_item, {by}", ratings, before, before, held_out)
 
 
-# -- protocols -------------------------------------------------------------------------------------------
+# -- protocols -------------------------------------------------------------------------
 def rerank(
     split: Split, scorer: Scorer, k: int = 10, *, feedback: bool = False
 ) -> Result:
-    """Re-rank each user's held-out items; a hit is one rated 4 or 5: Algorithm 2 of the DRR paper (arXiv:1810.12027).
+    """Re-rank each user's held-out items; a hit is one rated 4 or 5.
 
-    A user with fewer than ``k`` held-out items gets a shorter list, whose empty places are misses: P@k is hits over k
-    for everybody, which is why even the oracle does not reach 1 (ML-1M, by time: P@5 .914, P@10 .775). Equal scores
-    are ranked by item number. ``feedback``: after each place the user's rating of it joins ``known`` and the scorer is
-    asked again, as an agent that observes its user would be (k times the work); without it the list is made at once.
+    This is Algorithm 2 of the DRR paper (arXiv:1810.12027). A user with fewer than
+    ``k`` held-out items gets a shorter list, whose empty places are misses: P@k is hits
+    over k for everybody, so even the oracle does not reach 1 (ML-1M, by time: P@5 .914,
+    P@10 .775). Ties go to the lower item number. With ``feedback`` the user's rating of
+    each listed item joins ``known``, and the scorer is called again for the next place,
+    as for an agent that observes its user (k times the work); without it the list is
+    made at once.
 
-    Shows: who can tell what a user will like from what the user will dislike, *among things the user chose*.
-    Cannot show: whether the items would be found in a catalogue. A random order scores .53 to .62, the average rating
-    is hard to beat, and a recommender that lists unwanted items everywhere else is not punished.
+    Shows: who can tell what a user will like from what the user will dislike, *among
+    things the user chose*. Cannot show: whether the items would be found in a
+    catalogue. A random order scores .53 to .62, the average rating is hard to beat, and
+    a recommender that lists unwanted items everywhere else is not punished.
     """
-    listed = rating_matrix(split.held_out)[split.users]
-    return _run(
-        "rerank",
-        split,
-        scorer,
-        k,
-        lambda rows, known: _stored(listed[rows]),
-        feedback=feedback,
-    )
+    return _run("rerank", split, scorer, k, whole_catalogue=False, feedback=feedback)
 
 
 def session(split: Split, scorer: Scorer, k: int = 10) -> Result:
-    """One list from the whole rated catalogue for users never trained on, 10 ratings known; hit = later rated 4 or 5.
+    """Recommend from the whole catalogue to users who were never trained on.
 
-    The candidates are all items but the known ones. This is the setting of the public TensorFlow figures for DRR
-    (P@5 .479, P@10 .444), which rest on embeddings trained on the evaluated users' own ratings.
+    10 ratings of each are known, and a hit is an item later rated 4 or 5. The
+    candidates are all items but the known ones. This is the setting of the public
+    TensorFlow figures for DRR (P@5 .479, P@10 .444), which rest on embeddings trained
+    on the evaluated users' own ratings.
 
-    Shows: how well a stranger is served after a few ratings, at catalogue scale, with no way to have met them.
-    Cannot show: quality of what nobody rated. An unrated item is counted as a miss though the user might love it, which
-    favours the popular; the figures are lower bounds that depend on how much a user rated.
+    Shows: how well a new user is served after a few ratings, from a whole catalogue.
+    Cannot show: quality of what nobody rated. An unrated item is a miss though the user
+    might love it, which favours the popular; the figures are lower bounds that depend
+    on how much a user rated.
     """
-    return _run("session", split, scorer, k, lambda rows, known: ~_stored(known))
+    return _run("session", split, scorer, k)
 
 
 def next_item(split: Split, scorer: Scorer, k: int = 10) -> Result:
-    """Rank the whole catalogue (no sampled negatives) for the one held-out item; candidates are all but the known ones.
+    """Rank the whole catalogue for the one held-out item, without sampled negatives.
 
-    With one relevant item R@k equals hit@k, P@k is at most 1 / k, and NDCG@k is 1 / log2(place + 1).
+    The candidates are all items but the known ones. With one relevant item R@k equals
+    hit@k, P@k is at most 1 / k, and NDCG@k is 1 / log2(place + 1).
 
-    Shows: who predicts the next choice; split by "point", from the past alone, as at a launch.
-    Cannot show: whether another choice had been better. An item that the user liked a little later is a miss, and what
-    was popular then is favoured; no credit for lists as a whole, nor for effects beyond the next step.
+    Shows: who predicts the next choice; split by "point", from the past alone, as at a
+    launch. Cannot show: whether another choice had been better. An item that the user
+    liked a little later is a miss, and what was popular then is favoured. Lists as a
+    whole and effects beyond the next step are not rewarded.
     """
-    return _run("next_item", split, scorer, k, lambda rows, known: ~_stored(known))
+    return _run("next_item", split, scorer, k)
 
 
 def compare(
@@ -255,83 +266,80 @@ def compare(
     models: Mapping[str, Model],
     k: int = 10,
 ) -> dict[str, Result]:
-    """Fit each model on ``split.train``, and nothing else, then put it through ``protocol``: results by name."""
-    return {
-        name: protocol(split, model.fit(split.train), k)
-        for name, model in models.items()
-    }
+    """Evaluate models by ``protocol``, each fitted on ``split.train`` alone."""
+    results = {}
+    for name, model in models.items():
+        results[name] = protocol(split, model.fit(split.train), k)
+    return results
 
 
 def oracle(split: Split) -> Scorer:
-    """Scores from the held-out ratings themselves: the mark that nobody can pass. Works for ``split``'s users only."""
+    """The upper bound: scores are the held-out ratings themselves.
+
+    It works for the users of ``split`` only.
+    """
     answers = rating_matrix(split.held_out)
     return lambda users, known: np.asarray(answers[users].toarray())
 
 
 def check_no_leak(scorer: Any, split: Split) -> bool:
-    """Whether ``scorer`` says what it was fitted on; raises ``ConfigError`` if any of that is outside ``split.train``.
+    """Whether ``scorer`` reports what it was fitted on, and that was training data.
 
-    Reads ``scorer.fitted_on``: `interaction_keys` of the ratings it was fitted on, kept by every model of
-    `rlrec.collaborative.recommenders`; an agent keeps them likewise (embeddings, popularity and state modules included).
-    False for a scorer without one: then nothing is known, and nothing is promised. Every protocol calls this first.
+    Reads ``scorer.fitted_on``: `interaction_keys` of the ratings it was fitted on. All
+    models of `rlrec.collaborative.recommenders` keep it, and so does an agent, with
+    embeddings, popularity and state modules included. Without it nothing is known, and
+    the result is False. Every protocol calls this first. Raises ``ConfigError`` if any
+    of the ratings is outside ``split.train``.
     """
     seen = getattr(scorer, "fitted_on", None)
     if seen is None:
         return False
     foreign = ~np.isin(seen, interaction_keys(split.train))
     if foreign.any():
-        answers = int(np.isin(seen, interaction_keys(split.held_out)).sum())
+        answers = np.isin(seen, interaction_keys(split.held_out)).sum()
         raise ConfigError(
-            f"leak: fitted on {foreign.sum():,} interactions outside of training, {answers:,} of them held out "
-            f"({split.name}); fit on split.train"
+            f"leak: fitted on {foreign.sum():,} interactions outside of training, "
+            f"{answers:,} of them held out ({split.name}); fit on split.train"
         )
     return len(seen) > 0
 
 
-# -- inside ----------------------------------------------------------------------------------------------
+# -- inside ----------------------------------------------------------------------------
 def _run(
     name: str,
     split: Split,
     scorer: Scorer,
     k: int,
-    candidates: Callable[[slice, Matrix], Bools],
     *,
+    whole_catalogue: bool = True,
     feedback: bool = False,
 ) -> Result:
-    if not 1 <= k <= split.train.n_items:
-        raise ConfigError(
-            f"k is {k}; it must lie in 1..{split.train.n_items}, the number of items"
-        )
+    """List ``k`` candidates for each user, and find the hits among them.
+
+    The candidates are a user's unknown items, or the held-out ones.
+    """
+    n_items = split.train.n_items
+    if not 1 <= k <= n_items:
+        raise ConfigError(f"k is {k}; it must lie in 1..{n_items}, the number of items")
     checked = check_no_leak(scorer, split)
-    known, held_out = (
-        rating_matrix(part)[split.users] for part in (split.known, split.held_out)
-    )
-    lists, n_relevant = (
-        np.full((len(split.users), k), -1),
-        np.zeros(len(split.users), np.int64),
-    )
+    known = rating_matrix(split.known)[split.users]
+    held_out = rating_matrix(split.held_out)[split.users]
+    lists = np.full((len(split.users), k), -1)
+    n_relevant = np.zeros(len(lists), np.int64)
     hits = np.zeros(lists.shape, np.bool_)
     for start in range(0, len(lists), BATCH):
         rows = slice(start, start + BATCH)
-        revealed = held_out[rows] if feedback else None
-        lists[rows] = _pick(
-            scorer,
-            split.users[rows],
-            known[rows],
-            candidates(rows, known[rows]),
-            k,
-            revealed,
-        )
-        liked = _stored(held_out[rows]) & (
-            held_out[rows].toarray() >= POSITIVE
-        )  # [batch, items]
-        hits[rows] = np.take_along_axis(liked, np.maximum(lists[rows], 0), axis=1) & (
-            lists[rows] >= 0
-        )
+        answers = held_out[rows]
+        rated = _stored(answers)
+        candidates = ~_stored(known[rows]) if whole_catalogue else rated.copy()
+        revealed = answers if feedback else None
+        listed = _pick(scorer, split.users[rows], known[rows], candidates, k, revealed)
+        liked = rated & (answers.toarray() >= POSITIVE)  # [batch, items]
+        found = np.take_along_axis(liked, np.maximum(listed, 0), axis=1)
+        lists[rows] = listed
+        hits[rows] = found & (listed >= 0)
         n_relevant[rows] = liked.sum(axis=1)
-    return Result(
-        name, split.users, lists, hits, n_relevant, split.train.n_items, checked
-    )
+    return Result(name, split.users, lists, hits, n_relevant, n_items, checked)
 
 
 def _pick(
@@ -342,9 +350,13 @@ def _pick(
     k: int,
     revealed: Matrix | None,
 ) -> Ids:
-    """Lists [users, k] of the candidates with the highest scores, -1 where none is left; ties by item number."""
-    lists, rows = np.full((len(users), k), -1), np.arange(len(users))
-    scores = _ask(scorer, users, known)
+    """Lists [users, k] of the candidates with the highest scores, best first.
+
+    -1 where none is left; ties go to the lower item number. ``candidates`` is changed.
+    """
+    lists = np.full((len(users), k), -1)
+    rows = np.arange(len(users))
+    scores = _scores_of(scorer, users, known)
     for place in range(k):
         best = np.where(candidates, scores, -np.inf).argmax(axis=1)
         is_open = candidates[rows, best]
@@ -352,46 +364,41 @@ def _pick(
         candidates[rows, best] = False
         if revealed is not None and place < k - 1:
             known = _reveal(known, revealed, best, is_open)
-            scores = _ask(scorer, users, known)
+            scores = _scores_of(scorer, users, known)
     return lists
 
 
-def _ask(scorer: Scorer, users: Ids, known: Matrix) -> Floats:
-    """The scorer's answer [users, items], finite; refused if it has another shape or holds nan."""
+def _scores_of(scorer: Scorer, users: Ids, known: Matrix) -> Floats:
+    """The scores [users, items], finite; ``ConfigError`` for another shape or nan."""
     scores = np.asarray(scorer(users, known), np.float64)
     if scores.shape != known.shape or np.isnan(scores).any():
         raise ConfigError(
-            f"scores of shape {scores.shape}, nan or not: they must be {known.shape} numbers without nan"
+            f"scores have shape {scores.shape}; they must be {known.shape} numbers "
+            "without nan"
         )
     largest = np.finfo(np.float64).max
     return np.clip(scores, -largest, largest)
 
 
 def _reveal(known: Matrix, revealed: Matrix, items: Ids, is_open: Bools) -> Matrix:
-    """``known`` with the revealed rating of one more item at the end of each open row."""
+    """``known`` with one more revealed rating at the end of each open row."""
     rows = np.flatnonzero(is_open)
     values = np.asarray(revealed[rows, items[rows]]).ravel()
     ends = known.indptr[1:][rows]
     starts = known.indptr + np.append(0, is_open.cumsum())
-    entries = (
-        np.insert(known.data, ends, values),
-        np.insert(known.indices, ends, items[rows]),
-        starts,
-    )
-    return sp.csr_matrix(entries, shape=known.shape)
+    data = np.insert(known.data, ends, values)
+    indices = np.insert(known.indices, ends, items[rows])
+    return sp.csr_matrix((data, indices, starts), shape=known.shape)
 
 
 def _stored(matrix: Matrix) -> Bools:
-    """Where a rating is stored, be it 0: dense [users, items]."""
-    found = np.zeros(matrix.shape, np.bool_)
-    found[
-        np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr)), matrix.indices
-    ] = True
-    return found
+    """Where a rating is stored, even a rating of 0: dense [users, items]."""
+    entries = (np.ones(matrix.nnz, np.bool_), matrix.indices, matrix.indptr)
+    return np.asarray(sp.csr_matrix(entries, shape=matrix.shape).toarray())
 
 
 def _places(ratings: Ratings, order: Floats | None = None) -> tuple[Ids, Ids]:
-    """`interactions.places`, by time or by ``order`` [n]."""
+    """`rlrec.datasets.matrices.places`, by time or by ``order`` [n]."""
     place, count = places(ratings)
     if order is not None:
         shuffled = np.lexsort((order, ratings.users))
@@ -402,18 +409,29 @@ def _places(ratings: Ratings, order: Floats | None = None) -> tuple[Ids, Ids]:
 def _first_of_user(ratings: Ratings, mask: Bools, last: bool = False) -> Bools:
     """Of the ratings in ``mask`` the first (or last) in time of each user: [n]."""
     rows = np.flatnonzero(mask)[:: -1 if last else 1]
+    _, first = np.unique(ratings.users[rows], return_index=True)
     chosen = np.zeros(len(ratings), np.bool_)
-    chosen[rows[np.unique(ratings.users[rows], return_index=True)[1]]] = True
+    chosen[rows[first]] = True
     return chosen
+
+
+def _check_split(by: str, choices: tuple[str, str], share: float) -> None:
+    if by not in choices or not 0.0 < share < 1.0:
+        raise ConfigError(
+            f"by is {by!r}, share {share}; "
+            f"by must be one of {choices}, share between 0 and 1"
+        )
 
 
 def _split(
     name: str, ratings: Ratings, train: Bools, known: Bools, held_out: Bools
 ) -> Split:
+    """The split of three masks [n]; ``DataError`` if nothing is left to use."""
     users = np.unique(ratings.users[held_out]).astype(np.int64)
     if not len(users) or not train.any():
         raise DataError(
-            f"{name}: {train.sum():,} ratings to train on, {len(users)} users to evaluate; too few ratings"
+            f"{name}: {train.sum():,} ratings to train on, {len(users)} users to "
+            "evaluate; too few ratings"
         )
     keep = known & np.isin(ratings.users, users)
     return Split(
