@@ -114,16 +114,14 @@ def _draw_belief(ax: Axes, belief: Floats) -> None:
         yticks=[0, 0.25, 0.5, 0.75, 1],
     )
     falls = np.diff(belief, prepend=belief[0]) < 0
-    for song, value, fell in zip(songs, belief, falls, strict=True):
+    for song, (value, fell) in enumerate(zip(belief, falls, strict=True)):
         lift, where = (-0.06, BELOW) if fell else (0.05, ABOVE)
         ax.text(song, value + lift, f"{value:.2f}", fontsize=8.5, **where)
 
 
 def _legend_above(ax: Axes, corner: str, x: float, fontsize: float) -> None:
-    place = (x, 0.98)
-    ax.legend(
-        frameon=False, ncols=2, loc=corner, bbox_to_anchor=place, fontsize=fontsize
-    )
+    place: dict[str, Any] = {"loc": corner, "bbox_to_anchor": (x, 0.98)}
+    ax.legend(frameon=False, ncols=2, fontsize=fontsize, **place)
 
 
 def describe_returns_and_beliefs(result: ReturnsAndBeliefs) -> str:

@@ -368,7 +368,7 @@ def play_sessions(
     while alive.any():
         actions = env.actions_for(policy.recommend(states, 1))
         states, rewards, terminated, truncated, _ = env.step(actions)
-        totals += [rewards * alive, alive, terminated & alive]
+        totals += np.array([rewards * alive, alive, terminated & alive])
         alive &= ~(terminated | truncated)
     return SessionMeans(*totals.reshape(3, groups, sessions).mean(axis=2))
 

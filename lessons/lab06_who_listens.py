@@ -114,7 +114,8 @@ def _draw_map(ax: Axes, result: Newcomer) -> None:
     ax.plot(*result.path[:-1].T, "o", color="white", mec=ORANGE, ms=6)
     ax.plot(*result.path[-1], "*", color=ORANGE, ms=17)
     x, y = result.path[-1]
-    ax.text(x, y - 0.12, "Lena", color="#8A5A00", weight="bold", **BELOW)
+    label = max(y - 0.12, -1.2)  # inside the picture, wherever she is
+    ax.text(x, label, "Lena", color="#8A5A00", weight="bold", **BELOW)
     ax.axhline(0, color="#D0D0D0", lw=0.8, zorder=0)
     ax.axvline(0, color="#D0D0D0", lw=0.8, zorder=0)
     ax.set(xlim=(-1.9, 1.9), ylim=(-1.4, 1.6), xticks=[], yticks=[])

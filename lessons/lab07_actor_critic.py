@@ -487,7 +487,7 @@ def _draw_ranking(ax: Axes) -> None:
 def _draw_action(ax: Axes, action: Floats) -> None:
     ax.plot(*np.outer(action, [0, 1.35]), color=BLUE, lw=1, ls="--")
     arrow = {"arrowstyle": "-|>", "lw": 3, "color": BLUE, "shrinkA": 0, "shrinkB": 7}
-    ax.annotate("", action, (0, 0), arrowprops=arrow)
+    ax.annotate("", (action[0], action[1]), (0, 0), arrowprops=arrow)
     ax.text(0.25, 0.2, "action", color=BLUE, ha="left", va="center")
 
 

@@ -1,10 +1,11 @@
-"""Lesson 00: what an evening is worth, by hand and by simulation; the widget; the map; the README's picture."""
+"""Lesson 00: expected returns by hand and by simulation, the widget, the pictures."""
 
 import io
 
 import lab00_first_taste as lab00
 import numpy as np
 import pytest
+from lesson_checks import words
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from PIL import Image
@@ -14,7 +15,9 @@ from rlrec.agents.qlearning import TrainingLog
 from rlrec.envs import GENRES, PROFILES, GenreBatch, GenreModel
 from rlrec.evaluation import simulate
 
-POP, ROCK, JAZZ = 0, 1, 2
+POP = 0
+ROCK = 1
+JAZZ = 2
 
 
 def always(action):
@@ -40,10 +43,11 @@ def test_an_evening_by_hand():
 
 def test_boredom_counts_from_the_second_song_in_a_row():
     teo = PROFILES["variety_seeker"].model()
-    # jazz 20 times: the first is fresh unless jazz was on (1 evening in 5), the other 19 are stale
-    fresh, stale = 0.8 * 4 - 0.2, 0.16 * 4 - 0.84
+    # jazz 20 times: 19 songs bore, and the first one if jazz was on (1 evening in 5)
+    first = 0.8 * 4 - 0.2
+    again = 0.16 * 4 - 0.84
     assert lab00.evening_return(teo, always(JAZZ)) == pytest.approx(
-        0.8 * fresh + 0.2 * stale + 19 * stale
+        0.8 * first + 0.2 * again + 19 * again
     )
     assert lab00.best_evening(teo) == pytest.approx(10 * (3.0 + 1.4))
 
@@ -62,14 +66,13 @@ def test_simulated_evenings_agree_with_the_computed_one(user):
     table = np.random.default_rng(3).random((5, 5))
     played = simulate(GenreBatch(8000, user=user), TablePolicy(table), seed=5)
     error = played.std() / np.sqrt(len(played))
-    assert (
-        abs(played.mean() - lab00.evening_return(model, lab00.greedy_policy(table)))
-        < 4 * error
-    )
+    expected = lab00.evening_return(model, lab00.greedy_policy(table))
+    assert played.mean() == pytest.approx(expected, abs=4 * error)
 
 
-def test_no_training_is_chance_and_training_nears_the_optimum():
-    before, after = lab00.taste("pop_lover", 0), lab00.taste("pop_lover", 30)
+def test_no_training_is_random_and_training_nears_the_optimum():
+    before = lab00.taste("pop_lover", 0)
+    after = lab00.taste("pop_lover", 30)
     np.testing.assert_allclose(before.returns, before.random)
     np.testing.assert_allclose(before.shares, 0.2)
     assert after.returns.mean() > 0.98 * after.best == pytest.approx(0.98 * 178)
@@ -92,9 +95,8 @@ def test_tables_are_those_of_the_library_after_each_evening():
     for evening in range(2):
         agent.train(env, 20, seed=evening * 20)
         np.testing.assert_array_equal(tables[evening + 1], agent.table)
-    assert (
-        agent.visits.sum() == 2 * 20 * 20
-    )  # no step is lost to the start of an evening
+    # no step is lost to the start of an evening
+    assert agent.visits.sum() == 2 * 20 * 20
 
 
 def test_favourites_are_means_of_what_was_learned_from():
@@ -127,70 +129,58 @@ def test_the_widget_shows_what_was_chosen():
 
 @pytest.mark.parametrize("user", ["calm_worker", "generic"])
 def test_bars_have_the_height_of_their_numbers(user):
-    figure, result = Figure(), lab00.taste(user, 1)
+    figure = Figure()
+    result = lab00.taste(user, 1)
     lab00.draw_taste(figure, result)
     shares, bars = figure.axes
-    assert [bar.get_height() for bar in bars.patches] == pytest.approx(
-        [result.random, result.returns.mean(), result.best]
-    )
+    heights = [result.random, result.returns.mean(), result.best]
+    assert [bar.get_height() for bar in bars.patches] == pytest.approx(heights)
     low, high = bars.get_ylim()
     assert low < min(result.random, 0.0) <= max(result.best, 0.0) < high
-    assert bars.texts[0].get_text() == f"{result.random:.1f}"
-    assert sum(float(text.get_text()[:-1]) for text in shares.texts) == pytest.approx(
-        500, abs=25 * 0.5
-    )
-    assert tuple(label.get_text() for label in shares.get_xticklabels()) == GENRES
+    assert words(bars.texts)[0] == f"{result.random:.1f}"
+    percents = [float(word[:-1]) for word in words(shares.texts)]
+    assert sum(percents) == pytest.approx(500, abs=25 * 0.5)
+    assert tuple(words(shares.get_xticklabels())) == GENRES
 
 
 def test_the_map_names_sixteen_lessons():
     figure = Figure()
     lab00.draw_map(figure)
     (ax,) = figure.axes
-    numbers = [text.get_text() for text in ax.texts if text.get_text().isdigit()]
+    numbers = [word for word in words(ax.texts) if word.isdigit()]
     assert numbers == [f"{number:02d}" for number in range(16)]
-    assert sum(isinstance(patch, FancyBboxPatch) for patch in ax.patches) == 16
+    boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
+    assert len(boxes) == 16
 
 
 def test_the_readme_compares_with_the_truth():
     table, returns = lab00.compare_policies("variety_seeker", seeds=8, sessions=400)
     model = PROFILES["variety_seeker"].model()
-    chance = lab00.evening_return(model, np.full((5, 5), 0.2))
-    assert returns["random"].mean() == pytest.approx(chance, abs=1.0)
-    assert returns["oracle"].mean() == pytest.approx(44.0, abs=1.0)
-    assert (
-        returns["one favourite"].mean()
-        < chance
-        < returns["q-learning"].mean()
-        <= returns["oracle"].mean() + 0.1
-    )
+    random = lab00.evening_return(model, np.full((5, 5), 0.2))
+    oracle = returns["oracle"].mean()
+    assert returns["random"].mean() == pytest.approx(random, abs=1.0)
+    assert oracle == pytest.approx(44.0, abs=1.0)
+    assert returns["one favourite"].mean() < random
+    assert random < returns["q-learning"].mean() <= oracle + 0.1
     assert table.shape == (5, 5)
     assert table[JAZZ].argmax() != JAZZ
 
 
 def test_the_readme_prints_each_bar(monkeypatch):
-    fake = {
-        name: np.array([value, value + 2.0])
-        for value, name in enumerate(lab00.README_LABELS)
-    }
-    monkeypatch.setattr(
-        lab00, "compare_policies", lambda user: (np.arange(25.0).reshape(5, 5), fake)
-    )
+    table = np.arange(25.0).reshape(5, 5)
+    returns = np.arange(5.0)[:, None] + [0.0, 2.0]  # [policies, seeds]
+    fake = dict(zip(lab00.README_LABELS, returns, strict=True))
+    monkeypatch.setattr(lab00, "compare_policies", lambda user: (table, fake))
     figure = Figure()
     lab00.draw_readme(figure)
     left, right = figure.axes
     assert [bar.get_width() for bar in right.patches] == pytest.approx([1, 2, 3, 4, 5])
-    printed = [text.get_text() for text in right.texts]
-    assert printed == ["1.0", "2.0", "3.0", "4.0", "5.0"]
-    assert [label.get_text() for label in right.get_yticklabels()] == list(
-        lab00.README_LABELS.values()
-    )
-    half = (
-        12.706205  # t(1 degree of freedom, .975) x standard deviation sqrt(2) / sqrt(2)
-    )
-    ends = [line.get_xdata() for line in right.lines[:2]]
-    np.testing.assert_allclose(
-        ends, [[1 - half, 1 + half], [2 - half, 2 + half]], rtol=1e-6
-    )
-    assert [patch.get_x() + 0.47 for patch in left.patches] == pytest.approx(
-        [4] * 5
-    )  # the best of each row
+    assert words(right.texts) == ["1.0", "2.0", "3.0", "4.0", "5.0"]
+    assert words(right.get_yticklabels()) == list(lab00.README_LABELS.values())
+    # t(1 degree of freedom, .975) x standard deviation sqrt(2) / sqrt(2)
+    half = 12.706205
+    for mean, line in zip((1, 2), right.lines[:2], strict=True):
+        assert line.get_xdata() == pytest.approx([mean - half, mean + half], rel=1e-6)
+    for frame in left.patches:  # the best of each row
+        assert frame.get_x() + 0.47 == pytest.approx(4)
+    assert len(left.patches) == 5

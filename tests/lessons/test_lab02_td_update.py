@@ -1,9 +1,10 @@
-"""Lesson 02's widget and pictures: numbers by hand, and the library as a second opinion."""
+"""Lesson 02: the update by hand and by the library, the widget, the pictures."""
 
 import lab02_td_update as td_update
 import numpy as np
 import pytest
 from lab02_td_update import GOES_ON, LEAVES, TIME_UP, one_update
+from lesson_checks import words, words_of
 from matplotlib.figure import Figure
 
 from rlrec.agents import QLearning, QLearningConfig
@@ -24,23 +25,17 @@ def test_agrees_with_the_library_on_random_numbers() -> None:
     rng = np.random.default_rng(0)
     for _ in range(50):
         old, reward, following = rng.normal(0, 5, 3)
-        rate, discount, left = (
-            rng.uniform(0.01, 1),
-            rng.uniform(0, 0.99),
-            bool(rng.random() < 0.3),
-        )
+        rate = rng.uniform(0.01, 1)
+        discount = rng.uniform(0, 0.99)
+        left = bool(rng.random() < 0.3)
         agent = QLearning(2, 1, QLearningConfig(learning_rate=rate, discount=discount))
         agent.table[0, :, 0] = old, following
         theirs = agent.update(0, 0, reward, 1, terminated=left)
         ours = one_update(
             old, reward, following, discount, rate, LEAVES if left else GOES_ON
         )
-        np.testing.assert_allclose(
-            (ours.old_value, ours.target, ours.td_error, ours.new_value),
-            theirs,
-            rtol=1e-12,
-            atol=1e-12,
-        )
+        numbers = (ours.old_value, ours.target, ours.td_error, ours.new_value)
+        np.testing.assert_allclose(numbers, theirs, rtol=1e-12, atol=1e-12)
 
 
 def test_an_unknown_ending_is_refused() -> None:
@@ -53,9 +48,8 @@ def test_equations_show_every_number() -> None:
     assert lines[0].endswith("= 10 + 0.9 &times; 0.2 = <b>10.18</b>")
     assert lines[1].endswith("= 10.18 &minus; 1 = <b>9.18</b>")
     assert lines[2].endswith("= 1 + 0.1 &times; 9.18 = <b>1.918</b>")
-    sad = td_update.equations(one_update(3.0, -2.0, 5.0, 0.5, 0.5, LEAVES)).split(
-        "<br>"
-    )
+    left = one_update(3.0, -2.0, 5.0, 0.5, 0.5, LEAVES)
+    sad = td_update.equations(left).split("<br>")
     assert sad[0].endswith("= (-2) + 0 = <b>(-2)</b>")
     assert sad[2].endswith("= 3 + 0.5 &times; (-5) = <b>0.5</b>")
 
@@ -64,10 +58,8 @@ def test_the_picture_carries_the_equation_for_pages_without_a_kernel() -> None:
     figure = Figure()
     td_update.draw_update(figure, one_update(1.0, 10.0, 0.2, 0.9, 0.1))
     assert figure.axes[0].get_title() == "new = 1 + 0.1 × (10 + 0.9 × 0.2 − 1) = 1.918"
-    assert (
-        td_update.one_line(one_update(1.0, 10.0, 0.2, 0.9, 0.1, LEAVES))
-        == "new = 1 + 0.1 × (10 − 1) = 1.9"
-    )
+    left = one_update(1.0, 10.0, 0.2, 0.9, 0.1, LEAVES)
+    assert td_update.one_line(left) == "new = 1 + 0.1 × (10 − 1) = 1.9"
 
 
 def test_the_widget_starts_at_the_lessons_numbers_and_follows_its_controls() -> None:
@@ -98,16 +90,8 @@ def test_the_picture_holds_the_bars_and_the_arrow(number) -> None:
     arrow = next(text for text in ax.texts if text.get_text() == "")
     assert (arrow.xyann[0], arrow.xy[0]) == (update.old_value, update.new_value)
     low, high = ax.get_xlim()
-    assert all(
-        low < place < high
-        for place in (
-            0,
-            update.reward,
-            update.target,
-            update.old_value,
-            update.new_value,
-        )
-    )
+    places = (0, update.reward, update.target, update.old_value, update.new_value)
+    assert low < min(places) <= max(places) < high
 
 
 def test_frames_mark_all_ties_and_no_row_of_equals() -> None:
@@ -116,23 +100,22 @@ def test_frames_mark_all_ties_and_no_row_of_equals() -> None:
     table[2] = [3, 3, 1, 0, 0]
     table[4] = [-1, -1, -1, -1, 0.5]
     td_update.draw_table(ax, table, "a title", limit=3)
-    frames = {
-        (round(patch.get_y() + 0.45), round(patch.get_x() + 0.47))
-        for patch in ax.patches
-    }
-    assert frames == {(2, 0), (2, 1), (4, 4)}
+    corners = sorted(patch.get_xy() for patch in ax.patches)  # (column, row)
+    assert np.round(corners).tolist() == [[0, 2], [1, 2], [4, 4]]
     assert ax.get_title() == "a title"
 
 
 def test_a_film_has_one_scale_and_a_picture_a_table() -> None:
     figure = Figure()
-    td_update.draw_film(
-        figure, {str(i): np.full((5, 5), float(i)) for i in range(4)}, limit=9
-    )
+    tables = np.tile(np.arange(4.0)[:, None, None], (5, 5))  # [tables, 5, 5]
+    film = dict(zip("0123", tables, strict=True))
+    td_update.draw_film(figure, film, limit=9)
     shown = [ax for ax in figure.axes if ax.images]
-    assert [ax.get_title() for ax in shown] == ["0", "1", "2", "3"]
-    assert {ax.images[0].get_clim() for ax in shown} == {(-9, 9)}
-    assert [float(ax.images[0].get_array().mean()) for ax in shown] == [0, 1, 2, 3]
+    assert words(ax.title for ax in shown) == list(film)
+    for ax, table in zip(shown, tables, strict=True):
+        image = ax.images[0]
+        assert image.get_clim() == (-9, 9)
+        np.testing.assert_array_equal(image.get_array(), table)
 
 
 def test_the_story_shows_the_storys_table() -> None:
@@ -140,6 +123,6 @@ def test_the_story_shows_the_storys_table() -> None:
     assert (table[1, 0], table[0, 0], np.abs(table).sum()) == (1.0, 0.2, 1.2)
     figure = Figure()
     td_update.draw_story(figure)
-    words = [text.get_text() for ax in figure.axes for text in ax.texts]
-    assert words[:6] == ["0.2", "0.0", "0.0", "0.0", "0.0", "1.0"]
-    assert {"old 1", "new 1.918", "target 10.18"} <= set(words)
+    shown = words_of(figure)
+    assert shown[:6] == ["0.2", "0.0", "0.0", "0.0", "0.0", "1.0"]
+    assert {"old 1", "new 1.918", "target 10.18"} <= set(shown)

@@ -1,9 +1,9 @@
-"""Lesson 03's lab: schedules, regret and policy loss by hand; the widget moved as the browser does."""
+"""Lesson 03: schedules, regret and policy loss by hand, the widget, the picture."""
 
 import lab03_exploration as lab_module
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
+from lesson_checks import assert_nothing_is_cut_off
 
 from rlrec.agents import QLearningConfig, TrainingLog, value_iteration
 from rlrec.envs import PROFILES
@@ -11,9 +11,12 @@ from rlrec.errors import ConfigError
 
 
 def log_of(actions, learned):
-    actions, learned = np.array(actions)[:, None], np.array(learned)[:, None]
+    shape = (len(actions), 1)
     return TrainingLog(
-        np.zeros(actions.shape), actions, np.zeros(len(actions)), learned
+        np.zeros(shape),
+        np.reshape(actions, shape),
+        np.zeros(len(actions)),
+        np.reshape(learned, shape),
     )
 
 
@@ -52,12 +55,9 @@ def test_the_library_follows_the_schedule():
 
 
 def test_regret_by_hand():
-    regret = lab_module.cumulative_regret(
-        log_of([0, 1, 4, 0], [True, True, False, True]), lab_module.gaps("pop_lover")
-    )
-    np.testing.assert_allclose(
-        regret[:, 0], [0.0, 8.9, 8.9, 8.9]
-    )  # the reset costs nothing
+    log = log_of([0, 1, 4, 0], [True, True, False, True])  # the third: a reset
+    regret = lab_module.cumulative_regret(log, lab_module.gaps("pop_lover"))
+    np.testing.assert_allclose(regret[:, 0], [0.0, 8.9, 8.9, 8.9])
 
 
 def test_gaps_are_refused_where_they_depend_on_the_state():
@@ -70,7 +70,8 @@ def test_gaps_are_refused_where_they_depend_on_the_state():
 
 def test_rows_right_and_policy_loss_by_hand():
     model = PROFILES["pop_lover"].model()
-    best, stuck = value_iteration(model), np.zeros((5, 5))
+    best = value_iteration(model)
+    stuck = np.zeros((5, 5))
     stuck[:, 4] = 1.0  # hip-hop for ever: -.5 a song
     tables = np.array([best, stuck])
     assert lab_module.rows_right(tables, model).tolist() == [[True] * 5, [False] * 5]
@@ -95,21 +96,21 @@ def test_band_by_hand():
 
 
 def test_a_hasty_schedule_locks_in_and_patience_and_optimism_do_not():
-    model, right = PROFILES["pop_lover"].model(), {}
-    for name, config in {
-        "hasty": QLearningConfig(epsilon_decay=0.99),
-        "patient": QLearningConfig(epsilon_decay=0.999),
-        "optimistic": QLearningConfig(epsilon_decay=0.99, initial_value=100.0),
-    }.items():
+    model = PROFILES["pop_lover"].model()
+
+    def right(**settings):
+        config = QLearningConfig(**settings)
         agent, _ = lab_module.train("pop_lover", config, steps=6_000, runs=60)
-        right[name] = int(lab_module.rows_right(agent.table, model).all(axis=1).sum())
-    assert 20 <= right["hasty"] <= 48
-    assert right["patient"] >= 54
-    assert right["optimistic"] >= 50
+        return lab_module.rows_right(agent.table, model).all(axis=1).sum()
+
+    assert 20 <= right(epsilon_decay=0.99) <= 48
+    assert right(epsilon_decay=0.999) >= 54
+    assert right(epsilon_decay=0.99, initial_value=100.0) >= 50
 
 
 def test_extremes_of_the_widget_are_its_reference_lines():
-    never, always = (lab_module.explore(e, 1.0, 0.0, "pop_lover") for e in (0.0, 1.0))
+    never = lab_module.explore(0.0, 1.0, 0.0, "pop_lover")
+    always = lab_module.explore(1.0, 1.0, 0.0, "pop_lover")
     np.testing.assert_array_equal(never.regret, never.never)
     assert always.regret[-1].mean() == pytest.approx(always.always[-1], rel=0.03)
 
@@ -148,14 +149,8 @@ def test_text_says_what_the_result_holds(lab):
 
 def test_nothing_is_cut_off(lab):
     for user in ("pop_lover", "headliner", "calm_worker", "generic"):
-        figure = Figure(figsize=lab.figsize, dpi=100, layout="constrained")
-        lab_module.draw_exploration(figure, lab.set(user=user))
-        figure.draw_without_rendering()
-        box = figure.get_tightbbox()
-        assert box.x0 >= 0
-        assert box.y0 >= 0
-        assert box.x1 <= lab.figsize[0]
-        assert box.y1 <= lab.figsize[1]
+        result = lab.set(user=user)
+        assert_nothing_is_cut_off(lab_module.draw_exploration, result, lab.figsize)
 
 
 def test_evenings_show_every_strategy():

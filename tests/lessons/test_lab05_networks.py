@@ -1,13 +1,11 @@
-"""Lesson 05's widget, picture and stored run: closed forms, simulation as a second opinion."""
-
-import subprocess
-import sys
-from pathlib import Path
+"""Lesson 05: the maximisation bias by closed forms and simulation, pictures, a run."""
 
 import lab05_networks as networks
 import numpy as np
+import pandas as pd
 import pytest
 from lab05_networks import max_bias
+from lesson_checks import assert_no_tensorflow, words_of
 from matplotlib.figure import Figure
 
 
@@ -34,22 +32,22 @@ def test_the_largest_of_unit_normals(actions, expected) -> None:
     [(5, 1.0, 0.0), (5, 1.0, 1.0), (2, 3.0, 0.5), (20, 0.5, 0.25)],
 )
 def test_the_integrals_agree_with_simulation(actions, noise, gap) -> None:
-    rng, size = np.random.default_rng(3), 200_000
+    rng = np.random.default_rng(3)
+    size = 200_000
     true = np.r_[gap, np.zeros(actions - 1)]
     first, second = true + noise * rng.standard_normal((2, size, actions))
     picked = first.argmax(axis=1)
-    found, error = max_bias(actions, noise, gap), 5 * noise / np.sqrt(size)
+    found = max_bias(actions, noise, gap)
+    error = 5 * noise / np.sqrt(size)
     assert found.single == pytest.approx(first.max(axis=1).mean(), abs=error)
-    assert found.double == pytest.approx(
-        second[np.arange(size), picked].mean(), abs=error
-    )
+    evaluated = second[np.arange(size), picked]
+    assert found.double == pytest.approx(evaluated.mean(), abs=error)
     assert found.best_probability == pytest.approx((picked == 0).mean(), abs=0.006)
 
 
 def test_bias_scales_with_noise_and_ends_without_it() -> None:
-    assert max_bias(5, 2.0, 0.0).single == pytest.approx(
-        2 * max_bias(5, 1.0, 0.0).single
-    )
+    unit = max_bias(5, 1.0, 0.0)
+    assert max_bias(5, 2.0, 0.0).single == pytest.approx(2 * unit.single)
     still = max_bias(5, 0.0, 1.5)
     assert (still.single, still.double, still.best_probability) == (1.5, 1.5, 1.0)
     assert max_bias(4, 0.0, 0.0).best_probability == 0.25
@@ -95,18 +93,10 @@ def test_the_picture_marks_truth_and_means_and_keeps_its_limits() -> None:
         left, right = figure.axes
         places = [line.get_xdata()[0] for line in left.lines]
         assert places == pytest.approx([found.gap, found.single, found.double])
-        points = {
-            tuple(line.get_xydata()[0])
-            for line in right.lines
-            if len(line.get_xdata()) == 1
-        }
-        assert points == {
-            (found.actions, found.single - found.gap),
-            (found.actions, found.double - found.gap),
-        }
-        limits.add(
-            (left.get_xlim(), left.get_ylim(), right.get_xlim(), right.get_ylim())
-        )
+        one, two = right.lines[1:4:2]  # the points on both curves
+        assert one.get_xydata().tolist() == [[found.actions, found.single - found.gap]]
+        assert two.get_xydata().tolist() == [[found.actions, found.double - found.gap]]
+        limits.add((*left.axis(), *right.axis()))
     assert len(limits) == 1
 
 
@@ -114,37 +104,19 @@ def test_the_story_counts_rows() -> None:
     assert list(networks.rows_needed().values()) == [5, 125, 9_765_625, 2000**10]
     figure = Figure()
     networks.draw_story(figure)
-    words = {text.get_text() for ax in figure.axes for text in ax.texts}
-    assert {
-        "5 rows",
-        "125 rows",
-        "9,765,625 rows",
-        "$10^{33}$ rows",
-        "one value\nan item",
-    } <= words
+    shown = words_of(figure)
+    assert {"5 rows", "125 rows", "9,765,625 rows", "$10^{33}$ rows"} <= set(shown)
+    assert "one value\nan item" in shown
 
 
 def test_the_stored_run_says_where_it_comes_from() -> None:
     stored = networks.STORED
     assert all(stored[name] for name in ("steps", "seeds", "device", "date", "command"))
-    runs = stored["songs_heard"]
-    assert {
-        "random",
-        "greedy",
-        "popularity",
-        "dqn",
-        "dqn, discount 0",
-        "dqn, no target network",
-        "oracle",
-    } <= set(runs)
-    assert {len(values) for values in runs.values()} == {len(stored["seeds"])}
-    assert all(0 < value < 20 for values in runs.values() for value in values)
+    runs = pd.DataFrame(stored["songs_heard"], stored["seeds"])  # equal lengths
+    assert {"random", "greedy", "popularity", "oracle"} <= set(runs)
+    assert {"dqn", "dqn, discount 0", "dqn, no target network"} <= set(runs)
+    assert ((runs > 0) & (runs < 20)).all(axis=None)
 
 
 def test_no_tensorflow_for_pictures() -> None:
-    program = "import sys, lab05_networks; print('tensorflow' in sys.modules)"
-    folder = Path(networks.__file__).parent
-    run = subprocess.run(
-        [sys.executable, "-c", program], cwd=folder, capture_output=True, text=True
-    )
-    assert run.stdout == "False\n"
+    assert_no_tensorflow("import lab05_networks")
