@@ -1,4 +1,4 @@
-"""Statistics of few seeds: numbers by hand, SciPy's twins, what an interval promises; and the verdict's words."""
+"""Statistics of few seeds: by hand, beside SciPy's, their coverage; the verdict."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
-# -- interquartile mean --------------------------------------------------------------------------------------
+# -- interquartile mean ----------------------------------------------------------------
 @pytest.mark.parametrize("n", [4, 5, 10, 23])
 def test_the_middle_half_is_scipys(n):
     values = draw(n)
@@ -44,7 +44,7 @@ def test_the_middle_half_over_chosen_axes():
     )
 
 
-# -- intervals -----------------------------------------------------------------------------------------------
+# -- intervals -------------------------------------------------------------------------
 def test_one_world_is_scipys_percentile_bootstrap():
     values = draw(10, 1)
     ours = stratified_interval(values, np.mean, rng=rng(), resamples=20_000)
@@ -56,13 +56,13 @@ def test_one_world_is_scipys_percentile_bootstrap():
 
 
 def test_seeds_are_redrawn_within_their_world():
-    """Worlds of 0, 10 and 20, all seeds alike: nothing varies. Drawn across worlds it would."""
+    """Worlds of 0, 10 and 20, all seeds alike: draws within a world don't vary."""
     values = np.tile([0.0, 10.0, 20.0], (5, 1))
     assert stratified_interval(values, np.mean, rng=rng()) == (10.0, 10.0, 10.0)
 
 
 def test_an_interval_holds_the_truth_as_often_as_it_says():
-    """Of 20 seeds; the percentile bootstrap promises a little too much, the more so the fewer the seeds."""
+    """With 20 seeds the coverage of the percentile bootstrap is a little below 95%."""
     held = [
         stratified_interval(draw(20, 2, seed=i), np.mean, rng=rng(i), resamples=500)
         for i in range(300)
@@ -70,7 +70,7 @@ def test_an_interval_holds_the_truth_as_often_as_it_says():
     assert 0.90 <= np.mean([one.low < 0 < one.high for one in held]) <= 0.97
 
 
-# -- profiles, improvement -----------------------------------------------------------------------------------
+# -- profiles, improvement -------------------------------------------------------------
 def test_a_profile_is_one_less_the_distribution_and_lies_in_its_band():
     values, bars = draw(10, 4), np.linspace(-2, 2, 9)
     found = performance_profile(values, bars)
@@ -109,19 +109,22 @@ def test_five_seeds_cannot_be_significant_and_ten_can():
     assert paired_p_value(np.arange(1.0, 11.0), rng=rng()) == 2 / 1024
 
 
-@pytest.mark.parametrize("call", [
-    lambda: stratified_interval([[1.0, 2.0]], rng=rng()),
-    lambda: stratified_interval([[1.0], [np.nan]], rng=rng()),
-    lambda: probability_of_improvement([[1.0]], [[1.0, 2.0]]),
-    lambda: paired_p_value([1.0], rng=rng()),
-    lambda: normalise([[1.0]], [2.0], [2.0]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: stratified_interval([[1.0, 2.0]], rng=rng()),
+        lambda: stratified_interval([[1.0], [np.nan]], rng=rng()),
+        lambda: probability_of_improvement([[1.0]], [[1.0, 2.0]]),
+        lambda: paired_p_value([1.0], rng=rng()),
+        lambda: normalise([[1.0]], [2.0], [2.0]),
+    ],
+)
 def test_what_does_not_fit_is_refused(call):
     with pytest.raises(ConfigError):
         call()
 
 
-# -- the verdict ---------------------------------------------------------------------------------------------
+# -- the verdict -----------------------------------------------------------------------
 def rival(low, high, *others):
     return Rival("popularity", Interval((low + high) / 2, low, high), 8.0, others)
 
@@ -144,9 +147,9 @@ def test_verdicts(rivals, words):
     assert verdict(rivals).startswith(words)
 
 
-def test_a_verdict_names_share_and_chance():
-    told = verdict([rival(0.1, 1.5)], unit=" songs", p_value=0.0019)
-    assert told.endswith("songs over popularity (+10.0%), paired test p = 0.002")
+def test_a_verdict_names_share_and_p_value():
+    line = verdict([rival(0.1, 1.5)], unit=" songs", p_value=0.0019)
+    assert line.endswith("songs over popularity (+10.0%), paired test p = 0.002")
 
 
 def test_the_alarm_rings_half_way_to_popularity():

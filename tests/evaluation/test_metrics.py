@@ -1,4 +1,4 @@
-"""Ranking metrics: numbers by hand, brute-force twins, and planted bugs that must change a figure."""
+"""Ranking metrics: numbers by hand, brute force, and planted bugs that must show."""
 
 import math
 
@@ -107,7 +107,7 @@ def test_mutation_ideal_over_the_hits_only():
 
 
 def test_mutation_wrong_divisor():
-    """A short list keeps the divisor k, and the mean runs over the users seen, not over another number."""
+    """A short list keeps the divisor k; the mean is over the users evaluated."""
     short = np.array([[1, 1, 0, 0, 0]])  # two candidates only, both hits
     assert precision_at_k(short, 5)[0] == 0.4 != precision_at_k(short, 2)[0]
     assert len(precision_at_k(np.ones((12, 5)))) == 12
@@ -159,7 +159,7 @@ def test_bad_input_is_refused(wrong):
         wrong()
 
 
-# -- average precision, diversity, novelty -------------------------------------------------------------------
+# -- average precision, diversity, novelty ---------------------------------------------
 def test_average_precision_is_scikit_learns_where_everything_is_ranked():
     from sklearn.metrics import average_precision_score
 
@@ -208,12 +208,15 @@ def test_novelty_is_the_mean_of_bits():
     )
 
 
-@pytest.mark.parametrize("call", [
-    lambda: metrics.intra_list_diversity([[0, 3]], np.eye(3)),
-    lambda: metrics.novelty([[0, 3]], [1, 1, 1]),
-    lambda: metrics.novelty([[0]], [-1.0]),
-    lambda: metrics.average_precision([[1, 1]], [1]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: metrics.intra_list_diversity([[0, 3]], np.eye(3)),
+        lambda: metrics.novelty([[0, 3]], [1, 1, 1]),
+        lambda: metrics.novelty([[0]], [-1.0]),
+        lambda: metrics.average_precision([[1, 1]], [1]),
+    ],
+)
 def test_the_new_ones_refuse_what_does_not_fit(call):
     with pytest.raises(ConfigError):
         call()

@@ -1,4 +1,4 @@
-"""Returns by hand, common luck, and intervals beside SciPy's and as good as their word."""
+"""Returns by hand, common random numbers, intervals beside SciPy's, their coverage."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_interval_is_scipys_students_t():
 
 @pytest.mark.parametrize("n", [5, 10, 30])
 def test_an_interval_of_few_seeds_holds_the_mean_as_often_as_it_says(n):
-    """In 4,000 draws, give or take 1%. A percentile bootstrap holds it 10%, 5% and 2% less often."""
+    """In 4,000 draws, within 1%; the percentile bootstrap is 10%, 5% and 2% lower."""
     draws = np.random.default_rng(n).normal(3, 1, (4_000, n))
     held = np.mean([found.low < 3 < found.high for found in map(mean_interval, draws)])
     assert held == pytest.approx(0.95, abs=0.01)
@@ -77,7 +77,7 @@ def test_confidence_is_a_share(confidence):
         mean_interval([1.0, 2.0], confidence=confidence)
 
 
-# -- whole sessions ------------------------------------------------------------------------------------------
+# -- whole sessions --------------------------------------------------------------------
 def played(skipped, liked, alive):
     """Sessions [steps, batch] of songs 0, 1, 2, ...; a song heard is worth 1."""
     skipped, liked, alive = (np.array(one, bool) for one in (skipped, liked, alive))
@@ -86,7 +86,7 @@ def played(skipped, liked, alive):
 
 
 def test_what_a_session_shows_by_hand():
-    """One hears, skips, likes; the other skips, and its session is over after two songs, unliked."""
+    """One hears, skips, likes; the other skips once and likes none of its two songs."""
     one = played(
         [[0, 1], [1, 0], [0, 0]], [[0, 0], [0, 0], [1, 0]], [[1, 1], [1, 1], [1, 0]]
     )

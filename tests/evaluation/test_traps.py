@@ -1,7 +1,8 @@
-"""Each published mistake planted on purpose: a figure with a number by hand must notice it, and is right without it.
+"""Published mistakes, planted on purpose: a figure computed by hand must notice each.
 
-``TRAPS``: what is planted, the figure that looks, its value in our code, and its value (or the error) with the bug.
-``LEAKS``: training on what an evaluation holds out, in vectors, popularity and state module: all of them refused.
+``TRAPS``: what is planted, the figure that must notice it, its value in our code, and
+its value (or the error) with the bug. ``LEAKS``: training on what an evaluation holds
+out, in vectors, popularity and state module; all of them are refused.
 """
 
 from collections.abc import Callable
@@ -44,9 +45,17 @@ from rlrec.nn.backend import tf
 
 Patch = pytest.MonkeyPatch
 SMALL = DDPGConfig(
-    hidden=(8,), updates=1, policy_delay=1, batch_size=8, learning_starts=10**6, capacity=100, schedule_steps=100,
-    compiled=False, target_candidates=0, critic_rate=0.01,
-)  # fmt: skip
+    hidden=(8,),
+    updates=1,
+    policy_delay=1,
+    batch_size=8,
+    learning_starts=10**6,
+    capacity=100,
+    schedule_steps=100,
+    compiled=False,
+    target_candidates=0,
+    critic_rate=0.01,
+)
 SPLIT = split_rerank(RATINGS)
 
 
@@ -58,9 +67,9 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-# -- lists: order, divisor, ideal ------------------------------------------------------------------------
+# -- lists: order, divisor, ideal ------------------------------------------------------
 def judged(k: int, *stars: list[int]) -> protocols.Result:
-    """Users to whom items 0, 1, .. are recommended, which they rate with ``stars``; four users know item 9."""
+    """Users rate the listed items 0, 1, ... with ``stars``; four users know item 9."""
     rows = [
         (user, item, star)
         for user, row in enumerate(stars)
@@ -130,7 +139,7 @@ def ideal_of_the_hits(patch: Patch) -> None:
     )
 
 
-# -- state module ----------------------------------------------------------------------------------------
+# -- state module ----------------------------------------------------------------------
 def history_average() -> Any:
     """Five items with entries of 1, width 50: their average has entries of 1."""
     state = make_state("drr-ave", 50, 5)
@@ -146,7 +155,7 @@ def over_the_width(patch: Patch) -> None:
 
 
 def state_weights(name: str) -> Any:
-    """How far one update moves the position weights: Adam's first step is its rate, .01, for each."""
+    """How far one update moves position weights: Adam's first step is its rate, .01."""
     agent = DDPG(
         random_vectors(20), random_vectors(8), replace(SMALL, state=name), history=2
     )
@@ -166,7 +175,7 @@ def never_trained(patch: Patch) -> None:
     patch.setattr(State, "variables", property(lambda self: []))
 
 
-# -- actor and critics -----------------------------------------------------------------------------------
+# -- actor and critics -----------------------------------------------------------------
 TABLE = np.array(
     [[1.0, 0.0], [0.0, 1.0], [0.6, 0.8], [0.8, -0.6]]
 )  # item vectors of length 1
@@ -178,7 +187,7 @@ def random_vectors(n: int) -> Any:
 
 
 def transitions(**parts: Any) -> dict[str, Any]:
-    """Eight users, each with two items heard, one played, a reward of 1, and the episode terminated."""
+    """Eight users with two items heard and one played, reward 1, terminated."""
     history = tf.reshape(tf.range(16), (8, 2))
     ids = {
         "user": tf.range(8),
@@ -219,7 +228,7 @@ def hand_agent(value: float = 0.0, seed: int = 0, **changes: Any) -> DDPG:
 
 
 def priorities() -> Any:
-    """Reward 1, terminated, Q = 3: the error is -2, the priority 2 + .001; from the target it would be 1 + .001."""
+    """Reward 1, terminated, Q = 3: error -2, priority 2.001; from the target 1.001."""
     agent = hand_agent(
         3.0, reward_high=5.0, priority=PriorityConfig(alpha=1.0, smallest=0.001)
     )
@@ -244,10 +253,12 @@ def from_the_target(patch: Patch) -> None:
 
 
 def actors_slope() -> Any:
-    """Slope of Q = -|a - g|^2 / 2 at the actor's last bias b, where a = t / |t|, t = tanh(b) = (.6, .8), g = (1, 0).
+    """Slope of Q = -|a - g|^2 / 2 at the actor's last bias b.
 
-    dQ/da = g - a = (.4, -.8); less its part along a: (.64, -.48); times 1 - t^2: (.4096, -.1728). At the replayed
-    item (.8, -.6) dQ/da is (.2, .6), and the same steps give (-.1024, .0432): the other way.
+    a = t / |t|, t = tanh(b) = (.6, .8), g = (1, 0). dQ/da = g - a = (.4, -.8); less its
+    part along a: (.64, -.48); times 1 - t^2: (.4096, -.1728). At the replayed item
+    (.8, -.6) dQ/da is (.2, .6), and the same steps give (-.1024, .0432): the opposite
+    direction.
     """
     agent, taken = hand_agent(), []
     net, optimiser = agent.learner.online, agent.learner.actor_optimiser
@@ -278,9 +289,9 @@ def at_the_replayed_action(patch: Patch) -> None:
     patch.setattr(DDPGLearner, "update_actor", wrong)
 
 
-# -- episodes: ends, advantages --------------------------------------------------------------------------
+# -- episodes: ends, advantages --------------------------------------------------------
 def timeouts_of_ddpg() -> Any:
-    """Episodes of two steps, cut by their length: the share of stored transitions that count as terminated."""
+    """The share of stored transitions that count as terminated, episodes cut at two."""
     agent = DDPG(random_vectors(RATINGS.n_items), None, SMALL, history=3)
     agent.train(RatingsBatch(8, RATINGS, history=3, length=2), 8 * 6)
     return agent.memory.data["terminated"][: len(agent.memory)].mean()
@@ -295,7 +306,7 @@ def timeouts_of_dqn() -> Any:
 
 
 def timeouts_of_qlearning() -> Any:
-    """A table of ones, one step, rate 1, discount .5: the new value less the reward is .5 x 1, if the world goes on."""
+    """New value less reward: .5 x 1 if the world goes on (all values 1)."""
     settings = QLearningConfig(learning_rate=1.0, discount=0.5, initial_value=1.0)
     agent, env = QLearning(5, 5, settings, n_runs=3), GenreBatch(3, session_length=1)
     start, _ = env.reset(seed=0)
@@ -312,7 +323,7 @@ class Interrupted(ListeningBatch):
 
 
 def advantages(kind: type[ListeningBatch], value: float, gae_lambda: float) -> Any:
-    """Of four songs worth 1 each, discount .5, under a value network that always says ``value``: [4, 2]."""
+    """Advantages [4, 2] of songs worth 1, discount .5, if all values are ``value``."""
     settings = PPOConfig(
         rollout=4, minibatch=8, hidden=(4,), keys=2, discount=0.5, gae_lambda=gae_lambda
     )
@@ -350,7 +361,7 @@ def lambda_is_ignored(patch: Patch) -> None:
     patch.setattr(ppo, "gae", lambda *given: gae(*given[:-1], 1.0))
 
 
-# -- shapes ----------------------------------------------------------------------------------------------
+# -- shapes ----------------------------------------------------------------------------
 def critic_target() -> Any:
     """Reward 1, discount .9, Q' = 2: 1 + .9 x 2, one number for each of eight."""
     agent = hand_agent(2.0)
@@ -366,7 +377,7 @@ def dqn_error() -> Any:
 
 
 def as_column(owner: type, name: str) -> Callable[[Patch], None]:
-    """``[B]`` as ``[B, 1]``, which broadcasts against ``[B]`` to ``[B, B]`` where nobody looks."""
+    """``[B]`` as ``[B, 1]``, which broadcasts with ``[B]`` to ``[B, B]`` unnoticed."""
     right = getattr(owner, name)
     return lambda patch: patch.setattr(
         owner, name, lambda *given: right(*given)[..., None]
@@ -383,7 +394,7 @@ def reward_as_column(patch: Patch) -> None:
     patch.setattr(BatchEnv, "step", wrong)
 
 
-# -- embeddings ------------------------------------------------------------------------------------------
+# -- embeddings ------------------------------------------------------------------------
 def made_drr(data: Ratings) -> DRR:
     settings = replace(
         DRR_SETTINGS,
@@ -399,7 +410,7 @@ def made_drr(data: Ratings) -> DRR:
 
 
 def vouched_for() -> Any:
-    """Whether the check before the figures vouched for an agent that was handed training ratings alone."""
+    """Whether the leak check passed an agent that was given training ratings alone."""
     return rerank(SPLIT, made_drr(SPLIT.train), 3).leak_checked
 
 
@@ -412,7 +423,7 @@ def from_the_future(patch: Patch) -> None:
 
 
 class Trap(NamedTuple):
-    """``plant`` the bug; ``figure`` looks; ``right``: its value without the bug; ``wrong``: with it, or what raises."""
+    """``figure`` is ``right`` without what ``plant`` does, ``wrong`` (or raises) with it."""
 
     plant: Callable[[Patch], None]
     figure: Callable[[], Any]
@@ -426,48 +437,90 @@ LAMBDA = (
 )  # sums of .25^i, and of .5^i
 TRAPS = {
     "worst first: protocols": Trap(
-        worst_first(protocols, "_pick"), lambda: judged(3, [5, 1, 1]).means([3])["NDCG@3"], 1.0, 0.5
+        worst_first(protocols, "_pick"),
+        lambda: judged(3, [5, 1, 1]).means([3])["NDCG@3"],
+        1.0,
+        0.5,
     ),
     "worst first: baselines": Trap(
-        worst_first(collaborative, "best_first"), listed_by_popularity, [0, 1, 2], [2, 1, 0]
+        worst_first(collaborative, "best_first"),
+        listed_by_popularity,
+        [0, 1, 2],
+        [2, 1, 0],
     ),
     "worst first: retrieval": Trap(
-        worst_first(retrieval, "best_k"), lambda: retrieval.top_k(OWN[None], TABLE, 3)[0], [2, 1, 0], [0, 1, 2]
+        worst_first(retrieval, "best_k"),
+        lambda: retrieval.top_k(OWN[None], TABLE, 3)[0],
+        [2, 1, 0],
+        [0, 1, 2],
     ),
-    "worst first: DDPG": Trap(worst_first(ddpg, "best_k"), listed_by_the_actor, [2, 1, 0], [0, 1, 2]),
+    "worst first: DDPG": Trap(
+        worst_first(ddpg, "best_k"), listed_by_the_actor, [2, 1, 0], [0, 1, 2]
+    ),
     "wrong divisor: places filled": Trap(
         over_the_places_filled, lambda: judged(5, [5, 1]).means([5])["P@5"], 0.2, 0.5
     ),
     "wrong divisor: all users": Trap(
         over_all_users, lambda: judged(2, [5, 1], [1, 5]).means([2])["P@2"], 0.5, 0.25
     ),
-    "wrong divisor: width of the state": Trap(over_the_width, history_average, 1.0, 0.1),
-    "ideal over the hits": Trap(
-        ideal_of_the_hits, lambda: judged(3, [5, 1, 5, 5, 1]).means([3])["NDCG@3"], 0.7039, 0.9197
+    "wrong divisor: width of the state": Trap(
+        over_the_width, history_average, 1.0, 0.1
     ),
-    "embeddings from the future": Trap(from_the_future, vouched_for, True, "leak: fitted on"),
-    "state never trained: drr-p": Trap(never_trained, lambda: state_weights("drr-p"), [0.01] * 2, [0.0] * 2),
-    "state never trained: drr-u": Trap(never_trained, lambda: state_weights("drr-u"), [0.01] * 2, [0.0] * 2),
-    "state never trained: drr-ave": Trap(never_trained, lambda: state_weights("drr-ave"), [0.01] * 2, [0.0] * 2),
-    "state never stored": Trap(never_trained, stored_state_weights, [0.5] * 2, [1.0] * 2),
-    "priorities from the target": Trap(from_the_target, priorities, [2.001] * 8, [1.001] * 8),
+    "ideal over the hits": Trap(
+        ideal_of_the_hits,
+        lambda: judged(3, [5, 1, 5, 5, 1]).means([3])["NDCG@3"],
+        0.7039,
+        0.9197,
+    ),
+    "embeddings from the future": Trap(
+        from_the_future, vouched_for, True, "leak: fitted on"
+    ),
+    "state never trained: drr-p": Trap(
+        never_trained, lambda: state_weights("drr-p"), [0.01] * 2, [0.0] * 2
+    ),
+    "state never trained: drr-u": Trap(
+        never_trained, lambda: state_weights("drr-u"), [0.01] * 2, [0.0] * 2
+    ),
+    "state never trained: drr-ave": Trap(
+        never_trained, lambda: state_weights("drr-ave"), [0.01] * 2, [0.0] * 2
+    ),
+    "state never stored": Trap(
+        never_trained, stored_state_weights, [0.5] * 2, [1.0] * 2
+    ),
+    "priorities from the target": Trap(
+        from_the_target, priorities, [2.001] * 8, [1.001] * 8
+    ),
     "slope at the replayed action": Trap(
         at_the_replayed_action, actors_slope, [0.4096, -0.1728], [-0.1024, 0.0432]
     ),
     "timeout as terminal: DDPG": Trap(limits_are_terminal, timeouts_of_ddpg, 0.0, 0.5),
     "timeout as terminal: DQN": Trap(limits_are_terminal, timeouts_of_dqn, 0.0, 1.0),
-    "timeout as terminal: Q-learning": Trap(limits_are_terminal, timeouts_of_qlearning, [0.5] * 3, [0.0] * 3),
-    "timeout as terminal: PPO": Trap(
-        ended_is_terminal, lambda: advantages(Interrupted, 1.0, 0.0)[:2, 0], [0.5, 0.5], [0.5, 0.0]
+    "timeout as terminal: Q-learning": Trap(
+        limits_are_terminal, timeouts_of_qlearning, [0.5] * 3, [0.0] * 3
     ),
-    "lambda ignored": Trap(lambda_is_ignored, lambda: advantages(ListeningBatch, 0.0, 0.5)[:, 0], *LAMBDA),
-    "[B, 1]: critic": Trap(as_column(Networks, "value"), critic_target, [2.8] * 8, "must agree"),
+    "timeout as terminal: PPO": Trap(
+        ended_is_terminal,
+        lambda: advantages(Interrupted, 1.0, 0.0)[:2, 0],
+        [0.5, 0.5],
+        [0.5, 0.0],
+    ),
+    "lambda ignored": Trap(
+        lambda_is_ignored, lambda: advantages(ListeningBatch, 0.0, 0.5)[:, 0], *LAMBDA
+    ),
+    "[B, 1]: critic": Trap(
+        as_column(Networks, "value"), critic_target, [2.8] * 8, "must agree"
+    ),
     "[B, 1]: DQN": Trap(as_column(DQN, "_q"), dqn_error, [10.0] * 2, "must agree"),
     "[B, 1]: PPO": Trap(
-        as_column(PPO, "values"), lambda: advantages(ListeningBatch, 0.0, 0.5)[:, 0], LAMBDA[0], "must agree"
+        as_column(PPO, "values"),
+        lambda: advantages(ListeningBatch, 0.0, 0.5)[:, 0],
+        LAMBDA[0],
+        "must agree",
     ),
-    "[B, 1]: rewards": Trap(reward_as_column, timeouts_of_ddpg, 0.0, "do not belong to the same"),
-}  # fmt: skip
+    "[B, 1]: rewards": Trap(
+        reward_as_column, timeouts_of_ddpg, 0.0, "do not belong to the same"
+    ),
+}
 
 
 @pytest.mark.parametrize("name", TRAPS)
@@ -489,7 +542,7 @@ def test_the_planted_bug_is_noticed(name, monkeypatch):
         assert np.abs(np.subtract(wrong, right)).max() >= 0.01
 
 
-# -- leaks -----------------------------------------------------------------------------------------------
+# -- leaks -----------------------------------------------------------------------------
 def with_vectors_of(data: Ratings) -> DRR:
     """Vectors put in after the agent was made."""
     agent = made_drr(SPLIT.train)
