@@ -423,7 +423,7 @@ def from_the_future(patch: Patch) -> None:
 
 
 class Trap(NamedTuple):
-    """``figure`` is ``right`` without what ``plant`` does, ``wrong`` (or raises) with it."""
+    """``figure`` is ``right`` without the bug, ``wrong`` (or raises) after ``plant``."""
 
     plant: Callable[[Patch], None]
     figure: Callable[[], Any]
