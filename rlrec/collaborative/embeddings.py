@@ -82,9 +82,8 @@ class Embeddings:
 
     def predict(self, users: Floats, biases: Floats) -> Floats:
         """Ratings in stars [users, I] for vectors [users, d] and biases [users]."""
-        return np.asarray(
-            self.mean + biases[:, None] + self.item_biases + users @ self.items.T
-        )
+        bias = self.mean + biases[:, None] + self.item_biases
+        return bias + users @ self.items.T
 
     def save(self, folder: str | Path) -> None:
         """Write ``embeddings.npz`` and ``embeddings.json`` into ``folder``."""
@@ -167,7 +166,7 @@ def ridge_rows(
     return np.asarray(np.linalg.solve(gram, right)[:, :, 0])
 
 
-def liked_matrix(ratings: Matrix, positive: float) -> Matrix:
+def liked_matrix(ratings: Matrix, positive: float = 4.0) -> Matrix:
     """1 where a rating is ``positive`` or more, [users, I] sparse; no other entries."""
     liked = sp.csr_matrix(ratings, dtype=np.float64, copy=True)
     liked.data = (liked.data >= positive).astype(np.float64)
@@ -176,12 +175,12 @@ def liked_matrix(ratings: Matrix, positive: float) -> Matrix:
 
 
 def cocount_vectors(
-    ratings: Ratings, dimensions: int = 100, power: float = 0.375, positive: float = 4.0
+    ratings: Ratings, dimensions: int = 100, power: float = 0.375
 ) -> Floats32:
     """Item vectors [I, d]: scaled eigenvectors of the co-count matrix of liked items.
 
     The first eigenvectors of D^-power G D^-power times the root of their eigenvalues.
-    G [I, I]: how many users like both items (``positive`` stars or more), D its
+    G [I, I]: how many users like both items (4 stars or more), D its
     diagonal. 0 <= power <= 0.5: 0 favours popular items, 0.5 is the cosine.
     The root mean square length is 1; items that nobody likes are zeros.
     Raises ``ConfigError`` unless 1 <= dimensions < I.
@@ -193,8 +192,8 @@ def cocount_vectors(
             f"dimensions {dimensions} must lie in 1..{ratings.n_items - 1}, "
             f"power {power} in 0..0.5"
         )
-    liked = liked_matrix(rating_matrix(ratings), positive)
-    count = np.asarray(liked.sum(axis=0)).ravel()
+    liked = liked_matrix(rating_matrix(ratings))
+    count = liked.getnnz(axis=0)
     shrink = np.where(count > 0, np.maximum(count, 1.0) ** -power, 0.0)
     shrunk = liked @ sp.diags(shrink)  # [users, I]
     start = np.ones(ratings.n_items)
@@ -207,14 +206,12 @@ def cocount_vectors(
     return np.asarray(found / max(length, 1e-12), np.float32)
 
 
-def liked_sums(
-    known: Matrix, item_vectors: Floats | Floats32, positive: float = 4.0
-) -> Floats:
+def liked_sums(known: Matrix, item_vectors: Floats | Floats32) -> Floats:
     """User vectors [users, d]: the sum of the liked items' vectors, at length 1.
 
     ``known`` [users, I]: known ratings, sparse. Zeros for a user who likes nothing.
     With ``cocount_vectors`` the dot product with items is a strong recommender.
     """
-    sums = np.asarray(liked_matrix(known, positive) @ item_vectors.astype(np.float64))
+    sums = np.asarray(liked_matrix(known) @ item_vectors.astype(np.float64))
     length = np.linalg.norm(sums, axis=1, keepdims=True)
     return np.asarray(sums / np.maximum(length, 1e-12))

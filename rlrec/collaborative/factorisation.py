@@ -65,9 +65,10 @@ class Factorisation:
     ) -> None:
         self.config = config
         self.genres = genres
-        self.weights = {}
-        for name, values in weights.items():
-            self.weights[name] = tf.Variable(values.astype(np.float32))
+        self.weights = {
+            name: tf.Variable(values.astype(np.float32))
+            for name, values in weights.items()
+        }
         self.optimiser = Adam(config.learning_rate, list(self.weights.values()))
         self.epoch = tf.function(self._epoch, jit_compile=True)
 

@@ -232,7 +232,7 @@ class EASEConfig(Settings):
 
     regularisation: float = 500.0  # lambda > 0, users: added to the Gram diagonal
     positive: float = 4.0  # stars: ratings of this and above are positives
-    _above_zero: ClassVar[tuple[str, ...]] = ("regularisation",)
+    _above_zero = ("regularisation",)
 
 
 class EASE(_ItemToItem):
@@ -311,7 +311,7 @@ class BiasedMFConfig(Settings):
     regularisation: float = 0.09  # > 0: penalty for each rating of a user or item
     shrinkage: float = 3.0  # >= 0: penalty whatever the number of ratings
     initial_scale: float = 0.1  # > 0, stars^0.5: spread of the initial item vectors
-    _above_zero: ClassVar[tuple[str, ...]] = (
+    _above_zero = (
         "factors",
         "sweeps",
         "regularisation",
@@ -369,7 +369,7 @@ class PureSVDConfig(Settings):
 
     factors: int = 10  # 1..: singular vectors kept
     positive: float = 4.0  # stars: ratings of this and above are positives
-    _above_zero: ClassVar[tuple[str, ...]] = ("factors",)
+    _above_zero = ("factors",)
 
 
 class PureSVD(Collaborative):

@@ -17,7 +17,6 @@ changes no score.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -86,7 +85,7 @@ class Vectors:
                 f"known has {known.shape[1]} items, the vectors were made for "
                 f"{len(self.left)}"
             )
-        parts = [np.asarray(liked_matrix(known, POSITIVE) @ self.left)]
+        parts = [np.asarray(liked_matrix(known) @ self.left)]
         if self.factors.shape[1]:
             rest = sp.csr_matrix(known, dtype=np.float64, copy=True)
             rest.data -= self.mean
@@ -168,7 +167,7 @@ def _hybrid(train: Ratings, dimensions: int, seed: int) -> Vectors:
     )
 
 
-KINDS: dict[str, Callable[[Ratings, int, int], Vectors]] = {
+KINDS = {
     "hybrid": _hybrid,
     "mf": _factorised,
     "cocount": _cocount,
@@ -211,4 +210,4 @@ def _centred(values: Floats, users: Ids) -> Floats:
     """Values [n] less the mean of their user [n]."""
     total = np.bincount(users, values)
     count = np.bincount(users)
-    return np.asarray(values - (total / np.maximum(count, 1))[users])
+    return values - (total / np.maximum(count, 1))[users]

@@ -192,11 +192,11 @@ def last_liked(known: Matrix, count: int, positive: float = 4.0) -> Ids:
     return history
 
 
-def scores_from_known(agent: DDPG, known: Matrix, positive: float = 4.0) -> Floats32:
+def scores_from_known(agent: DDPG, known: Matrix) -> Floats32:
     """The agent's scores [users, I] for known ratings [users, I], sparse.
 
     The entries of each row are in order of time. The last liked items are the history;
     every user counts as a new user.
     """
     nobody = np.full(known.shape[0], -1)
-    return agent.scores(nobody, last_liked(known, agent.history, positive))
+    return agent.scores(nobody, last_liked(known, agent.history))

@@ -1,16 +1,20 @@
-"""What a policy would have earned over *whole sessions*, told from sessions that another policy made.
+"""Off-policy evaluation of *whole sessions*: a policy's value from another's log.
 
-    log = LoggedSessions(rewards, propensities, alive)       # [n, steps] each
-    per_decision(log, target)                                # target [n, steps]: its chance of what was played
-    fitted_q(log, target, played, expected)                  # features [n, steps, f]
+    log = LoggedSessions(rewards, propensities, alive)  # [n, steps] each
+    per_decision(log, target)                 # target [n, steps]: probability of what
+                                              # was played
+    fitted_q(log, target, played, expected)   # features [n, steps, f]
 
-A song now changes what the next one earns, so weights multiply: rho_t = w_1 w_2 ... w_t. Exact on average, and soon a
-handful of sessions carries all the weight. Fitted Q evaluation learns values from the back instead: no products, but it
-is as good as its features, and the log can't say how good these are.
+A song changes the rewards of the next ones, so weights multiply: rho_t = w_1 w_2 ...
+w_t. The estimate is unbiased, but soon a few sessions carry all the weight. Fitted Q
+evaluation learns values backwards, without products. It is as good as its features, and
+the log does not show how good these are.
 
-Sources: Precup, Sutton and Singh, "Eligibility traces for off-policy policy evaluation" (ICML 2000), section 3
-(per-decision); Jiang and Li, "Doubly robust off-policy value evaluation for reinforcement learning", arXiv:1511.03722,
-section 4; Le, Voloshin and Yue, "Batch policy learning under constraints", arXiv:1903.08738, algorithm 3 (fitted Q).
+Sources: Precup, Sutton and Singh, "Eligibility traces for off-policy policy evaluation"
+(ICML 2000), section 3 (per-decision); Jiang and Li, "Doubly robust off-policy value
+evaluation for reinforcement learning", arXiv:1511.03722, section 4; Le, Voloshin and
+Yue, "Batch policy learning under constraints", arXiv:1903.08738, algorithm 3 (fitted
+Q).
 """
 
 from __future__ import annotations
@@ -18,20 +22,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec.errors import ConfigError, DataError
-from rlrec.logs.off_policy import Estimate, Z, from_scores
-from rlrec.logs.support import LIMITS, Limits, NoSupport, of_weights, refuse
+from rlrec.logs.off_policy import Estimate, from_scores, normal_estimate
+from rlrec.logs.support import (
+    LIMITS,
+    Limits,
+    NoSupport,
+    refuse_bad,
+    require_support,
+    support_of_weights,
+)
 from rlrec.types import Bools, Floats
 
 
 @dataclass(frozen=True, eq=False)
 class LoggedSessions:
-    """``n`` sessions of at most ``steps`` plays. Raises ``DataError`` or ``NoSupport``, naming session and step.
+    """``n`` sessions of at most ``steps`` plays.
 
-    rewards, propensities [n, steps]: as in ``Logged``; what they hold where a session is over doesn't matter.
-    alive [n, steps]: whether the play took place; a session is in one piece and starts at step 0.
+    rewards, propensities [n, steps]: as in ``Logged``, any value once a session is
+    over; alive [n, steps]: whether the play took place. A session starts at step 0 and
+    has no gap. Raises ``DataError`` or ``NoSupport``, naming session and step.
     """
 
     rewards: Floats
@@ -39,45 +51,26 @@ class LoggedSessions:
     alive: Bools
 
     def __post_init__(self) -> None:
-        rewards, propensities = (
-            np.asarray(one, np.float64) for one in (self.rewards, self.propensities)
-        )
+        rewards = np.asarray(self.rewards, np.float64)
+        propensities = np.asarray(self.propensities, np.float64)
         alive = np.asarray(self.alive, np.bool_)
-        if (
-            alive.ndim != 2
-            or len(alive) < 2
-            or rewards.shape != alive.shape
-            or propensities.shape != alive.shape
-        ):
+        same = rewards.shape == alive.shape == propensities.shape
+        if not same or alive.ndim != 2 or len(alive) < 2:
             raise DataError(
-                f"rewards {rewards.shape}, propensities {propensities.shape}, alive {alive.shape}: "
-                "all three must be [sessions, steps], 2 sessions or more"
+                f"rewards {rewards.shape}, propensities {propensities.shape}, "
+                f"alive {alive.shape}: need [sessions, steps] each, 2 sessions or more"
             )
         if not alive[:, 0].all() or (alive[:, 1:] & ~alive[:, :-1]).any():
             raise DataError(
                 "alive has a gap: a session starts at step 0 and, once over, stays over"
             )
-        _first_bad(
-            alive & ~np.isfinite(rewards),
-            "rewards",
-            rewards,
-            DataError,
-            "a finite number",
-        )
-        _first_bad(
-            alive & ~(propensities > 0),
-            "propensities",
-            propensities,
-            NoSupport,
-            "known: log it when it plays",
-        )
-        _first_bad(
-            alive & (propensities > 1),
-            "propensities",
-            propensities,
-            DataError,
-            "a chance in (0, 1]",
-        )
+        bad = alive & ~np.isfinite(rewards)
+        refuse_bad(bad, "rewards", rewards, "a finite number")
+        bad = alive & ~(propensities > 0)
+        wanted = "known: log it when it plays"
+        refuse_bad(bad, "propensities", propensities, wanted, NoSupport)
+        bad = alive & (propensities > 1)
+        refuse_bad(bad, "propensities", propensities, "a probability in (0, 1]")
         object.__setattr__(self, "rewards", np.where(alive, rewards, 0.0))
         object.__setattr__(self, "propensities", np.where(alive, propensities, 1.0))
         object.__setattr__(self, "alive", alive)
@@ -91,35 +84,30 @@ def per_decision(
     weighted: bool = False,
     limits: Limits = LIMITS,
 ) -> Estimate:
-    """Per-decision importance sampling: mean over sessions of sum over t of discount^t rho_t r_t.
+    """Per-decision importance sampling: mean of sum over t of discount^t rho_t r_t.
 
-    ``target`` [n, steps]: the new policy's chance of what was played. ``discount`` in [0, 1]. ``weighted``: each step's
-    rho are divided by their mean (self-normalised): calmer, a bias that falls with n. Interval: normal, over sessions,
-    linearised if weighted. Refuses by the weights of whole sessions, rho at their ends. Raises ``NoSupport``.
+    ``target`` [n, steps]: the new policy's probability of what was played; ``discount``
+    in [0, 1]; ``weighted``: divide the rho of each step by their mean (self-normalised:
+    less variance, a bias that falls with n). Interval: normal, over sessions,
+    linearised if weighted. Raises ``NoSupport`` by the weights of whole sessions.
 
-    One session, weights 2 and 1/2, heard nothing, then 1: rho = (2, 1), so 2 * 0 + 1 * 1; another, weights 1 and 1.
+    A session with weights 2 and 1/2 and rewards 0 and 1: rho = (2, 1), 2 * 0 + 1 * 1;
+    another with weights 1 and 1 and rewards 1 and 0.
 
-    >>> log = LoggedSessions([[0.0, 1.0], [1.0, 0.0]], [[0.25, 0.5], [0.5, 0.5]], [[True, True], [True, True]])
     >>> from rlrec.logs.support import NO_LIMITS
+    >>> rewards, alive = [[0.0, 1.0], [1.0, 0.0]], [[True, True], [True, True]]
+    >>> log = LoggedSessions(rewards, [[0.25, 0.5], [0.5, 0.5]], alive)
     >>> per_decision(log, [[0.5, 0.25], [0.5, 0.5]], limits=NO_LIMITS).value
     1.0
     """
-    rho = _products(log, target, discount)
-    ends = of_weights(rho[:, -1])
-    refuse(ends, limits)
-    rewards = log.rewards
-    if weighted:
-        rho = rho / rho.mean(axis=0)
-        each = (rho * rewards).mean(axis=0)  # [steps]
-        rewards = rewards - each
-    scores = (rho * rewards) @ discount ** np.arange(rho.shape[1])
-    if weighted:
-        scores = scores + float(each @ discount ** np.arange(rho.shape[1]))
-    return from_scores(
-        "weighted per-decision" if weighted else "per-decision",
-        scores,
-        ends.effective_sample_size,
-    )
+    rho, size = _products(log, target, discount, limits)
+    discounts = discount ** np.arange(rho.shape[1])
+    if not weighted:
+        return from_scores("per-decision", (rho * log.rewards) @ discounts, size)
+    rho = rho / rho.mean(axis=0)
+    means = (rho * log.rewards).mean(axis=0)  # [steps]
+    scores = (rho * (log.rewards - means)) @ discounts + float(means @ discounts)
+    return from_scores("weighted per-decision", scores, size)
 
 
 def fitted_q(
@@ -134,44 +122,36 @@ def fitted_q(
     rng: np.random.Generator | None = None,
     limits: Limits = LIMITS,
 ) -> Estimate:
-    """Fitted Q evaluation with a linear Q for each step, backwards from the last: mean of V at step 0.
+    """Fitted Q evaluation, a linear Q for each step, backwards: mean of V at step 0.
 
-        Q_t(s, a) = features(s, a) . theta_t  fitted to  r_t + discount V_{t+1}(s'),   V_t(s) = E_{a ~ target} Q_t(s, a)
+        Q_t(s, a) = features(s, a) . theta_t  fitted to  r_t + discount V_{t+1}(s')
+        V_t(s) = E_{a ~ target} Q_t(s, a)
 
-    ``played`` [n, steps, f]: features of what was played; ``expected`` [n, steps, f]: their mean under the target's
-    chances in the same state (all that a linear Q needs). Put a constant among them. ``ridge`` > 0.
-    Interval: normal with the bootstrap's standard error, ``resamples`` (2 or more) of whole sessions, all refitted: the
-    luck of the log, *not* the error of the features. Refuses by the single weights pi / mu of all plays.
+    ``played`` [n, steps, f]: features of what was played, with a constant among them;
+    ``expected`` [n, steps, f]: their mean under the target's probabilities in the same
+    state. ``ridge`` > 0. Interval: normal, with the standard error of a bootstrap of
+    whole sessions, refitted ``resamples`` (2 or more) times. It covers the noise of the
+    log, *not* the error of the features. Raises ``NoSupport`` by the single weights
+    pi / mu of all plays.
     """
-    x, means, weights = (
-        _features(log, played, expected, ridge),
-        np.asarray(expected, np.float64),
-        _single(log, target),
-    )
-    found = of_weights(weights[log.alive])
-    refuse(found, limits)
-    draw, n = rng if rng is not None else np.random.default_rng(0), len(log.alive)
+    x, means = _features(log, played, expected, ridge)
+    found = support_of_weights(_single(log, target)[log.alive])
+    require_support(found, limits)
     if resamples < 2:
         raise ConfigError(
             f"resamples is {resamples}; an interval needs 2 or more, better 100"
         )
-    value = float(
-        _backwards(log, x, means, discount, ridge, np.ones(n))[1][:, 0].mean()
-    )
+    rng = rng or np.random.default_rng(0)
+    n = len(log.alive)
+    _, v = _backwards(log, x, means, discount, ridge, np.ones(n))
     drawn = []
     for _ in range(resamples):
-        count = np.bincount(draw.integers(n, size=n), minlength=n).astype(np.float64)
-        drawn.append(
-            _backwards(log, x, means, discount, ridge, count)[1][:, 0] @ count / n
-        )
+        count = np.bincount(rng.integers(n, size=n), minlength=n).astype(np.float64)
+        _, again = _backwards(log, x, means, discount, ridge, count)
+        drawn.append(again[:, 0] @ count / n)
     error = float(np.std(drawn, ddof=1))
-    return Estimate(
-        value,
-        value - Z * error,
-        value + Z * error,
-        found.effective_sample_size,
-        "fitted Q",
-    )
+    value = float(v[:, 0].mean())
+    return normal_estimate("fitted Q", value, error, found.effective_sample_size)
 
 
 def sequential_doubly_robust(
@@ -184,72 +164,68 @@ def sequential_doubly_robust(
     ridge: float = 1.0,
     limits: Limits = LIMITS,
 ) -> Estimate:
-    """Fitted Q, corrected by what it missed: V_0 + sum over t of discount^t rho_t (r_t + discount V_{t+1} - Q_t).
+    """Sequential doubly robust: fitted Q plus the weighted TD errors.
 
-    Arguments as ``fitted_q``; interval and refusal as ``per_decision``. Cross-fitted: the values of even sessions come
-    from odd ones and the other way round.
+        V_0 + sum over t of discount^t rho_t (r_t + discount V_{t+1} - Q_t)
+
+    Arguments as in ``fitted_q``; interval and ``NoSupport`` as in ``per_decision``.
+    Cross-fitted: the values of even sessions come from odd ones, and the reverse.
     """
-    x, means, rho = (
-        _features(log, played, expected, ridge),
-        np.asarray(expected, np.float64),
-        _products(log, target, discount),
-    )
-    ends = of_weights(rho[:, -1])
-    refuse(ends, limits)
-    half, scores = np.arange(len(rho)) % 2, np.empty(len(rho))
-    for side in (0, 1):
-        q, v = _backwards(
-            log, x, means, discount, ridge, (half != side).astype(np.float64)
-        )
-        missed = (log.rewards + discount * v[:, 1:] - q) * log.alive
-        whole = v[:, 0] + (rho * missed) @ discount ** np.arange(rho.shape[1])
-        scores[half == side] = whole[half == side]
-    return from_scores("sequential DR", scores, ends.effective_sample_size)
-
-
-# -- inside ------------------------------------------------------------------------------------------------
+    x, means = _features(log, played, expected, ridge)
+    rho, size = _products(log, target, discount, limits)
+    discounts = discount ** np.arange(rho.shape[1])
+    even = np.arange(len(rho)) % 2 == 0
+    scores = np.empty(len(rho))
+    for part in (even, ~even):
+        others = (~part).astype(np.float64)
+        q, v = _backwards(log, x, means, discount, ridge, others)
+        td_error = (log.rewards + discount * v[:, 1:] - q) * log.alive
+        scores[part] = (v[:, 0] + (rho * td_error) @ discounts)[part]
+    return from_scores("sequential DR", scores, size)
 
 
 def _single(log: LoggedSessions, target: ArrayLike) -> Floats:
     """w_t = pi / mu of each play [n, steps], 1 where a session is over."""
-    chance = np.asarray(target, np.float64)
-    if chance.shape != log.alive.shape:
+    found = np.asarray(target, np.float64)
+    if found.shape != log.alive.shape:
         raise ConfigError(
-            f"target has shape {chance.shape}; it must be {log.alive.shape}, the chance of what was played"
+            f"target has shape {found.shape}; it must be {log.alive.shape}, the "
+            "probability of what was played"
         )
-    _first_bad(
-        log.alive & ~((chance >= 0) & (chance <= 1)),
-        "target",
-        chance,
-        ConfigError,
-        "a chance in [0, 1]",
-    )
-    return np.where(log.alive, chance / log.propensities, 1.0)
+    bad = log.alive & ~((found >= 0) & (found <= 1))
+    refuse_bad(bad, "target", found, "a probability in [0, 1]", ConfigError)
+    return np.where(log.alive, found / log.propensities, 1.0)
 
 
-def _products(log: LoggedSessions, target: ArrayLike, discount: float) -> Floats:
-    """Products [n, steps] of the weights so far; after a session's end they stay what they were."""
+def _products(
+    log: LoggedSessions, target: ArrayLike, discount: float, limits: Limits
+) -> tuple[Floats, float]:
+    """Products rho [n, steps] of the weights, and the effective sample size.
+
+    After a session's end the products stay the same.
+    """
     if not 0.0 <= discount <= 1.0:
         raise ConfigError(f"discount is {discount}; it must lie in [0, 1]")
-    return np.asarray(np.cumprod(_single(log, target), axis=1))
+    rho = _single(log, target).cumprod(axis=1)
+    found = support_of_weights(rho[:, -1])
+    require_support(found, limits)
+    return rho, found.effective_sample_size
 
 
 def _features(
     log: LoggedSessions, played: ArrayLike, expected: ArrayLike, ridge: float
-) -> Floats:
-    x, means = np.asarray(played, np.float64), np.asarray(expected, np.float64)
-    if (
-        x.ndim != 3
-        or x.shape[:2] != log.alive.shape
-        or means.shape != x.shape
-        or not ridge > 0.0
-    ):
+) -> tuple[Floats, Floats]:
+    x = np.asarray(played, np.float64)
+    means = np.asarray(expected, np.float64)
+    shaped = x.ndim == 3 and x.shape[:2] == log.alive.shape and means.shape == x.shape
+    if not shaped or not ridge > 0.0:
         raise ConfigError(
-            f"played {x.shape}, expected {means.shape}, ridge {ridge}: need [n, steps, f] twice, ridge above 0"
+            f"played {x.shape}, expected {means.shape}, ridge {ridge}: "
+            "need [n, steps, f] twice, ridge above 0"
         )
     bad = ~np.isfinite(x + means).all(axis=2) & log.alive
-    _first_bad(bad, "played or expected", bad, ConfigError, "all finite")
-    return x
+    refuse_bad(bad, "played or expected", bad, "all finite", ConfigError)
+    return x, means
 
 
 def _backwards(
@@ -260,27 +236,19 @@ def _backwards(
     ridge: float,
     count: Floats,
 ) -> tuple[Floats, Floats]:
-    """Q of what was played [n, steps] and V [n, steps + 1], fitted to sessions that count ``count`` [n] times each."""
+    """Fit Q of what was played [n, steps] and V [n, steps + 1].
+
+    Session i counts ``count[i]`` times.
+    """
     n, steps, width = played.shape
-    q, v = np.zeros((n, steps)), np.zeros((n, steps + 1))
+    q = np.zeros((n, steps))
+    v = np.zeros((n, steps + 1))
     for step in range(steps - 1, -1, -1):
         on = log.alive[:, step]
-        x, y = played[on, step], log.rewards[on, step] + discount * v[on, step + 1]
+        x = played[on, step]
+        y = log.rewards[on, step] + discount * v[on, step + 1]
         weighted = x * count[on, None]
         theta = np.linalg.solve(weighted.T @ x + ridge * np.eye(width), weighted.T @ y)
-        q[on, step], v[on, step] = x @ theta, expected[on, step] @ theta
+        q[on, step] = x @ theta
+        v[on, step] = expected[on, step] @ theta
     return q, v
-
-
-def _first_bad(
-    bad: Bools,
-    name: str,
-    values: NDArray[np.generic],
-    error: type[ValueError],
-    wanted: str,
-) -> None:
-    if bad.any():
-        session, step = (int(place) for place in np.argwhere(bad)[0])
-        raise error(
-            f"{name}, session {session}, step {step}: {values[session, step]!s} is not {wanted}"
-        )

@@ -250,7 +250,7 @@ class ClusterPropagation(Propagation):
         total = np.bincount(heard, labels.plays * labels.rewards, count)
         means = np.where(plays > 0, total / np.maximum(plays, 1e-300), base)
         weight = decay_weight(clusters.distance, self.decay, self.rate)
-        return np.asarray(base + weight * (means[clusters.assignment] - base))
+        return base + weight * (means[clusters.assignment] - base)
 
 
 @dataclass(frozen=True)
@@ -270,7 +270,7 @@ class NeighbourPropagation(Propagation):
         search = NearestNeighbors(n_neighbors=k).fit(vectors[labels.songs])
         near = search.kneighbors(vectors, return_distance=False)  # [songs, k]
         rewards = labels.rewards[near]
-        return np.asarray(np.average(rewards, axis=1, weights=labels.plays[near]))
+        return np.average(rewards, axis=1, weights=labels.plays[near])
 
 
 @dataclass(frozen=True)
@@ -347,7 +347,7 @@ def _checked_labels(
     return Labels(ids.astype(np.int64), means, counts)
 
 
-PROPAGATIONS: dict[str, Propagation] = {
+PROPAGATIONS = {
     "mean": MeanPropagation(),
     "clusters": ClusterPropagation(),
     "neighbours": NeighbourPropagation(),

@@ -33,7 +33,7 @@ from numpy.typing import ArrayLike
 
 from rlrec import storage
 from rlrec.errors import ConfigError, DataError
-from rlrec.sound.vae_config import INPUTS, History, VAEConfig, start_weights
+from rlrec.sound.vae_config import INPUTS, History, VAEConfig, forward, start_weights
 from rlrec.types import Arrays, Floats, Floats32
 
 # variance of a dimension's means above which it is active (Burda et al., ICLR 2016)
@@ -43,10 +43,10 @@ ACTIVE = 0.01
 class Codec(Protocol):
     """A map that encodes features and decodes points: ``VAE`` and ``PCA``."""
 
-    def encode(self, features: ArrayLike, /) -> Floats32:
+    def encode(self, features: ArrayLike) -> Floats32:
         """Points of features: [n, 11] -> [n, d]."""
 
-    def decode(self, points: ArrayLike, /) -> Floats32:
+    def decode(self, points: ArrayLike) -> Floats32:
         """Features of points: [n, d] -> [n, 11]."""
 
 
@@ -105,7 +105,7 @@ class VAE:
 
     def posterior(self, features: ArrayLike) -> tuple[Floats32, Floats32]:
         """Means and log variances of q(z | x): [n, 11] -> two of [n, d]."""
-        both = _forward(self.weights, "encoder", _features(features))
+        both = forward(self.weights, "encoder", _features(features), _relu)
         return both[:, : self.config.dimensions], both[:, self.config.dimensions :]
 
     def encode(self, features: ArrayLike) -> Floats32:
@@ -115,7 +115,7 @@ class VAE:
     def decode(self, points: ArrayLike) -> Floats32:
         """Features of points on the map, each in (0, 1): [n, d] -> [n, 11]."""
         found = _table(points, "points", self.config.dimensions)
-        return _sigmoid(_forward(self.weights, "decoder", found))
+        return _sigmoid(forward(self.weights, "decoder", found, _relu))
 
     def latents(self, features: ArrayLike) -> Floats32:
         """Points scaled to [0, 1] by the range of the training tracks, clipped.
@@ -145,8 +145,12 @@ class VAE:
         storage.write_arrays(Path(folder) / "vae.npz", **self._arrays())
 
     def _arrays(self) -> Arrays:
-        bounds = {"low": self.low, "high": self.high, "active": self.active}
-        return bounds | self.weights
+        return {
+            "low": self.low,
+            "high": self.high,
+            "active": self.active,
+            **self.weights,
+        }
 
     @classmethod
     def load(cls, folder: str | Path) -> VAE:
@@ -207,14 +211,8 @@ def reconstruction_error(model: Codec, features: ArrayLike) -> float:
     return float(np.mean(np.square(error, dtype=np.float64)))
 
 
-def _forward(weights: Arrays, part: str, values: Floats32) -> Floats32:
-    """The layers of a part, ReLU between them: [n, in] -> [n, out]."""
-    layers = sum(name.startswith(part) for name in weights) // 2
-    for layer in range(layers):
-        values = values @ weights[f"{part}_{layer}"] + weights[f"{part}_{layer}_bias"]
-        if layer < layers - 1:
-            values = np.maximum(values, 0.0)
-    return np.asarray(values, np.float32)
+def _relu(values: Floats32) -> Floats32:
+    return np.maximum(values, 0.0)
 
 
 def _sigmoid(values: Floats32) -> Floats32:

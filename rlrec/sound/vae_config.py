@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -68,3 +69,19 @@ def start_weights(config: VAEConfig, rng: np.random.Generator) -> Arrays:
             arrays[f"{part}_{layer}"] = weights.astype(np.float32)
             arrays[f"{part}_{layer}_bias"] = np.zeros(shape[1], np.float32)
     return arrays
+
+
+def forward(
+    weights: Mapping[str, Any], part: str, values: Any, relu: Callable[[Any], Any]
+) -> Any:
+    """The layers of ``part``, encoder or decoder: [n, in] -> [n, out].
+
+    For arrays and for tensors; ``relu`` is applied between the layers.
+    """
+    layers = sum(name.startswith(part) for name in weights) // 2
+    for layer in range(layers):
+        name = f"{part}_{layer}"
+        values = values @ weights[name] + weights[f"{name}_bias"]
+        if layer < layers - 1:
+            values = relu(values)
+    return values

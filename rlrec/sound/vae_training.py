@@ -11,7 +11,7 @@ import numpy as np
 from rlrec.errors import TrainingDiverged
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import Adam, Tensor
-from rlrec.sound.vae_config import History, VAEConfig, start_weights
+from rlrec.sound.vae_config import History, VAEConfig, forward, start_weights
 from rlrec.types import Arrays, Floats32
 
 Loss = Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -119,21 +119,12 @@ class VAETrainer:
 
     def parts(self, features: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error and KL for features [batch, 11] and noise [batch, d]."""
-        both = self._forward("encoder", features)  # [batch, 2d]
+        both = forward(self.weights, "encoder", features, tf.nn.relu)  # [batch, 2d]
         means = both[:, : self.dimensions]
         log_variances = both[:, self.dimensions :]
         points = means + tf.exp(0.5 * log_variances) * noise  # reparameterisation
-        found = tf.sigmoid(self._forward("decoder", points))
+        found = tf.sigmoid(forward(self.weights, "decoder", points, tf.nn.relu))
         return self.loss(features, found, means, log_variances)
-
-    def _forward(self, part: str, values: Tensor) -> Tensor:
-        layers = sum(name.startswith(part) for name in self.weights) // 2
-        for layer in range(layers):
-            name = f"{part}_{layer}"
-            values = values @ self.weights[name] + self.weights[f"{name}_bias"]
-            if layer < layers - 1:
-                values = tf.nn.relu(values)
-        return values
 
     def arrays(self) -> Arrays:
         """The weights as arrays."""

@@ -11,13 +11,13 @@ from rlrec.envs import Dials, default_catalogue
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, DataError
-from rlrec.logs.generate import log_sessions
+from rlrec.logs.session_files import log_sessions
 from rlrec.logs.learned import (
     LearnedListening,
     ListenerConfig,
     ListenerModel,
     fit_logistic,
-    judge,
+    score_probabilities,
     plays_of,
     split_plays,
 )
@@ -104,19 +104,19 @@ def test_split_keeps_sessions_whole(plays):
         split_plays(plays, 0.0, np.random.default_rng(0))
 
 
-def test_judge_agrees_with_scikit_learn():
+def test_the_scores_agree_with_scikit_learn():
     rng = np.random.default_rng(0)
     p, was = (
         rng.random(500).round(2).clip(0.01, 0.99),
         rng.random(500) < 0.3,
     )  # rounded: there are ties
-    found = judge(p, was)
+    found = score_probabilities(p, was)
     assert found.auc == pytest.approx(roc_auc_score(was, p))
     assert found.log_loss == pytest.approx(log_loss(was, p))
     assert found.base_log_loss == pytest.approx(log_loss(was, np.full(500, was.mean())))
     assert found.plays == 500
     with pytest.raises(DataError, match="both kinds"):
-        judge([0.5, 0.5], [True, True])
+        score_probabilities([0.5, 0.5], [True, True])
 
 
 def test_logistic_finds_the_weights_that_made_the_data():
@@ -143,7 +143,7 @@ def test_features_by_loops(model, plays):
 
 def test_model_knows_more_than_the_share_of_skips_on_sessions_it_never_saw(plays):
     learn, held_out = split_plays(plays, 0.2, np.random.default_rng(0))
-    found = ListenerModel(learn, default_catalogue()).judge(held_out)
+    found = ListenerModel(learn, default_catalogue()).evaluate(held_out)
     assert found.auc > 0.7
     assert found.log_loss < found.base_log_loss - 0.05
 
@@ -165,7 +165,7 @@ def test_products_let_a_listeners_past_decide_which_song_is_better(plays):
 
     def gain(some_model):
         chance = [
-            some_model.skip_chance(seen, np.full(2, song))
+            some_model.skip_probability(seen, np.full(2, song))
             for song in (order[20], order[-20])
         ]
         return chance[0] - chance[1]  # how much rather the high song
@@ -198,7 +198,7 @@ def test_reactions_come_as_often_as_the_model_says(model):
     env.reset(seed=0)
     song = env.candidates[0, 0]
     env.candidates[:, 0] = song
-    chance = model.skip_chance(env.listeners.seen(), np.full(4000, song))
+    chance = model.skip_probability(env.listeners.seen(), np.full(4000, song))
     np.testing.assert_allclose(
         chance, chance[0]
     )  # nothing heard yet: all the same to the model
@@ -258,5 +258,5 @@ def test_pull_is_the_log_odds_of_hearing(model):
     )
     np.testing.assert_allclose(
         env.listeners.skip_probability(songs)[:, 1],
-        model.skip_chance(env.listeners.seen(), songs[:, 1]),
+        model.skip_probability(env.listeners.seen(), songs[:, 1]),
     )

@@ -8,7 +8,7 @@ from rlrec.datasets import load_sessions
 from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import simulate
-from rlrec.logs.append import append_sessions
+from rlrec.logs.session_files import append_sessions
 from rlrec.logs.live import (
     LiveConfig,
     LiveListening,
@@ -16,9 +16,9 @@ from rlrec.logs.live import (
     StatedPolicy,
     checkpoint,
     serve,
-    turned_round,
+    inverted_feedback,
 )
-from rlrec.logs.monitor import Monitor, false_alarm_chance, welch
+from rlrec.logs.monitor import Monitor, false_alarm_probability, welch
 
 SONGS = len(default_catalogue())
 
@@ -92,7 +92,7 @@ def test_songs_are_drawn_as_often_as_stated():
 
     env = Once(6000, n_candidates=3)
     serve(env, policy, seed=0, rng=np.random.default_rng(1))
-    _, songs, _, propensity = env.plays[0]
+    _, _, songs, _, propensity = env.plays[0]
     shares = [(songs == song).mean() for song in (5, 17, 900)]
     np.testing.assert_allclose(shares, stated, atol=0.02)
     for song, chance in zip((5, 17, 900), stated, strict=True):
@@ -168,7 +168,7 @@ def test_poison_turns_reports_round_and_leaves_the_listeners_alone():
         )
         np.testing.assert_allclose(lie, 1.0 - pay)
         np.testing.assert_allclose(
-            turned_round(seen["feedback"][:, -1]), told["feedback"][:, -1]
+            inverted_feedback(seen["feedback"][:, -1]), told["feedback"][:, -1]
         )
         np.testing.assert_array_equal(honest.listeners.mood, lying.listeners.mood)
         np.testing.assert_array_equal(honest.over, lying.over)
@@ -216,7 +216,7 @@ def test_false_alarms_come_as_often_as_the_level_says():
         assert (p < level).mean() == pytest.approx(
             level, abs=3.5 * np.sqrt(level / 1500)
         )
-    assert false_alarm_chance(1, 0.01) == pytest.approx(0.01)
+    assert false_alarm_probability(1, 0.01) == pytest.approx(0.01)
 
 
 def test_monitor_by_hand():
@@ -330,7 +330,7 @@ def test_ppo_learns_in_rounds_and_its_propensities_are_its_own(tuned):
     agent, _, _ = tuned
     env = world(32)
     serve(env, agent, seed=1, rng=np.random.default_rng(0))
-    rows, songs, _, chances = env.plays[0]
+    rows, _, songs, _, chances = env.plays[0]
     offered, said = agent.probabilities(env.reset(seed=1)[0])
     np.testing.assert_allclose(
         chances, said[rows, (offered == songs[:, None]).argmax(axis=1)], rtol=1e-6

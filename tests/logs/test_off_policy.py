@@ -228,14 +228,18 @@ def test_fit_rewards_is_ridge_regression_on_the_other_half(own):
         (
             NOBODY_PLAYS_C["known to the log"],
             [0.4, 0.4, 0.2],
-            "20.0% of its chance to actions that the logging policy",
+            "20.0% of its probability to actions that the logging policy",
         ),
         (
             NOBODY_PLAYS_C["unknown to the log, but its weights miss"],
             [0.3, 0.5, 0.2],
             "mean weight is 0.80",
         ),
-        (NOBODY_PLAYS_C["known to the log"], [0.0, 0.0, 1.0], "100.0% of its chance"),
+        (
+            NOBODY_PLAYS_C["known to the log"],
+            [0.0, 0.0, 1.0],
+            "100.0% of its probability",
+        ),
         (two_songs(8, 2), FLIPPED, "effective sample size is 3.1 of 10 rows"),
         (
             Logged([0] * 999 + [1], np.ones(1000), [0.9] * 999 + [0.001]),
@@ -282,7 +286,7 @@ def test_the_logging_policy_itself_is_never_refused():
         (
             ([0, 1], [1, 1], [0.5, 1.5]),
             DataError,
-            "row 1, column propensity: 1.5 is not a chance",
+            "row 1, column propensity: 1.5 is not a probability",
         ),
         (([0, 1], [1, np.inf], [0.5, 0.5]), DataError, "row 1, column reward: inf"),
         (([0, -1], [1, 1], [0.5, 0.5]), DataError, "row 1, column action: -1"),
@@ -291,7 +295,7 @@ def test_the_logging_policy_itself_is_never_refused():
         (
             ([0, 1], [1, 1], [0.5, 0.5], [0.5, 0.4]),
             ConfigError,
-            "policy, row 0: chances",
+            "policy, row 0: probabilities",
         ),
         (
             ([0, 1], [1, 1], [0.5, 0.4], [0.5, 0.5]),

@@ -239,7 +239,10 @@ def test_same_generator_same_bits():
 def test_a_policy_far_from_the_log_is_refused_for_whole_sessions_only():
     found = lab10.evenings(0)
     policy = lab10.policies()["greedy + variety"]
-    table, features = lab10.probabilities_of(policy, found), lab10.evening_features(found)
+    table, features = (
+        lab10.probabilities_of(policy, found),
+        lab10.evening_features(found),
+    )
     target, played = found.of_played(table), found.of_played(features)
     expected = np.einsum("nta,ntaf->ntf", table, features)
     for ask in (
@@ -288,7 +291,7 @@ def test_what_the_log_never_plays_is_refused_by_all():
         (
             ([[1.0, 1.0]] * 2, [[0.5, 1.5]] * 2, [[1, 1]] * 2),
             DataError,
-            "1.5 is not a chance",
+            "1.5 is not a probability",
         ),
         (
             ([[1.0, np.nan]] * 2, [[0.5, 0.5]] * 2, [[1, 1]] * 2),

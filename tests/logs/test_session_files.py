@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rlrec.datasets import load_sessions, load_tracks
-from rlrec.logs.generate import log_sessions, logging_propensity, make_sessions
+from rlrec.logs.session_files import log_sessions, logging_propensity, make_sessions
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 
