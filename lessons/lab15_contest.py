@@ -1,17 +1,16 @@
-"""Lesson 15, the contest: stored studies read and drawn, the two dials as a map, a verdict to play with."""
+"""Lesson 15, the contest: stored studies, the two dials as a map, a verdict."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from course_results import FOLDER, commit_of, read_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from rlrec.errors import DataError
 from rlrec.evaluation.intervals import (
     interquartile_mean,
     mean_interval,
@@ -20,105 +19,94 @@ from rlrec.evaluation.intervals import (
     stratified_interval,
 )
 from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
+from rlrec.studies.study import Cell
 from rlrec.types import Floats
+from rlrec.viz.plots import mean_band
 from rlrec.viz.style import AGENT_COLOURS, PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
-Cell = dict[str, Any]
-FOLDER = Path(__file__).resolve().parent / "results"
-GREEDY, RULE = "greedy one step", "greedy + variety (a rule)"
+GREEDY = "greedy one step"
+RULE = "greedy + variety (a rule)"
 COLOURS = {
     GREEDY: AGENT_COLOURS["greedy"],
     RULE: "#7B3294",
     "LinUCB": "#0072B2",
     "Q-learning": "#56B4E9",
-} | {name: AGENT_COLOURS[name] for name in ("random", "popularity", "oracle")}
+    "random": AGENT_COLOURS["random"],
+    "popularity": AGENT_COLOURS["popularity"],
+    "oracle": AGENT_COLOURS["oracle"],
+}
 
 
-# -- stored studies --------------------------------------------------------------------------------------
+# -- stored studies
 def stored(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """A study that ``rlrec study ... --json`` wrote. Raises ``DataError`` if it is not there."""
-    path = folder / f"{name}.json"
-    if not path.exists():
-        raise DataError(
-            f"no stored study {name}; make it with: rlrec study lessons/results/{name}.toml --out runs/{name} "
-            f"--json lessons/results/{name}.json"
-        )
-    return dict(json.loads(path.read_text("utf-8")))
+    """A study that ``rlrec study ... --json`` wrote. Raises ``DataError``."""
+    result = f"lessons/results/{name}"
+    how = f"rlrec study {result}.toml --out runs/{name} --json {result}.json"
+    return read_result(name, how, folder)
 
 
 def provenance(found: Mapping[str, Any]) -> str:
     """Where a stored study comes from, on two lines."""
-    changed = (
-        " with changes not committed" if str(found["commit"]).endswith("-dirty") else ""
-    )
-    made = f"  stored: made in {found['seconds'] / 60:.0f} minutes on {found['device']}"
-    return f"{made}, commit {str(found['commit'])[:10]}{changed}\n  {found['command']}"
+    minutes = f"{found['seconds'] / 60:.0f} minutes on {found['device']}"
+    made = f"  stored: made in {minutes}, commit {commit_of(found)}"
+    return f"{made}\n  {found['command']}"
 
 
 def one_world(cells: Sequence[Cell], taste: float, effect: float) -> list[Cell]:
     """The cells of one setting of the two dials."""
-    return [
-        cell
-        for cell in cells
-        if cell["world"]["taste_strength"] == taste
-        and cell["world"]["long_term_effect"] == effect
-    ]
+    dials = {"taste_strength": taste, "long_term_effect": effect}
+    return [cell for cell in cells if cell["world"] == cell["world"] | dials]
 
 
 def dial_values(cells: Sequence[Cell]) -> tuple[list[float], list[float]]:
     """The values of taste strength and of long-term effect, each ascending."""
     found = worlds(cells)
-    return tuple(
-        sorted({one[name] for one in found})
-        for name in ("taste_strength", "long_term_effect")
-    )  # type: ignore[return-value]
+    tastes = sorted({one["taste_strength"] for one in found})
+    effects = sorted({one["long_term_effect"] for one in found})
+    return tastes, effects
 
 
 def gains(cells: Sequence[Cell], label: str, over: str) -> tuple[Floats, Floats]:
-    """How many songs more ``label`` is heard than ``over``, paired by seed: mean and sign [tastes, effects].
+    """How many more songs ``label`` is heard than ``over``, paired by seed.
 
-    The sign is 1 or -1 where the 95% interval (Student's t) lies on one side of 0, else 0.
+    Returns mean and sign [tastes, effects]. The sign is 1 or -1 where the 95% interval
+    (Student's t) lies on one side of 0, else 0.
     """
     tastes, effects = dial_values(cells)
-    mean, sign = (
-        np.zeros((len(tastes), len(effects))),
-        np.zeros((len(tastes), len(effects))),
-    )
-    for row, column in np.ndindex(mean.shape):
-        means = by_agent(one_world(cells, tastes[row], effects[column]))
+    mean = np.zeros((len(tastes), len(effects)))
+    sign = np.zeros(mean.shape)
+    for at in np.ndindex(mean.shape):
+        means = by_agent(one_world(cells, tastes[at[0]], effects[at[1]]))
         gain = mean_interval(means[label] - means[over])
-        mean[row, column], sign[row, column] = (
-            gain.mean,
-            int(gain.low > 0) - int(gain.high < 0),
-        )
+        mean[at] = gain.mean
+        sign[at] = int(gain.low > 0) - int(gain.high < 0)
     return mean, sign
 
 
-# -- drawing ---------------------------------------------------------------------------------------------
+# -- drawing
 def colour(label: str) -> str:
     """The colour of a contestant; grey for one without its own."""
-    known = next(
-        (one for name, one in AGENT_COLOURS.items() if label.lower().startswith(name)),
-        "#5F5F5F",
-    )
-    return COLOURS.get(label, known)
+    if label in COLOURS:
+        return COLOURS[label]
+    for name, known in AGENT_COLOURS.items():
+        if label.lower().startswith(name):
+            return known
+    return "#5F5F5F"
 
 
 def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
-    """Each seed a dot, the interquartile mean a bar with its 95% interval; best on top. ``means``: label -> [seeds]."""
+    """Each seed a dot, the interquartile mean a bar with its 95% interval, best on top.
+
+    ``means``: label -> [seeds].
+    """
     order = sorted(means, key=lambda label: float(interquartile_mean(means[label])))
     for row, label in enumerate(order):
         values = means[label]
         found = stratified_interval(values[:, None], rng=np.random.default_rng(0))
-        ax.plot(
-            [found.low, found.high],
-            [row, row],
-            color=colour(label),
-            lw=8,
-            alpha=0.35,
-            solid_capstyle="butt",
-        )
+        wide = {"color": colour(label), "lw": 8, "alpha": 0.35}
+        ends = [found.low, found.high]
+        ax.plot(ends, [row, row], solid_capstyle="butt", **wide)
         ax.plot([found.mean] * 2, [row - 0.3, row + 0.3], color=colour(label), lw=3)
         ax.plot(values, np.full(len(values), row), ".", color="black", ms=4)
     ax.set_yticks(range(len(order)), order)
@@ -128,150 +116,121 @@ def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
 def draw_profiles(ax: Axes, means: Mapping[str, Floats], thresholds: Floats) -> None:
     """The share of seeds above each threshold, with its 95% band."""
     for label, values in means.items():
-        low, high = profile_band(
-            values[:, None], thresholds, rng=np.random.default_rng(0)
-        )
-        ax.plot(
-            thresholds,
-            performance_profile(values, thresholds),
-            color=colour(label),
-            label=label,
-        )
+        rng = np.random.default_rng(0)
+        low, high = profile_band(values[:, None], thresholds, rng=rng)
+        share = performance_profile(values, thresholds)
+        ax.plot(thresholds, share, color=colour(label), label=label)
         ax.fill_between(thresholds, low, high, color=colour(label), alpha=0.15, lw=0)
-    ax.set(
-        xlabel="songs heard in a session: more than",
-        ylabel="share of seeds",
-        ylim=(-0.03, 1.03),
-    )
+    ax.set(xlabel="songs heard in a session: more than", ylabel="share of seeds")
+    ax.set_ylim(-0.03, 1.03)
     ax.legend(frameon=False, fontsize=8)
 
 
 def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> None:
-    """Songs heard after so many songs of practice: mean over seeds and 95% interval; a flat line never practised."""
-    budget = cells[0]["steps"]
-    start = min(point[0] for cell in cells for point in cell["curve"])
-    for label in labels:
-        mine = [cell["curve"] for cell in cells if cell["agent"] == label]
-        songs = [point[0] for point in mine[0]]
-        every = [
-            mean_interval(np.array([curve[place][1] for curve in mine]))
-            for place in range(len(songs))
-        ]
-        if len(songs) == 1:
-            songs, every = [start, budget], every * 2
-        line = "-" if len(mine[0]) > 1 else "--"
-        ax.plot(
-            songs, [one.mean for one in every], line, color=colour(label), label=label
-        )
-        low, high = [one.low for one in every], [one.high for one in every]
-        ax.fill_between(songs, low, high, color=colour(label), alpha=0.15, lw=0)
-    ax.set(
-        xscale="log",
-        xlabel="songs played to learn from",
-        ylabel="songs heard in a session",
-    )
+    """Songs heard after so many songs of practice: mean and 95% interval over seeds.
+
+    A flat dashed line never practised.
+    """
     points = sorted({point[0] for cell in cells for point in cell["curve"]})
+    for label in labels:
+        curves = [cell["curve"] for cell in cells if cell["agent"] == label]
+        table = np.array(curves, np.float64)  # [seeds, points, (songs, heard)]
+        songs = table[0, :, 0]
+        heard = table[:, :, 1]
+        style = {"colour": colour(label), "label": label, "ls": "-"}
+        if len(songs) == 1:
+            songs = np.array([points[0], cells[0]["steps"]])
+            heard = np.repeat(heard, 2, axis=1)
+            style["ls"] = "--"
+        mean_band(ax, songs, heard, alpha=0.15, **style)
+    ax.set(xscale="log", xlabel="songs played to learn from")
+    ax.set_ylabel("songs heard in a session")
     ax.set_xticks(points, [f"{one:,}" for one in points])
     ax.minorticks_off()
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
 
 
 def draw_two_dials(figure: Figure, found: Mapping[str, Any] | None = None) -> None:
-    """For each contestant a map over taste and effect: songs more than greedy, in brackets where it cannot be told."""
+    """For each contestant a map over taste and effect: songs more than greedy.
+
+    In brackets where the 95% interval holds 0.
+    """
     cells = (stored("dials") if found is None else found)["cells"]
-    labels = [
-        label
-        for label in dict.fromkeys(cell["agent"] for cell in cells)
-        if label not in (GREEDY, "oracle")
-    ]
-    tastes, effects = dial_values(cells)
+    agents = dict.fromkeys(cell["agent"] for cell in cells)
+    labels = [label for label in agents if label not in (GREEDY, "oracle")]
     columns = 4
     axes = figure.subplots(-(-len(labels) // columns), columns, squeeze=False)
     for place, ax in enumerate(axes.flat):
         if place >= len(labels):
             ax.set_axis_off()
             continue
-        mean, sign = gains(cells, labels[place], GREEDY)
-        ax.imshow(mean, cmap="RdBu", vmin=-2.5, vmax=2.5, aspect="auto", origin="lower")
-        for row, column in np.ndindex(mean.shape):
-            told = (
-                f"{mean[row, column]:+.1f}"
-                if sign[row, column]
-                else f"({mean[row, column]:+.1f})"
-            )
-            dark = abs(mean[row, column]) > 1.5
-            ax.text(
-                column,
-                row,
-                told,
-                ha="center",
-                va="center",
-                color="white" if dark else "black",
-                fontsize=9,
-            )
-        ax.set_xticks(range(len(effects)), [f"{one:g}" for one in effects])
-        ax.set_yticks(range(len(tastes)), [f"{one:g}" for one in tastes])
-        ax.set_title(labels[place])
-        ax.grid(False)
+        _draw_gains(ax, cells, labels[place])
         if place % columns == 0:
             ax.set_ylabel("taste strength")
         if place + columns >= len(labels):
             ax.set_xlabel("long-term effect")
-    figure.suptitle(
-        "songs heard in a session, more or less than greedy (in brackets: cannot be told)",
-        fontsize=11,
-    )
+    title = "songs heard in a session, more or less than greedy "
+    figure.suptitle(title + "(in brackets: cannot be told)", fontsize=11)
 
 
-def lucky_seeds() -> tuple[Floats, Floats]:
-    """Two invented agents of ten seeds each: A steady near 9.0; B lower, but with one very good seed."""
-    steady = np.array([8.8, 8.9, 8.9, 9.0, 9.0, 9.0, 9.1, 9.1, 9.2, 9.2])
-    lucky = np.array([7.2, 7.6, 8.0, 8.2, 8.4, 8.6, 8.7, 8.9, 9.1, 10.4])
-    return steady, lucky
+def _draw_gains(ax: Axes, cells: Sequence[Cell], label: str) -> None:
+    """The map of one contestant."""
+    tastes, effects = dial_values(cells)
+    mean, sign = gains(cells, label, GREEDY)
+    ax.imshow(mean, cmap="RdBu", vmin=-2.5, vmax=2.5, aspect="auto", origin="lower")
+    for row, column in np.ndindex(mean.shape):
+        gain = mean[row, column]
+        words = f"{gain:+.1f}" if sign[row, column] else f"({gain:+.1f})"
+        ink = {"color": "white" if abs(gain) > 1.5 else "black", "fontsize": 9}
+        ax.text(column, row, words, ha="center", va="center", **ink)
+    ax.set_xticks(range(len(effects)), [f"{one:g}" for one in effects])
+    ax.set_yticks(range(len(tastes)), [f"{one:g}" for one in tastes])
+    ax.set_title(label)
+    ax.grid(False)
+
+
+# Two invented agents of ten seeds each: A steady near 9.0; B lower, with one good seed.
+STEADY = np.array([8.8, 8.9, 8.9, 9.0, 9.0, 9.0, 9.1, 9.1, 9.2, 9.2])
+
+
+LUCKY = np.array([7.2, 7.6, 8.0, 8.2, 8.4, 8.6, 8.7, 8.9, 9.1, 10.4])
 
 
 def draw_lucky(figure: Figure) -> None:
-    """What the advertisement shows, and what all ten seeds show."""
+    """Left the best seed of each agent, as advertised, right all ten seeds."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 2))
-    steady, lucky = lucky_seeds()
-    left.bar(["A", "B"], [steady.max(), lucky.max()], color=PALETTE[:2], width=0.6)
-    left.set(
-        ylim=(7, 11),
-        ylabel="songs heard in a session",
-        title="the advertisement:\nthe best seed of each",
-    )
-    for row, values in enumerate((steady, lucky)):
+    best = [STEADY.max(), LUCKY.max()]
+    left.bar(["A", "B"], best, color=PALETTE[:2], width=0.6)
+    left.set(ylim=(7, 11), ylabel="songs heard in a session")
+    left.set_title("the advertisement:\nthe best seed of each")
+    for row, values in enumerate((STEADY, LUCKY)):
         middle = float(interquartile_mean(values))
         right.plot(values, np.full(10, row), "o", color=PALETTE[row], ms=8, alpha=0.7)
         right.plot([middle] * 2, [row - 0.25, row + 0.25], color="black", lw=3)
         right.text(middle, row + 0.3, f"{middle:.2f}", ha="center", va="bottom")
     right.set_yticks([0, 1], ["A", "B"])
-    right.set(
-        xlim=(7, 11),
-        ylim=(-0.5, 1.7),
-        title="all ten seeds; bar: the middle half's mean",
-    )
+    right.set(xlim=(7, 11), ylim=(-0.5, 1.7))
+    right.set_title("all ten seeds; bar: the middle half's mean")
     right.set_xlabel("songs heard in a session")
 
 
-# -- the widget ------------------------------------------------------------------------------------------
+# -- the widget
 class Setting(NamedTuple):
     """One setting of the dials, seen with so many seeds."""
 
-    means: dict[str, Floats]
+    means: dict[str, Floats]  # label -> [seeds]
     agent: str
     rival: str
-    told: str
+    verdict: str
 
 
 def look(
     cells: Sequence[Cell], seeds: int, taste: float, effect: float, agent: str
 ) -> Setting:
-    """The figures of the first ``seeds`` seeds of a world, and the verdict on one agent, put on trial."""
+    """Figures of the first ``seeds`` seeds of a world, and a verdict on ``agent``."""
     mine = [cell for cell in one_world(cells, taste, effect) if cell["seed"] < seeds]
-    return Setting(
-        by_agent(mine), agent, str(strongest(mine, but=agent)), judge_contestant(mine, agent)
-    )
+    rival = str(strongest(mine, but=agent))
+    return Setting(by_agent(mine), agent, rival, judge_contestant(mine, agent))
 
 
 def draw_setting(figure: Figure, found: Setting) -> None:
@@ -284,24 +243,23 @@ def draw_setting(figure: Figure, found: Setting) -> None:
 
 
 def contest_lab(cells: Sequence[Cell]) -> Lab[Setting]:
-    """Seeds, taste, effect and which learner is on trial, over a stored study; the verdict below."""
+    """Seeds, taste, effect and the learner on trial, over a stored study."""
     tastes, effects = dial_values(cells)
     last = max(cell["seed"] for cell in cells) + 1
     on_trial = list(dict.fromkeys(cell["agent"] for cell in cells if cell["learns"]))
+    first = "LinUCB" if "LinUCB" in on_trial else on_trial[0]
     controls = {
         "seeds": slider("seeds", last, 2, last, 1),
         "taste": choice("taste strength", tastes, tastes[len(tastes) // 2]),
         "effect": choice("long-term effect", effects, effects[0]),
-        "agent": choice(
-            "on trial", on_trial, "LinUCB" if "LinUCB" in on_trial else on_trial[0]
-        ),
+        "agent": choice("on trial", on_trial, first),
     }
     return Lab(
         "The two dials",
         controls,
         lambda **values: look(cells, **values),
         draw_setting,
-        lambda found: f"{found.agent}: <b>{found.told}</b>",
+        lambda found: f"{found.agent}: <b>{found.verdict}</b>",
         (8.0, 4.4),
     )
 
