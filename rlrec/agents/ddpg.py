@@ -1,4 +1,4 @@
-"""DDPG for recommendation: an actor names a direction, the nearest items are played.
+"""DDPG for recommendation: an actor outputs a vector that ranks the items.
 
 DRR (arXiv:1810.12027, algorithm 1) on DDPG (arXiv:1509.02971). The actor turns a state
 (the user, the last n liked items) into a vector; the allowed item with the largest dot

@@ -40,7 +40,13 @@ from scipy.special import log_softmax
 
 from rlrec import storage
 from rlrec.agents.ppo_config import PPOConfig
-from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, forward, gae, layers
+from rlrec.agents.ppo_networks import (
+    PointPolicy,
+    PPOLearner,
+    gae,
+    mlp_forward,
+    mlp_layers,
+)
 from rlrec.agents.recommender import best_first
 from rlrec.agents.retrieval import Neighbours, top_k
 from rlrec.agents.training import Trainer
@@ -97,14 +103,14 @@ class PPO(Trainer):
 
     def _refresh(self) -> None:
         """Copy the networks' weights into NumPy, where the agent plays."""
-        self._value = layers(self.learner.value)
+        self._value = mlp_layers(self.learner.value)
         policy = self.learner.policy
         if isinstance(policy, PointPolicy):
             self._policy, self._sd = policy.numpy()
         else:
             self._policy, key = policy.numpy()
             scale = np.float32(self.config.keys**-0.5)
-            self._keys = forward(key, self.songs) * scale  # [I, keys]
+            self._keys = mlp_forward(key, self.songs) * scale  # [I, keys]
 
     # -- train -----------------------------------------------------------------------
     def train(
@@ -225,7 +231,7 @@ class PPO(Trainer):
         return drawn, candidates[rows, choice]
 
     def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        mean = forward(self._policy, state)  # [batch, d]
+        mean = mlp_forward(self._policy, state)  # [batch, d]
         away = self.rng.standard_normal(mean.shape, np.float32)
         points = mean + self._sd * away
         density = -0.5 * (away**2).sum(axis=1) - np.log(self._sd).sum()
@@ -240,7 +246,7 @@ class PPO(Trainer):
         """Song ids [batch, k], best first: the most probable; with ``rng``, drawn."""
         state = self.view(observations)
         if self.continuous:
-            points = forward(self._policy, state)
+            points = mlp_forward(self._policy, state)
             if rng is not None:
                 points += self._sd * rng.standard_normal(points.shape, np.float32)
             return self._near(points, observations, k)
@@ -265,7 +271,7 @@ class PPO(Trainer):
 
     def values(self, state: Floats32) -> Floats32:
         """The value network's estimates [..] for states [.., width]."""
-        return forward(self._value, state)[..., 0]
+        return mlp_forward(self._value, state)[..., 0]
 
     def candidates(self, observations: Any) -> Ids:
         """The songs to choose from [batch, k]: on offer, or nearest to the one playing.
@@ -299,7 +305,7 @@ class PPO(Trainer):
 
     def _log_probs(self, state: Floats32, candidates: Ids) -> Floats32:
         """Log P of each candidate [batch, k]."""
-        query = forward(self._policy, state)[:, :, None]  # [batch, keys, 1]
+        query = mlp_forward(self._policy, state)[:, :, None]  # [batch, keys, 1]
         logits = self._keys[candidates] @ query  # [batch, k, 1]
         return np.asarray(log_softmax(logits[:, :, 0], axis=1))
 

@@ -220,8 +220,8 @@ class CandidatePolicy:
         return tf.reduce_sum(query[:, None, :] * keys, axis=2)
 
     def numpy(self) -> tuple[Layers, Layers]:
-        """Query and key network for ``forward``."""
-        return layers(self.query), layers(self.key)
+        """Query and key network for ``mlp_forward``."""
+        return mlp_layers(self.query), mlp_layers(self.key)
 
 
 class PointPolicy:
@@ -242,16 +242,16 @@ class PointPolicy:
         return density, tf.ones_like(density) * (spread + 0.5 * away.shape[1])
 
     def numpy(self) -> tuple[Layers, Floats32]:
-        """The mean network for ``forward``, and the standard deviations [d]."""
-        return layers(self.mean), np.exp(self.log_sd.numpy())
+        """The mean network for ``mlp_forward``, and the standard deviations [d]."""
+        return mlp_layers(self.mean), np.exp(self.log_sd.numpy())
 
 
-def layers(model: Model) -> Layers:
-    """The weights of each layer of an ``mlp``, for ``forward``."""
+def mlp_layers(model: Model) -> Layers:
+    """The weights of each layer of an ``mlp``, for ``mlp_forward``."""
     return [(one.kernel.numpy(), one.bias.numpy()) for one in model.layers]
 
 
-def forward(network: Layers, x: Floats32) -> Floats32:
+def mlp_forward(network: Layers, x: Floats32) -> Floats32:
     """Output [.., outputs] of an ``mlp`` for x [.., inputs], in NumPy.
 
     Microseconds for a batch, where a call of TensorFlow costs a millisecond.

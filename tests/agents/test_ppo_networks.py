@@ -9,9 +9,9 @@ from rlrec.agents.ppo_networks import (
     PointPolicy,
     PPOLearner,
     clipped_objective,
-    forward,
     gae,
-    layers,
+    mlp_forward,
+    mlp_layers,
     normalised,
     value_loss,
 )
@@ -168,7 +168,9 @@ def test_a_candidate_policy_is_a_softmax_over_what_is_on_offer():
     query, key = policy.numpy()
     for row in range(8):
         scores = [
-            forward(query, batch["state"][row]) @ forward(key, SONGS[song]) / np.sqrt(6)
+            mlp_forward(query, batch["state"][row])
+            @ mlp_forward(key, SONGS[song])
+            / np.sqrt(6)
             for song in batch["candidates"][row]
         ]
         probabilities = np.exp(scores) / np.exp(scores).sum()
@@ -187,7 +189,8 @@ def test_a_point_policy_is_a_normal_distribution():
     policy.log_sd.assign([0.0, -1.0, 0.5])
     batch = {"state": candidates()["state"], "choice": SONGS[:8]}
     found, entropy = policy.log_prob(batch, tf.constant(SONGS))
-    mean, sd = forward(layers(policy.mean), batch["state"]), np.exp([0.0, -1.0, 0.5])
+    mean = mlp_forward(mlp_layers(policy.mean), batch["state"])
+    sd = np.exp([0.0, -1.0, 0.5])
     np.testing.assert_allclose(
         found, norm.logpdf(SONGS[:8], mean, sd).sum(axis=1), rtol=1e-4
     )
@@ -200,7 +203,7 @@ def test_numpy_says_what_tensorflow_says():
     learner = PPOLearner(SONGS, 4, PPOConfig(), np.random.default_rng(0))
     states = candidates()["state"]
     np.testing.assert_allclose(
-        forward(layers(learner.value), states),
+        mlp_forward(mlp_layers(learner.value), states),
         learner.value(states),
         rtol=1e-4,
         atol=1e-6,
