@@ -76,7 +76,8 @@ class LinUCB:
 
     def width(self, contexts: Floats) -> Floats:
         """Standard errors sqrt(x' A^-1 x) of contexts [..., f]: [...]."""
-        return np.asarray(np.sqrt(((contexts @ self._inverse) * contexts).sum(axis=-1)))
+        variances: Floats = (contexts @ self._inverse * contexts).sum(axis=-1)
+        return np.sqrt(variances)
 
     def learn(self, contexts: Floats, rewards: Floats) -> None:
         """Add plays with ``contexts`` [n, f] and ``rewards`` [n] to the regression."""
@@ -132,7 +133,7 @@ class BestConstantList:
 
     def scores(self) -> Floats:
         """The shrunk mean reward of each song: [songs]."""
-        overall = self.rewards.sum() / max(self.plays.sum(), 1.0)
+        overall: float = self.rewards.sum() / max(self.plays.sum(), 1.0)
         return (self.rewards + self.prior * overall) / (self.plays + self.prior)
 
     def learn(self, songs: Ids, rewards: Floats) -> None:

@@ -65,7 +65,7 @@ class TablePolicy:
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Actions for states [batch]: [batch, k], best first."""
-        states = np.atleast_1d(np.asarray(observations))
+        states = np.atleast_1d(observations)
         scores = self.values[states]
         pool = item_pool(states, scores.shape[1])
         if self.rng is not None:
@@ -120,7 +120,7 @@ class GreedyListening:
         gram = np.einsum("bni,bnj->bij", sound, sound)
         gram += self.ridge * np.eye(sound.shape[2])
         moment = np.einsum("bni,bn->bi", sound, centred)
-        return np.asarray(np.linalg.solve(gram, moment[:, :, None])[:, :, 0])
+        return np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
 
     def recommend(self, observations: Observations, k: int = 1) -> Ids:
         """The songs with the highest scores: [batch, k]."""
@@ -131,8 +131,8 @@ class GreedyListening:
         """The score of each song of ``pool`` [batch, m]: [batch, m]."""
         sound = self.catalogue.sound[pool]
         taste = self.taste_weight * self.belief(observations)
-        match = np.einsum("bmd,bd->bm", sound, taste)
-        return np.asarray(match + self.appeal_weight * self.catalogue.appeal[pool])
+        match: Floats = np.einsum("bmd,bd->bm", sound, taste)
+        return match + self.appeal_weight * self.catalogue.appeal[pool]
 
 
 @dataclass(eq=False)
@@ -153,7 +153,7 @@ class VariedListening(GreedyListening):
         ages = np.arange(history.shape[1] - 1, -1, -1)
         fading = (1.0 - MEMORY) * MEMORY**ages * (history >= 0)
         memory = np.einsum("bn,bnd->bd", fading, direction[history])
-        similarity = np.einsum("bmd,bd->bm", direction[pool], memory)
+        similarity: Floats = np.einsum("bmd,bd->bm", direction[pool], memory)
         return super().scores(observations, pool) - self.variety * similarity
 
 
@@ -213,7 +213,7 @@ class ListeningOracle:
             feedback = copies.react(songs, draws)
             heard += ~feedback.skipped * (step < songs_left)
             songs = self._next_songs(copies, shape)
-        return heard.reshape(shape).mean(axis=2)
+        return np.asarray(heard.reshape(shape).mean(axis=2))
 
     def _next_songs(self, copies: Listeners, shape: tuple[int, int, int]) -> Ids:
         """The next song of each rollout, the best of some random ones: [copies]."""

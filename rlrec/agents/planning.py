@@ -53,4 +53,4 @@ def policy_values(model: GenreModel, policy: Floats, discount: float = 0.9) -> F
     transitions = discount * policy * model.continues  # [S, S]
     rewards = (policy * model.reward).sum(axis=1)
     state_values = np.linalg.solve(np.eye(len(rewards)) - transitions, rewards)
-    return np.asarray(model.reward + discount * model.continues * state_values)
+    return model.reward + discount * model.continues * state_values

@@ -129,7 +129,6 @@ class Neighbours:
         points = np.atleast_2d(np.asarray(points, np.float64))
         if exclude is None:
             exclude = np.full((len(points), 0), -1)
-        exclude = np.asarray(exclude)
         self._check(points, k, exclude)
         found = np.empty((len(points), k), np.int64)
         pending = np.arange(len(points))
@@ -180,8 +179,8 @@ class Neighbours:
                 f"they must lie in 0..{items - 1}, or be -1"
             )
         # an id may be excluded twice: count where the sorted ids change
-        changes = np.diff(np.sort(exclude, axis=1), axis=1, prepend=-1) > 0
-        _check_k(k, items - changes.sum(axis=1))
+        distinct = np.diff(np.sort(exclude, axis=1), axis=1, prepend=-1) > 0
+        _check_k(k, items - distinct.sum(axis=1))
 
 
 def _check_finite(name: str, values: Floats) -> None:
