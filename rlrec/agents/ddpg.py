@@ -24,17 +24,17 @@ Differs from the papers:
   by a reference policy from a supervised start; the critics learn how far to trust it.
 - From TD3 (arXiv:1802.09477): twin critics and a delayed actor, but no smoothing noise
   on the target action. Targets are clipped to the returns that rewards make possible.
-- Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, and
-  random items with probability epsilon; both decrease on a straight line.
+- Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, besides
+  DRR's random items with probability epsilon; both decrease on a straight line.
 - Networks: no batch normalisation; Glorot initialisation, the last layer scaled down;
   a penalty on the actor's output before tanh; the state's weights are trained with the
   critics alone. Vectors are scaled to a root mean square length of 1.
 - Optimiser: gradients are limited in norm; Adam's epsilon (1e-8) is added to the
   uncorrected square root; target networks start as copies and move at each update of
   the actor.
-- Replay: priorities are TD errors (arXiv:1511.05952), fixed within a round; importance
-  weights apply to the critics' loss, not to the actor's. A time limit is no
-  termination: the next state's value counts.
+- Replay: one update for each step, but a round at a time, with the priorities (TD
+  errors, arXiv:1511.05952) of its start. Importance weights apply to the critics' loss,
+  not to the actor's. A time limit is no termination: the next state's value counts.
 """
 
 from __future__ import annotations
