@@ -192,37 +192,40 @@ def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
     table = _read_dat(folder / "user_artists.dat", ("user", "artist", "plays"))
     plays = _read_plays(table, 0, 1, 2, rejects)
     artists, mapped, cut = _artist_genres(folder)
-    users = []
-    genres = []
-    counts = []
-    lost = 0.0
-    for user, artist, count in zip(
-        plays.users, plays.names, plays.counts.tolist(), strict=True
-    ):
-        shares = artists.get(artist, {})
-        lost += 0.0 if shares else count
-        for genre, share in shares.items():
-            users.append(user)
-            genres.append(genre)
-            counts.append(count * share)
+    spread = _spread(plays, artists)
     total = float(plays.counts.sum())
+    known = np.array(list(map(artists.__contains__, plays.names)), np.bool_)
+    lost = float(plays.counts[~known].sum())
     listeners = len(set(plays.users))
+    without = listeners - len(set(spread.users))
     notes = [
         f"{mapped:.1%} of taggings map onto the {len(GENRES)} genres",
-        f"{listeners - len(set(users)):,} of {listeners:,} users have no such plays "
-        "at all: left out",
+        f"{without:,} of {listeners:,} users have no such plays at all: left out",
         f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of "
         "artists without such a tag: left out",
         *cut,
     ]
-    spread = replace(
+    return _count(replace(spread, table=replace(table, path=folder)), GENRES, notes)
+
+
+def _spread(plays: _Plays, artists: dict[str, dict[str, float]]) -> _Plays:
+    """Plays of artists as plays of genres, given each artist's share of each genre."""
+    users = []
+    genres = []
+    counts = []
+    for user, artist, count in zip(
+        plays.users, plays.names, plays.counts.tolist(), strict=True
+    ):
+        for genre, share in artists.get(artist, {}).items():
+            users.append(user)
+            genres.append(genre)
+            counts.append(count * share)
+    return replace(
         plays,
-        table=replace(table, path=folder),
         users=np.array(users, object),
         names=np.array(genres, object),
         counts=np.array(counts),
     )
-    return _count(spread, GENRES, notes)
 
 
 def _read_dat(path: Path, needed: tuple[str, ...]) -> Table:

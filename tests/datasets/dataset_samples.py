@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 HEADER = (
-    "id,name,artist,genre,popularity,danceability,energy,key,loudness,mode,speechiness,acousticness,"
-    "instrumentalness,liveness,valence,tempo"
+    "id,name,artist,genre,popularity,danceability,energy,key,loudness,mode,speechiness,"
+    "acousticness,instrumentalness,liveness,valence,tempo"
 )
 GOOD = [
     "a,Alpha,Band 1,rock,50,0.5,0.9,0,-6,1,0.05,0.1,0,0.2,0.4,120",

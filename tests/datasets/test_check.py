@@ -73,19 +73,29 @@ def test_the_generated_folder() -> None:
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("", REFUSED, "pass one of those"), ("README.md", REFUSED, "text for people"),
-        ("lastfm_hetrec2011", USABLE, "play counts"), ("lastfm_hetrec2011/artists.dat", USABLE, "17,632"),
-        ("lastfm_hetrec2011/tags.dat", USABLE, "11,946"), ("lastfm_hetrec2011/user_artists.dat", USABLE, "92,834"),
-        ("lastfm_hetrec2011/user_taggedartists.dat", USABLE, "186,478"), ("ml-100k", USABLE, "100,000"),
-        ("ml-100k/u.data", USABLE, "1,682"), ("ml-100k/u.item", USABLE, "pass"), ("ml-100k/u.user", USABLE, "943"),
-        ("ml-100k/u.genre", USABLE, "19"), ("ml-100k/README", REFUSED, "text for people"),
-        ("ml-1m/movies.dat", USABLE, "3,883"), ("ml-1m/users.dat", USABLE, "6,040"),
+        ("", REFUSED, "pass one of those"),
+        ("README.md", REFUSED, "text for people"),
+        ("lastfm_hetrec2011", USABLE, "play counts"),
+        ("lastfm_hetrec2011/artists.dat", USABLE, "17,632"),
+        ("lastfm_hetrec2011/tags.dat", USABLE, "11,946"),
+        ("lastfm_hetrec2011/user_artists.dat", USABLE, "92,834"),
+        ("lastfm_hetrec2011/user_taggedartists.dat", USABLE, "186,478"),
+        ("ml-100k", USABLE, "100,000"),
+        ("ml-100k/u.data", USABLE, "1,682"),
+        ("ml-100k/u.item", USABLE, "pass"),
+        ("ml-100k/u.user", USABLE, "943"),
+        ("ml-100k/u.genre", USABLE, "19"),
+        ("ml-100k/README", REFUSED, "text for people"),
+        ("ml-1m/movies.dat", USABLE, "3,883"),
+        ("ml-1m/users.dat", USABLE, "6,040"),
         ("ml-1m/README", REFUSED, "people"),
-        ("ml-latest-small", USABLE, "100,836"), ("ml-latest-small/movies.csv", USABLE, "9,742"),
-        ("ml-latest-small/README.txt", REFUSED, "text for people"), ("spotify_songs", USABLE, "28,356"),
+        ("ml-latest-small", USABLE, "100,836"),
+        ("ml-latest-small/movies.csv", USABLE, "9,742"),
+        ("ml-latest-small/README.txt", REFUSED, "text for people"),
+        ("spotify_songs", USABLE, "28,356"),
         ("spotify_hit_predictor", USABLE, "5,520"),
     ],
-)  # fmt: skip
+)
 def test_every_layout(real: Path, path: str, status: int, words: str) -> None:
     if not (real / path).exists():
         pytest.skip(f"{path} is not in RLREC_DATA")

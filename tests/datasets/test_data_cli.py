@@ -81,14 +81,14 @@ def test_fetch_from_a_missing_file(
 
 
 def test_help_and_the_import_are_light() -> None:
-    code = "import sys, rlrec.datasets; print(sorted({'pandas', 'pooch', 'tqdm', 'requests', 'scipy', "
-    code += "'tensorflow'} & set(sys.modules)))"
-    assert (
-        subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        ).stdout
-        == "[]\n"
+    code = (
+        "import sys, rlrec.datasets; print(sorted({'pandas', 'pooch', 'tqdm', "
+        "'requests', 'scipy', 'tensorflow'} & set(sys.modules)))"
     )
+    imported = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert imported.stdout == "[]\n"
     done = subprocess.run(
         [sys.executable, "-m", "rlrec.cli", "--help"],
         capture_output=True,
@@ -113,7 +113,10 @@ def test_rlrec_data_is_looked_into_first(
     if not data_folder("lastfm").exists():
         with pytest.raises(
             DataError,
-            match=r"lastfm is not on this machine .*elsewhere.*`rlrec data fetch lastfm`",
+            match=(
+                r"lastfm is not on this machine .*elsewhere.*"
+                r"`rlrec data fetch lastfm`"
+            ),
         ):
             locate("lastfm")
 

@@ -41,7 +41,10 @@ ARCHIVE = zipped(
 
 
 class Server(ThreadingHTTPServer):
-    """A server on this machine whose connections break off after `dies_after` bytes, `deaths` times."""
+    """A local server.
+
+    Its first `deaths` connections break off after `dies_after` bytes.
+    """
 
     content: dict[str, bytes]
     dies_after = 10**9
@@ -110,10 +113,12 @@ def server() -> Iterator[Server]:
 def toy(server: Server, monkeypatch: pytest.MonkeyPatch) -> DataSet:
     """A data set of the test's own, in the catalogue under the name `toy`."""
     entry = dataclasses.replace(
-        CATALOGUE["ml-100k"], name="toy", urls=(server.url("/toy.zip"),),
+        CATALOGUE["ml-100k"],
+        name="toy",
+        urls=(server.url("/toy.zip"),),
         archive_sha256=hashlib.sha256(ARCHIVE).hexdigest(),
         files={"u.data": hashlib.sha256(RATINGS).hexdigest(), "u.item": ""},
-    )  # fmt: skip
+    )
     monkeypatch.setitem(CATALOGUE, "toy", entry)
     monkeypatch.setattr(
         ResumingDownloader.__init__, "__kwdefaults__", {"progress": False, "wait": 0.01}
@@ -285,8 +290,13 @@ def test_only_https(
     change(monkeypatch, toy, urls=("http://example.org/toy.zip",))
     with pytest.raises(DataError, match="only https"):
         fetch("toy", out=tmp_path)
-    assert all(url.startswith("https://") for known in CATALOGUE.values() if known is not toy for url in known.urls
-               if known.name != "toy")  # fmt: skip
+    assert all(
+        url.startswith("https://")
+        for known in CATALOGUE.values()
+        if known is not toy
+        for url in known.urls
+        if known.name != "toy"
+    )
 
 
 def test_what_cannot_be_fetched(tmp_path: Path) -> None:

@@ -14,13 +14,28 @@ from rlrec.errors import DataError
 @pytest.mark.parametrize(
     ("tag", "genre"),
     [
-        ("rock", "rock"), ("Classic Rock", "rock"), ("indie rock", "indie"), ("metalcore", "metal"),
+        ("rock", "rock"),
+        ("Classic Rock", "rock"),
+        ("indie rock", "indie"),
+        ("metalcore", "metal"),
         ("pop-punk", "punk"),
-        ("synthpop", "electronic"), ("trip-hop", "electronic"), ("hip hop", "hip-hop"), ("Hip-Hop", "hip-hop"),
-        ("rap", "hip-hop"), ("trap", None), ("seen live", None), ("r&b", "rnb"), ("neo_soul", "rnb"),
-        ("k-pop", "pop"), ("popular", None), ("piano", None), ("", None), ("*", None), ("new wave", "rock"),
+        ("synthpop", "electronic"),
+        ("trip-hop", "electronic"),
+        ("hip hop", "hip-hop"),
+        ("Hip-Hop", "hip-hop"),
+        ("rap", "hip-hop"),
+        ("trap", None),
+        ("seen live", None),
+        ("r&b", "rnb"),
+        ("neo_soul", "rnb"),
+        ("k-pop", "pop"),
+        ("popular", None),
+        ("piano", None),
+        ("", None),
+        ("*", None),
+        ("new wave", "rock"),
     ],
-)  # fmt: skip
+)
 def test_tags(tag: str, genre: str | None) -> None:
     assert genre_of_tag(tag) == genre
 
@@ -125,16 +140,19 @@ def test_rows_cut_from_the_tags_are_named(write: Write) -> None:
         in notes
     )
     assert (
-        "user_taggedartists.dat: 1 of 2 rows left out: row 3 (too few fields (row cut in half?))"
-        in notes
-    )
+        "user_taggedartists.dat: 1 of 2 rows left out: row 3 (too few fields (row cut "
+        "in half?))"
+    ) in notes
 
 
 @pytest.mark.parametrize(
     ("name", "lines"),
-    [("user_artists.dat", ("userID\tartistID", "2\t51")), ("tags.dat", ("tagID", "1")),
-    ("user_taggedartists.dat", ("userID\tartistID", "2\t51"))],
-)  # fmt: skip
+    [
+        ("user_artists.dat", ("userID\tartistID", "2\t51")),
+        ("tags.dat", ("tagID", "1")),
+        ("user_taggedartists.dat", ("userID\tartistID", "2\t51")),
+    ],
+)
 def test_too_few_columns_are_named(
     write: Write, name: str, lines: tuple[str, ...]
 ) -> None:

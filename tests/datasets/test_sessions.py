@@ -54,16 +54,19 @@ def test_propensity_may_be_missing_and_columns_stand_anywhere(write: Write) -> N
 @pytest.mark.parametrize(
     ("row", "kind", "column"),
     [
-        ("a,0,0,t,1,0,0,1", "out of its range", "position"), ("a,0,1.5,t,1,0,0,1", "out of its range", "position"),
+        ("a,0,0,t,1,0,0,1", "out of its range", "position"),
+        ("a,0,1.5,t,1,0,0,1", "out of its range", "position"),
         ("a,-1,1,t,1,0,0,1", "out of its range", "session"),
         ("a,0,1,t,1.1,0,0,1", "out of its range", "fraction_listened"),
         ("a,0,1,t,1,2,0,1", "out of its range", "liked"),
         ("a,0,1,t,1,0,perhaps,1", "text where a number belongs", "skipped"),
-        ("a,0,1,t,1,0,0,7", "out of its range", "propensity"), (",0,1,t,1,0,0,1", "no id", "user"),
-        ("a,0,1,,1,0,0,1", "no id", "track"), ("a,0,1,t,,0,0,1", "empty cell", "fraction_listened"),
+        ("a,0,1,t,1,0,0,7", "out of its range", "propensity"),
+        (",0,1,t,1,0,0,1", "no id", "user"),
+        ("a,0,1,,1,0,0,1", "no id", "track"),
+        ("a,0,1,t,,0,0,1", "empty cell", "fraction_listened"),
         ("b,0,1,t,1,0,0,1", "position taken", "position"),
     ],
-)  # fmt: skip
+)
 def test_unusable_rows(
     write: Write, tmp_path: Path, row: str, kind: str, column: str
 ) -> None:
@@ -108,10 +111,14 @@ def test_written_logs_come_back_the_same(
     tmp_path: Path,
     plays: dict[tuple[int, int, int], tuple[int, int, bool, bool, int | None]],
 ) -> None:
-    lines = [
-        f'"u,{u}",{s},{p},t{t},{f / 1000},{int(liked)},{int(skipped)},{"" if chance is None else chance / 10}'
-        for (u, s, p), (t, f, liked, skipped, chance) in plays.items()
-    ]
+    lines = []
+    for (user, session, position), play in plays.items():
+        track, heard, liked, skipped, tenths = play
+        propensity = "" if tenths is None else tenths / 10
+        lines.append(
+            f'"u,{user}",{session},{position},t{track},{heard / 1000},{int(liked)},'
+            f"{int(skipped)},{propensity}"
+        )
     (tmp_path / "s.csv").write_text("\n".join([HEADER, *lines]) + "\n")
     log = load_sessions(tmp_path / "s.csv")
     write_sessions(tmp_path / "again.csv", log)

@@ -10,15 +10,33 @@ from rlrec.datasets.titles import find_titles, labels
 from rlrec.errors import ConfigError
 
 TITLES = [
-    "Matrix, The (1999)", "Toy Story (1995)", "Toy Story 2 (1999)", "Hamlet (1990)", "Hamlet (1996)",
-    "City of Lost Children, The (Cité des enfants perdus, La) (1995)", "Amélie (2001)", "Seven (Se7en) (1995)",
-    "Chasing Amy (1997)", "Chasing Amy (1997)", "", "Monty Python's Life of Brian (1979)", "A.I. (2001)",
-    "Interview with the Vampire (1994)", "2001: A Space Odyssey (1968)",
-]  # fmt: skip
+    "Matrix, The (1999)",
+    "Toy Story (1995)",
+    "Toy Story 2 (1999)",
+    "Hamlet (1990)",
+    "Hamlet (1996)",
+    "City of Lost Children, The (Cité des enfants perdus, La) (1995)",
+    "Amélie (2001)",
+    "Seven (Se7en) (1995)",
+    "Chasing Amy (1997)",
+    "Chasing Amy (1997)",
+    "",
+    "Monty Python's Life of Brian (1979)",
+    "A.I. (2001)",
+    "Interview with the Vampire (1994)",
+    "2001: A Space Odyssey (1968)",
+]
 RATINGS = replace(
-    made([0, 0, 1, 1, 2, *range(3, 13)], [0, 9, 9, 8, 1, *range(2, 8), *range(10, 14)], [5] * 15, 13, len(TITLES)),
-    titles=np.array(TITLES), item_ids=np.array([f"id{i}" for i in range(len(TITLES))]),
-)  # fmt: skip
+    made(
+        [0, 0, 1, 1, 2, *range(3, 13)],
+        [0, 9, 9, 8, 1, *range(2, 8), *range(10, 14)],
+        [5] * 15,
+        13,
+        len(TITLES),
+    ),
+    titles=np.array(TITLES),
+    item_ids=np.array([f"id{i}" for i in range(len(TITLES))]),
+)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +79,8 @@ def test_what_people_type(typed, items):
         ("Hamlet", "'Hamlet' may be 'Hamlet (1990)' or 'Hamlet (1996)'; say which"),
         (
             "The Matrixx",
-            "no title 'The Matrixx' among the 15 items of this run; did you mean 'Matrix, The (1999)'?",
+            "no title 'The Matrixx' among the 15 items of this run; did you mean "
+            "'Matrix, The (1999)'?",
         ),
         ("Toy Storie", "did you mean 'Toy Story (1995)'"),
         ("vampire", "did you mean 'Interview with the Vampire (1994)'?"),

@@ -40,8 +40,11 @@ def test_numbers_by_hand(write: Write) -> None:
 
 
 def test_order_case_blanks_prefixes_and_suffixes_of_columns(write: Write) -> None:
-    header = "Loudness (dB),Track_URI,song_danceability, Audio Energy ,audio_mode,TEMPO,Key,Speechiness,acousticness_x,"
-    header += "Instrumental ness,track_liveness,Valence score,Playlist_Genre,Song Name"
+    header = (
+        "Loudness (dB),Track_URI,song_danceability, Audio Energy ,audio_mode,TEMPO,Key,"
+        "Speechiness,acousticness_x,Instrumental ness,track_liveness,Valence score,"
+        "Playlist_Genre,Song Name"
+    )
     tracks = load_tracks(
         write("t.csv", header, "-6,a,0.5,0.9,1,120,0,0.05,0.1,0,0.2,0.4,rock,Alpha")
     )
@@ -159,17 +162,25 @@ def test_a_file_without_ids_merges_only_rows_alike_in_everything(write: Write) -
 @pytest.mark.parametrize(
     ("column", "value", "kind"),
     [
-        ("energy", "1.01", "out of its range"), ("energy", "-0.01", "out of its range"),
-        ("key", "12", "out of its range"), ("key", "-2", "out of its range"), ("key", "3.5", "out of its range"),
-        ("key", "H", "text where a number belongs"), ("mode", "2", "out of its range"),
+        ("energy", "1.01", "out of its range"),
+        ("energy", "-0.01", "out of its range"),
+        ("key", "12", "out of its range"),
+        ("key", "-2", "out of its range"),
+        ("key", "3.5", "out of its range"),
+        ("key", "H", "text where a number belongs"),
+        ("mode", "2", "out of its range"),
         ("mode", "0.5", "out of its range"),
-        ("mode", "dorian", "text where a number belongs"), ("loudness", "-60.1", "out of its range"),
-        ("loudness", "5.1", "out of its range"), ("tempo", "300.5", "out of its range"),
+        ("mode", "dorian", "text where a number belongs"),
+        ("loudness", "-60.1", "out of its range"),
+        ("loudness", "5.1", "out of its range"),
+        ("tempo", "300.5", "out of its range"),
         ("tempo", "-1", "out of its range"),
-        ("valence", "", "empty cell"), ("valence", "nan", "nan or inf"), ("valence", "inf", "nan or inf"),
+        ("valence", "", "empty cell"),
+        ("valence", "nan", "nan or inf"),
+        ("valence", "inf", "nan or inf"),
         ("valence", "happy", "text where a number belongs"),
     ],
-)  # fmt: skip
+)
 def test_unusable_cells_are_rejected_and_named(
     write: Write, column: str, value: str, kind: str
 ) -> None:
@@ -189,8 +200,19 @@ def test_unusable_cells_are_rejected_and_named(
     assert "row 5 (id d): " + column in str(tracks.report)
 
 
-@pytest.mark.parametrize(("column", "value"), [("energy", "0"), ("energy", "1"), ("key", "-1"), ("key", "11"),
-    ("loudness", "-60"), ("loudness", "5"), ("tempo", "0"), ("tempo", "300")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("energy", "0"),
+        ("energy", "1"),
+        ("key", "-1"),
+        ("key", "11"),
+        ("loudness", "-60"),
+        ("loudness", "5"),
+        ("tempo", "0"),
+        ("tempo", "300"),
+    ],
+)
 def test_the_ends_of_the_ranges_are_usable(
     write: Write, column: str, value: str
 ) -> None:
@@ -219,7 +241,10 @@ def test_an_open_quotation_mark_costs_one_row_not_the_file(write: Write) -> None
 
 
 def test_an_open_quotation_mark_never_swallows_rows_that_line_up(write: Write) -> None:
-    """The next row's opening quotation mark closes the cut one: a lenient reader would see one good row."""
+    """The quotation mark that opens in the next row closes the one of the cut row.
+
+    A lenient reader would take both for one good row.
+    """
     cut, quoted = 'x,"cut in the titl', GOOD[1].replace("Beta", '"Beta"')
     tracks = load_tracks(write("t.csv", HEADER, GOOD[0], cut, quoted, GOOD[3]))
     assert tracks.ids.tolist() == ["a", "b", "d"]
@@ -250,8 +275,12 @@ def test_warnings_keep_the_row_and_name_it(write: Write) -> None:
         tracks := load_tracks(write("t.csv", HEADER, silent, *odd, beatless))
     ).report
     assert [(w.row, w.kind) for w in report.warnings] == [
-        (2, "all-zero row"), (3, "loudness above 0 dB"), (4, "no key"), (5, "no title"), (6, "tempo 0"),
-    ]  # fmt: skip
+        (2, "all-zero row"),
+        (3, "loudness above 0 dB"),
+        (4, "no key"),
+        (5, "no title"),
+        (6, "tempo 0"),
+    ]
     assert len(tracks) == 5
     assert tracks.features[1, FEATURES.index("loudness")] == 1.0
     assert tracks.features[2, FEATURES.index("key")] == 0.5

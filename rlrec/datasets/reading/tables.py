@@ -238,6 +238,7 @@ def read_table(
 
 def _sort_out(table: Table, records: Iterable[_Record]) -> Table:
     """Fill a table with the records of the right width; the others are cut."""
+    rows = table.rows
     starts: list[int] = []
     blank = 0
     width = len(table.header)
@@ -246,7 +247,7 @@ def _sort_out(table: Table, records: Iterable[_Record]) -> Table:
         if end - start > 1:
             table.end_of[start + 1] = end
         if len(fields) == width:
-            table.rows.append(fields)
+            rows.append(fields)
             starts.append(start + 1)
         elif "".join(fields).strip():
             table.cut.append(_cut_row(record, table.header, table.lines[start]))
