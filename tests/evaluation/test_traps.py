@@ -423,7 +423,7 @@ def from_the_future(patch: Patch) -> None:
 
 
 class Trap(NamedTuple):
-    """``figure`` is ``right`` without the bug, ``wrong`` (or raises) after ``plant``."""
+    """``figure`` is ``right`` without the bug, ``wrong`` or raising after ``plant``."""
 
     plant: Callable[[Patch], None]
     figure: Callable[[], Any]
