@@ -1,4 +1,4 @@
-"""Value iteration against hand numbers, a linear program, and brute force over all policies."""
+"""Value iteration by hand, by a linear program, and by brute force over policies."""
 
 from itertools import product
 

@@ -57,8 +57,10 @@ class PlainTwin:
 
     @staticmethod
     def train(env, steps, seed, config, rng):
-        table, epsilon = np.zeros((5, 5)), config.epsilon
-        state, fresh = int(env.reset(seed=seed)[0][0]), False
+        table = np.zeros((5, 5))
+        epsilon = config.epsilon
+        state = int(env.reset(seed=seed)[0][0])
+        ended = False
         for _ in range(steps):
             best = [a for a in range(5) if table[state, a] == table[state].max()]
             action = best[0]
@@ -71,14 +73,15 @@ class PlainTwin:
                 rng.integers(5, size=0)
             observation, reward, terminated, truncated, _ = env.step(np.array([action]))
             next_state = int(observation[0])
-            if not fresh:
+            if not ended:
                 future = 0.0 if terminated[0] else table[next_state].max()
                 target = reward[0] + config.discount * future
                 table[state, action] += config.learning_rate * (
                     target - table[state, action]
                 )
             epsilon = max(config.epsilon_floor, epsilon * config.epsilon_decay)
-            state, fresh = next_state, bool(terminated[0] or truncated[0])
+            state = next_state
+            ended = bool(terminated[0] or truncated[0])
         return table
 
 
@@ -126,7 +129,7 @@ def test_the_step_after_an_end_is_not_learned_from():
 
 
 def test_a_time_limit_keeps_the_future_a_departure_does_not():
-    """One-song sessions: cut by the clock the value grows past one reward; ended by leaving it stays there."""
+    """Sessions of one song: a time limit lets values exceed one reward, leaving not."""
     from rlrec.envs import GenreProfile
 
     certain = GenreProfile("certain", np.ones(5))
@@ -167,22 +170,20 @@ def test_generic_user_learned_against_random_holds_zero():
         agent = QLearning(5, 5, rng=np.random.default_rng(seed))
         agent.train(GenreBatch(1, user="generic"), 3000, seed=seed)
         learned = simulate(env, agent, seed=10_000 * (seed + 1))
-        chance = simulate(
+        random = simulate(
             env,
             RandomPolicy(5, np.random.default_rng(seed)),
             seed=10_000 * (seed + 1) + 5000,
         )
-        differences.append((learned - chance).mean())
+        differences.append((learned - random).mean())
     interval = mean_interval(differences)
     assert interval.low < 0 < interval.high
 
 
-def test_generic_user_with_the_same_luck_hears_no_difference_at_all():
+def test_generic_user_with_the_same_random_draws_shows_no_difference():
     env = GenreBatch(200, user="generic")
-    always_jazz, rising = (
-        TablePolicy(np.tile(np.eye(5)[2], (5, 1))),
-        TablePolicy(np.roll(np.eye(5), 1, axis=1)),
-    )
+    always_jazz = TablePolicy(np.tile(np.eye(5)[2], (5, 1)))
+    rising = TablePolicy(np.roll(np.eye(5), 1, axis=1))
     np.testing.assert_array_equal(
         simulate(env, always_jazz, seed=0), simulate(env, rising, seed=0)
     )
@@ -195,7 +196,7 @@ def test_recommend_is_best_first():
     assert agent.recommend(0).tolist() == [[1]]
 
 
-def test_same_seed_same_bits():
+def test_same_seed_same_table():
     def table(seed):
         agent = QLearning(5, 5, n_runs=7, rng=np.random.default_rng(seed))
         agent.train(GenreBatch(7, user="pop_lover"), 300, seed=seed)
@@ -205,7 +206,7 @@ def test_same_seed_same_bits():
     assert (table(1) != table(2)).any()
 
 
-def test_save_and_load_go_on_bit_by_bit(tmp_path):
+def test_training_goes_on_bit_identically_after_load(tmp_path):
     agent = QLearning(
         5, 5, QLearningConfig(discount=0.5), n_runs=3, rng=np.random.default_rng(9)
     )
@@ -228,8 +229,15 @@ def test_load_says_what_is_broken(tmp_path):
         QLearning.load(tmp_path)
 
 
-CHANGES = {"learning_rate": 0.3, "learning_rate_decay": 0.5, "discount": 0.5, "epsilon": 0.5, "epsilon_decay": 0.9,
-           "epsilon_floor": 0.4, "initial_value": 2.0}  # fmt: skip
+CHANGES = {
+    "learning_rate": 0.3,
+    "learning_rate_decay": 0.5,
+    "discount": 0.5,
+    "epsilon": 0.5,
+    "epsilon_decay": 0.9,
+    "epsilon_floor": 0.4,
+    "initial_value": 2.0,
+}
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(QLearningConfig)])

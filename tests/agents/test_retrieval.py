@@ -1,4 +1,4 @@
-"""Top k and nearest neighbours against brute force: order, ties, masks; a list given worst first must not pass."""
+"""Top k and nearest neighbours against brute force: order, ties, masks."""
 
 import numpy as np
 import pytest
@@ -69,7 +69,7 @@ def test_bad_arguments(call, words):
         call()
 
 
-# -- nearest neighbours ----------------------------------------------------------------------------------
+# -- nearest neighbours ------------------------------------------------------------
 def brute_nearest(vectors, points, k, exclude):
     rows = []
     for point, out in zip(points, exclude, strict=True):
