@@ -14,7 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib as mpl
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from rlrec.viz.style import theme
@@ -34,7 +33,6 @@ def render(draw: Draw, size: tuple[float, float], path: Path) -> None:
     """Draw one figure into a PNG file, 100 dots an inch, without date or version."""
     with mpl.rc_context(theme()):
         figure = Figure(figsize=size, dpi=100, layout="constrained")
-        FigureCanvasAgg(figure)
         draw(figure)
         figure.savefig(path, format="png", metadata={"Software": None})
 

@@ -251,12 +251,12 @@ def evening_bars(
     ):
         colour = FAVOURITE_COLOUR if name == "one favourite" else agent_colour(name)
         ax.barh(row, mean, color=colour, height=0.62)
-        line: dict[str, Any] = {"color": "#D55E00", "lw": 3, "solid_capstyle": "butt"}
-        ax.plot([low, high], [row, row], **line)
+        ends = (low, high)
+        ax.plot(ends, [row, row], color="#D55E00", lw=3, solid_capstyle="butt")
         place = max(high, 0.0) + 0.02 * top
         ax.text(place, row, f"{mean:.1f}", va="center", weight="bold")
-    shown = {name: name for name in returns} | dict(labels or {})
-    ax.set_yticks(range(len(returns)), [shown[name] for name in returns])
+    labels = labels or {}
+    ax.set_yticks(range(len(returns)), [labels.get(name, name) for name in returns])
     ax.set(xlim=(-0.1 * top, 1.18 * top), ylim=(len(returns) - 0.5, -0.5))
     ax.axvline(0.0, color="black", lw=0.8)
     ax.grid(False, axis="y")

@@ -164,9 +164,7 @@ def regret_plot(
     for name, regret in curves.items():
         points = np.append(np.arange(0, len(regret), every), len(regret) - 1)
         _plot_band(ax, points, regret, colours[name], name)
-    ax.set_xlabel("step")
-    ax.set_ylabel("regret so far (reward)")
-    ax.set_ylim(bottom=0)
+    ax.set(xlabel="step", ylabel="regret so far (reward)", ylim=(0, None))
     ax.legend(frameon=False)
     return ax
 

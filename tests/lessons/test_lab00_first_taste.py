@@ -5,6 +5,7 @@ import io
 import lab00_first_taste as lab00
 import numpy as np
 import pytest
+from lab00_first_taste import best_evening, evening_return, taste
 from lesson_checks import words
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -34,11 +35,11 @@ def test_equals_share_a_greedy_row():
 
 def test_an_evening_by_hand():
     noor = PROFILES["pop_lover"].model()
-    assert lab00.evening_return(noor, always(POP)) == pytest.approx(20 * 8.9)
-    assert lab00.evening_return(noor, np.full((5, 5), 0.2)) == pytest.approx(
+    assert evening_return(noor, always(POP)) == pytest.approx(20 * 8.9)
+    assert evening_return(noor, np.full((5, 5), 0.2)) == pytest.approx(
         20 * (8.9 + 0 - 1.2 - 1.6 - 0.5) / 5
     )
-    assert lab00.best_evening(noor) == pytest.approx(178)
+    assert best_evening(noor) == pytest.approx(178)
 
 
 def test_boredom_counts_from_the_second_song_in_a_row():
@@ -46,18 +47,18 @@ def test_boredom_counts_from_the_second_song_in_a_row():
     # jazz 20 times: 19 songs bore, and the first one if jazz was on (1 evening in 5)
     first = 0.8 * 4 - 0.2
     again = 0.16 * 4 - 0.84
-    assert lab00.evening_return(teo, always(JAZZ)) == pytest.approx(
+    assert evening_return(teo, always(JAZZ)) == pytest.approx(
         0.8 * first + 0.2 * again + 19 * again
     )
-    assert lab00.best_evening(teo) == pytest.approx(10 * (3.0 + 1.4))
+    assert best_evening(teo) == pytest.approx(10 * (3.0 + 1.4))
 
 
 def test_an_evening_ends_when_the_listener_leaves():
     model = GenreModel(np.array([[2.0]]), np.array([[0.5]]))
-    assert lab00.evening_return(model, np.ones((1, 1)), songs=3) == pytest.approx(
+    assert evening_return(model, np.ones((1, 1)), songs=3) == pytest.approx(
         2 * (1 + 0.5 + 0.25)
     )
-    assert lab00.best_evening(model, songs=3) == pytest.approx(3.5)
+    assert best_evening(model, songs=3) == pytest.approx(3.5)
 
 
 @pytest.mark.parametrize("user", ["rock_fan", "variety_seeker"])
@@ -66,13 +67,13 @@ def test_simulated_evenings_agree_with_the_computed_one(user):
     table = np.random.default_rng(3).random((5, 5))
     played = simulate(GenreBatch(8000, user=user), TablePolicy(table), seed=5)
     error = played.std() / np.sqrt(len(played))
-    expected = lab00.evening_return(model, lab00.greedy_policy(table))
+    expected = evening_return(model, lab00.greedy_policy(table))
     assert played.mean() == pytest.approx(expected, abs=4 * error)
 
 
 def test_no_training_is_random_and_training_nears_the_optimum():
-    before = lab00.taste("pop_lover", 0)
-    after = lab00.taste("pop_lover", 30)
+    before = taste("pop_lover", 0)
+    after = taste("pop_lover", 30)
     np.testing.assert_allclose(before.returns, before.random)
     np.testing.assert_allclose(before.shares, 0.2)
     assert after.returns.mean() > 0.98 * after.best == pytest.approx(0.98 * 178)
@@ -80,7 +81,7 @@ def test_no_training_is_random_and_training_nears_the_optimum():
 
 
 def test_the_variety_seeker_gets_no_jazz_after_jazz():
-    result = lab00.taste("variety_seeker", 30)
+    result = taste("variety_seeker", 30)
     assert result.shares[JAZZ, JAZZ] == 0
     assert result.shares[ROCK].argmax() == JAZZ
     np.testing.assert_allclose(result.shares.sum(axis=1), 1.0)
@@ -120,7 +121,7 @@ def test_the_widget_shows_what_was_chosen():
     assert Image.open(io.BytesIO(lab.picture.value)).size == (800, 320)
     noor = lab.picture.value
     assert lab.set(user="rock_fan").best == pytest.approx(
-        lab00.best_evening(PROFILES["rock_fan"].model())
+        best_evening(PROFILES["rock_fan"].model())
     )
     assert lab.picture.value != noor
     with pytest.raises(ValueError, match="outside"):
@@ -130,7 +131,7 @@ def test_the_widget_shows_what_was_chosen():
 @pytest.mark.parametrize("user", ["calm_worker", "generic"])
 def test_bars_have_the_height_of_their_numbers(user):
     figure = Figure()
-    result = lab00.taste(user, 1)
+    result = taste(user, 1)
     lab00.draw_taste(figure, result)
     shares, bars = figure.axes
     heights = [result.random, result.returns.mean(), result.best]
@@ -156,7 +157,7 @@ def test_the_map_names_sixteen_lessons():
 def test_the_readme_compares_with_the_truth():
     table, returns = lab00.compare_policies("variety_seeker", seeds=8, sessions=400)
     model = PROFILES["variety_seeker"].model()
-    random = lab00.evening_return(model, np.full((5, 5), 0.2))
+    random = evening_return(model, np.full((5, 5), 0.2))
     oracle = returns["oracle"].mean()
     assert returns["random"].mean() == pytest.approx(random, abs=1.0)
     assert oracle == pytest.approx(44.0, abs=1.0)

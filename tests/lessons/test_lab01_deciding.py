@@ -3,6 +3,7 @@
 import lab01_deciding as deciding
 import numpy as np
 import pytest
+from lab01_deciding import Record, Scored, gain_over_greedy, record, returns_to_go
 from matplotlib.figure import Figure
 
 from rlrec.agents import GreedyListening, ListeningOracle, RandomPolicy
@@ -12,13 +13,13 @@ from rlrec.evaluation import simulate
 
 
 def test_returns_by_hand() -> None:
-    assert deciding.returns_to_go([3, -1, 5], 0.9) == pytest.approx([6.15, 3.5, 5.0])
-    assert deciding.returns_to_go([3, -1, 5], 0.0) == pytest.approx([3, -1, 5])
-    assert deciding.returns_to_go([3, -1, 5], 1.0) == pytest.approx([7, 4, 5])
+    assert returns_to_go([3, -1, 5], 0.9) == pytest.approx([6.15, 3.5, 5.0])
+    assert returns_to_go([3, -1, 5], 0.0) == pytest.approx([3, -1, 5])
+    assert returns_to_go([3, -1, 5], 1.0) == pytest.approx([7, 4, 5])
 
 
 def test_the_past_does_not_change_a_return() -> None:
-    assert deciding.returns_to_go([100, -1, 5], 0.9)[1:] == pytest.approx([3.5, 5.0])
+    assert returns_to_go([100, -1, 5], 0.9)[1:] == pytest.approx([3.5, 5.0])
 
 
 @pytest.mark.parametrize(
@@ -60,7 +61,7 @@ def env() -> ListeningBatch:
 
 
 def test_record_agrees_with_simulate(env) -> None:
-    seen = deciding.record(env, GreedyListening(env.catalogue), seed=5)
+    seen = record(env, GreedyListening(env.catalogue), seed=5)
     heard = (~seen.skipped & seen.alive).sum(axis=0)
     assert heard == pytest.approx(simulate(env, GreedyListening(env.catalogue), seed=5))
     assert (seen.alive.sum(axis=0) >= 10).all()
@@ -69,7 +70,7 @@ def test_record_agrees_with_simulate(env) -> None:
 
 def test_record_notes_the_mood_in_which_a_song_was_met(env) -> None:
     policy = RandomPolicy(len(env.catalogue), np.random.default_rng(0))
-    seen = deciding.record(env, policy, seed=5)
+    seen = record(env, policy, seed=5)
     env.reset(seed=5)
     assert (seen.skipping_mood[0] == (env.listeners.mood == 1)).all()
     assert seen.skipped[seen.alive & ~seen.skipping_mood].mean() < 0.25
@@ -77,13 +78,13 @@ def test_record_notes_the_mood_in_which_a_song_was_met(env) -> None:
     assert (seen.fatigue[0] == 0).all()  # nothing was played yet
 
 
-def hand_made(turns: list[int], fatigue: list[float]) -> deciding.Record:
+def hand_made(turns: list[int], fatigue: list[float]) -> Record:
     """15 songs; listener i skips 3 in the skipping mood, from song ``turns[i]`` on."""
     mood = np.zeros((15, len(turns)), bool)
     for row, turn in enumerate(turns):
         mood[turn : turn + 3, row] = True
     tired = np.tile(fatigue, (15, 1))
-    return deciding.Record(
+    return Record(
         np.zeros(mood.shape, int),
         np.ones(mood.shape),
         ~mood,
@@ -100,7 +101,7 @@ def test_telling_row_wants_calm_then_fatigue() -> None:
 
 
 def test_score_of_pull_alone_is_greedy(env) -> None:
-    scored = deciding.Scored(env.catalogue, lambda pull, directions, played: pull)
+    scored = Scored(env.catalogue, lambda pull, directions, played: pull)
     greedy = GreedyListening(env.catalogue)
     observation, _ = env.reset(seed=1)
     for _ in range(3):
@@ -116,7 +117,7 @@ def test_score_gets_what_was_played_oldest_first(env) -> None:
         calls.append(played)
         return pull
 
-    scored = deciding.Scored(env.catalogue, score)
+    scored = Scored(env.catalogue, score)
     observation, _ = env.reset(seed=1)
     listened = []
     for _ in range(2):
@@ -130,7 +131,7 @@ def test_score_gets_what_was_played_oldest_first(env) -> None:
 
 def test_score_of_a_wrong_shape_is_refused(env) -> None:
     observation, _ = env.reset(seed=1)
-    wrong = deciding.Scored(env.catalogue, lambda pull, directions, played: directions)
+    wrong = Scored(env.catalogue, lambda pull, directions, played: directions)
     message = r"shape \(10, 5\); one number a candidate is \(10,\)"
     with pytest.raises(ConfigError, match=message):
         wrong.recommend(observation)
@@ -142,9 +143,9 @@ def test_gain_is_open_zero_positive_or_negative() -> None:
             last = played[-1] if len(played) else np.zeros(5)
             return pull + weight * np.maximum(directions @ last, 0)
 
-        return deciding.gain_over_greedy(score, seeds=seeds)
+        return gain_over_greedy(score, seeds=seeds)
 
-    assert deciding.gain_over_greedy(lambda pull, directions, played: None) is None
+    assert gain_over_greedy(lambda pull, directions, played: None) is None
     assert (gain(0, (1,)) == 0).all()
     assert gain(-2, (1, 1001)).mean() > 0.3
     assert gain(2, (1, 1001)).mean() < -1.0
@@ -155,7 +156,7 @@ def test_satiation_needs_the_dial() -> None:
     for effect in (0.0, 1.0):
         env = ListeningBatch(200, observe="ids", long_term_effect=effect)
         policy = ListeningOracle(env, np.random.default_rng(0), lookahead=0)
-        late[effect] = deciding.record(env, policy, seed=0).skipping_mood[9].mean()
+        late[effect] = record(env, policy, seed=0).skipping_mood[9].mean()
     assert late[1.0] > late[0.0] + 0.15
 
 

@@ -9,6 +9,8 @@ from matplotlib.figure import Figure
 
 from rlrec.agents import QLearning, QLearningConfig
 
+STORY = one_update(1.0, 10.0, 0.2, discount=0.9, learning_rate=0.1)
+
 
 @pytest.mark.parametrize(
     ("ending", "target", "new_value"),
@@ -44,7 +46,7 @@ def test_an_unknown_ending_is_refused() -> None:
 
 
 def test_equations_show_every_number() -> None:
-    lines = td_update.equations(one_update(1.0, 10.0, 0.2, 0.9, 0.1)).split("<br>")
+    lines = td_update.equations(STORY).split("<br>")
     assert lines[0].endswith("= 10 + 0.9 &times; 0.2 = <b>10.18</b>")
     assert lines[1].endswith("= 10.18 &minus; 1 = <b>9.18</b>")
     assert lines[2].endswith("= 1 + 0.1 &times; 9.18 = <b>1.918</b>")
@@ -56,7 +58,7 @@ def test_equations_show_every_number() -> None:
 
 def test_the_picture_carries_the_equation_for_pages_without_a_kernel() -> None:
     figure = Figure()
-    td_update.draw_update(figure, one_update(1.0, 10.0, 0.2, 0.9, 0.1))
+    td_update.draw_update(figure, STORY)
     assert figure.axes[0].get_title() == "new = 1 + 0.1 × (10 + 0.9 × 0.2 − 1) = 1.918"
     left = one_update(1.0, 10.0, 0.2, 0.9, 0.1, LEAVES)
     assert td_update.one_line(left) == "new = 1 + 0.1 × (10 − 1) = 1.9"

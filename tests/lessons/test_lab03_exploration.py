@@ -3,6 +3,7 @@
 import lab03_exploration as lab_module
 import numpy as np
 import pytest
+from lab03_exploration import epsilon_schedule, gaps, rows_right
 from lesson_checks import assert_nothing_is_cut_off
 
 from rlrec.agents import QLearningConfig, TrainingLog, value_iteration
@@ -11,21 +12,21 @@ from rlrec.errors import ConfigError
 
 
 def log_of(actions, learned):
-    shape = (len(actions), 1)
+    steps = len(actions)
     return TrainingLog(
-        np.zeros(shape),
-        np.reshape(actions, shape),
-        np.zeros(len(actions)),
-        np.reshape(learned, shape),
+        np.zeros((steps, 1)),
+        np.transpose([actions]),
+        np.zeros(steps),
+        np.transpose([learned]),
     )
 
 
 def test_schedule_by_hand():
-    schedule = lab_module.epsilon_schedule(1.0, 0.99, 0.05, 400)
+    schedule = epsilon_schedule(1.0, 0.99, 0.05, 400)
     assert schedule[100] == pytest.approx(0.99**100)
     assert schedule[298] > 0.05
     assert (schedule[299:] == 0.05).all()
-    assert lab_module.epsilon_schedule(0.2, 1.0, 0.05, 3).tolist() == [0.2, 0.2, 0.2]
+    assert epsilon_schedule(0.2, 1.0, 0.05, 3).tolist() == [0.2, 0.2, 0.2]
 
 
 @pytest.mark.parametrize(
@@ -42,7 +43,7 @@ def test_schedule_by_hand():
 def test_first_step_at_the_floor(setting, step):
     assert lab_module.steps_to_floor(*setting) == step
     if step:
-        schedule = lab_module.epsilon_schedule(*setting, step + 1)
+        schedule = epsilon_schedule(*setting, step + 1)
         assert schedule[step] == setting[2] < schedule[step - 1]
 
 
@@ -50,22 +51,20 @@ def test_the_library_follows_the_schedule():
     config = QLearningConfig(epsilon=0.8, epsilon_decay=0.97, epsilon_floor=0.1)
     _, log = lab_module.train("pop_lover", config, steps=100, runs=2)
     np.testing.assert_allclose(
-        log.epsilon, lab_module.epsilon_schedule(0.8, 0.97, 0.1, 100), rtol=1e-12
+        log.epsilon, epsilon_schedule(0.8, 0.97, 0.1, 100), rtol=1e-12
     )
 
 
 def test_regret_by_hand():
     log = log_of([0, 1, 4, 0], [True, True, False, True])  # the third: a reset
-    regret = lab_module.cumulative_regret(log, lab_module.gaps("pop_lover"))
+    regret = lab_module.cumulative_regret(log, gaps("pop_lover"))
     np.testing.assert_allclose(regret[:, 0], [0.0, 8.9, 8.9, 8.9])
 
 
 def test_gaps_are_refused_where_they_depend_on_the_state():
-    np.testing.assert_allclose(
-        lab_module.gaps("headliner"), [1.45, 2.35, 2.85, 3.05, 0.0]
-    )
+    np.testing.assert_allclose(gaps("headliner"), [1.45, 2.35, 2.85, 3.05, 0.0])
     with pytest.raises(ConfigError, match="variety_seeker's reward depends"):
-        lab_module.gaps("variety_seeker")
+        gaps("variety_seeker")
 
 
 def test_rows_right_and_policy_loss_by_hand():
@@ -74,7 +73,7 @@ def test_rows_right_and_policy_loss_by_hand():
     stuck = np.zeros((5, 5))
     stuck[:, 4] = 1.0  # hip-hop for ever: -.5 a song
     tables = np.array([best, stuck])
-    assert lab_module.rows_right(tables, model).tolist() == [[True] * 5, [False] * 5]
+    assert rows_right(tables, model).tolist() == [[True] * 5, [False] * 5]
     # 8.9 / (1 - .9) against -.5 / (1 - .9)
     np.testing.assert_allclose(
         lab_module.policy_loss(tables, model), [0.0, 94.0], atol=1e-6
@@ -84,7 +83,7 @@ def test_rows_right_and_policy_loss_by_hand():
 def test_every_genre_is_right_for_a_coin():
     model = PROFILES["generic"].model()
     tables = np.random.default_rng(0).normal(size=(20, 5, 5))
-    assert lab_module.rows_right(tables, model).all()
+    assert rows_right(tables, model).all()
     np.testing.assert_allclose(lab_module.policy_loss(tables, model), 0.0, atol=1e-9)
 
 
@@ -101,7 +100,7 @@ def test_a_hasty_schedule_locks_in_and_patience_and_optimism_do_not():
     def right(**settings):
         config = QLearningConfig(**settings)
         agent, _ = lab_module.train("pop_lover", config, steps=6_000, runs=60)
-        return lab_module.rows_right(agent.table, model).all(axis=1).sum()
+        return rows_right(agent.table, model).all(axis=1).sum()
 
     assert 20 <= right(epsilon_decay=0.99) <= 48
     assert right(epsilon_decay=0.999) >= 54

@@ -11,6 +11,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from lab01_deciding import record
+from lab04_reward_lab import (
+    INES,
+    expected_session,
+    listening_history,
+    play_sessions,
+    reward_lab,
+    scaled_and_shifted,
+    sweep_train,
+    with_bonus,
+)
 from lesson_checks import words
 from matplotlib.figure import Figure
 
@@ -21,9 +31,15 @@ from rlrec.envs import GENRES, PROFILES, GenreBatch, GenreProfile, ListeningBatc
 from rlrec.envs.rewards import BinaryReward, FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import simulate
+from rlrec.types import Floats
 
 ROOT = Path(__file__).resolve().parents[2]
 CATALOGUE = ("pop", "rock", "rap", "r&b", "latin", "edm")
+
+
+def optimal_values(user: GenreProfile) -> Floats:
+    """The optimal action values."""
+    return value_iteration(user.model())
 
 
 # -- rewards ---------------------------------------------------------------------------
@@ -40,25 +56,25 @@ def test_expected_reward_is_that_of_the_model() -> None:
 
 
 def test_bonus_is_paid_for_likes_and_dislikes_of_one_genre_only() -> None:
-    paid = lab04.with_bonus(lab04.INES, "HipHop", 6.0)
+    paid = with_bonus(INES, "HipHop", 6.0)
     assert paid.like_reward.tolist() == [1, 1, 1, 1, 7]
     assert paid.dislike_reward.tolist() == [-1, -1, -1, -1, 5]
-    assert lab04.INES.like_reward.tolist() == [1] * 5
+    assert INES.like_reward.tolist() == [1] * 5
 
 
 def test_scale_keeps_the_policy_and_shift_turns_it_if_the_listener_may_leave() -> None:
-    honest = value_iteration(lab04.INES.model())
-    scaled = value_iteration(lab04.scaled_and_shifted(lab04.INES, scale=10.0).model())
+    honest = optimal_values(INES)
+    scaled = optimal_values(scaled_and_shifted(INES, scale=10.0))
     assert np.allclose(scaled, 10 * honest, atol=1e-6)
-    complaints = lab04.scaled_and_shifted(lab04.INES, 0.5, -0.5)
+    complaints = scaled_and_shifted(INES, 0.5, -0.5)
     assert complaints.like_reward.tolist() == [0.0] * 5
     assert complaints.dislike_reward.tolist() == [-1.0] * 5
-    turned = value_iteration(complaints.model())
+    turned = optimal_values(complaints)
     assert (honest.argmax(axis=1) == GENRES.index("Rock")).all()
     assert (turned.argmax(axis=1) == GENRES.index("HipHop")).all()
     pop = PROFILES["pop_lover"]
-    lifted = value_iteration(lab04.scaled_and_shifted(pop, shift=1.0).model())
-    assert np.allclose(lifted, value_iteration(pop.model()) + 10.0, atol=1e-6)
+    lifted = optimal_values(scaled_and_shifted(pop, shift=1.0))
+    assert np.allclose(lifted, optimal_values(pop) + 10.0, atol=1e-6)
 
 
 # -- training and evenings -------------------------------------------------------------
@@ -66,9 +82,9 @@ def test_scale_keeps_the_policy_and_shift_turns_it_if_the_listener_may_leave() -
 
 def test_first_sweep_is_the_reward_and_the_second_averages_with_the_target() -> None:
     sure = GenreProfile("sure", np.ones(5), like_reward=np.array([1.0, 2, 3, 4, 5]))
-    first = lab04.sweep_train(sure, sweeps=1, runs=2)
+    first = sweep_train(sure, sweeps=1, runs=2)
     assert np.allclose(first, [1, 2, 3, 4, 5])
-    second = lab04.sweep_train(sure, sweeps=2, runs=1, discount=0.9)
+    second = sweep_train(sure, sweeps=2, runs=1, discount=0.9)
     # alpha = 1 / 1.1; target 1 + .9 * 5 = 5.5 in column 0
     assert second[0, 3, 0] == pytest.approx(1 + (5.5 - 1) / 1.1)
 
@@ -78,29 +94,27 @@ def test_first_sweep_is_the_reward_and_the_second_averages_with_the_target() -> 
 )
 def test_sweeps_come_near_the_optimum(name: str) -> None:
     user = PROFILES[name]
-    optimum = value_iteration(user.model())
-    table = lab04.sweep_train(user, runs=10).mean(axis=0)
-    assert np.abs(table - optimum).max() < 0.02 * np.abs(optimum).max() + 1.0
-    chosen = np.take_along_axis(optimum, table.argmax(axis=1)[:, None], 1)[:, 0]
-    assert np.allclose(chosen, optimum.max(axis=1))
+    best = optimal_values(user)
+    table = sweep_train(user, runs=10).mean(axis=0)
+    assert np.abs(table - best).max() < 0.02 * np.abs(best).max() + 1.0
+    chosen = best[np.arange(5), table.argmax(axis=1)]
+    assert np.allclose(chosen, best.max(axis=1))
 
 
 def test_who_has_left_earns_nothing_more() -> None:
     gone = GenreProfile("gone", np.zeros(5), leave_probability=np.ones(5))
-    assert np.allclose(lab04.sweep_train(gone, sweeps=50, runs=2), -1.0)
+    assert np.allclose(sweep_train(gone, sweeps=50, runs=2), -1.0)
 
 
 def test_evening_by_hand() -> None:
     for_ever_hiphop = np.full(5, 4)
-    heard = lab04.expected_session(lab04.INES, for_ever_hiphop)
+    heard = expected_session(INES, for_ever_hiphop)
     length = (1 - 0.65**20) / (1 - 0.65)
     assert heard.songs.tolist() == pytest.approx([0, 0, 0, 0, length])
     assert heard.reward == pytest.approx(0.0)
-    paid = lab04.expected_session(
-        lab04.with_bonus(lab04.INES, "HipHop", 6.0), for_ever_hiphop
-    )
+    paid = expected_session(with_bonus(INES, "HipHop", 6.0), for_ever_hiphop)
     assert paid.reward == pytest.approx(6 * length)
-    rows = lab04.expected_session(lab04.INES, [[4] * 5, [1] * 5])
+    rows = expected_session(INES, [[4] * 5, [1] * 5])
     rock = (1 - 0.994**20) / (1 - 0.994)
     assert rows.songs.tolist() == pytest.approx([0, rock / 2, 0, 0, length / 2])
 
@@ -108,16 +122,16 @@ def test_evening_by_hand() -> None:
 def test_evening_follows_the_state() -> None:
     # Pop, Rock, Pop, ... and every start goes to Pop or Rock
     swap = np.array([1, 0, 0, 0, 0])
-    songs = lab04.expected_session(PROFILES["generic"], swap, length=2).songs
+    songs = expected_session(PROFILES["generic"], swap, length=2).songs
     assert songs.tolist() == pytest.approx([1.0, 1.0, 0, 0, 0])
 
 
 def test_play_sessions_agrees_with_simulate_and_with_the_exact_evening() -> None:
-    policy = TablePolicy.oracle(lab04.INES.model())
-    played = lab04.play_sessions(lab04.INES, policy, groups=20, sessions=100, seed=3)
-    returns = simulate(GenreBatch(2000, lab04.INES), policy, seed=3)
+    policy = TablePolicy.oracle(INES.model())
+    played = play_sessions(INES, policy, groups=20, sessions=100, seed=3)
+    returns = simulate(GenreBatch(2000, INES), policy, seed=3)
     assert np.allclose(played.reward, returns.reshape(20, 100).mean(axis=1))
-    exact = lab04.expected_session(lab04.INES, [1] * 5)
+    exact = expected_session(INES, [1] * 5)
     assert played.songs.mean() == pytest.approx(exact.songs.sum(), abs=0.3)
     assert played.left.mean() == pytest.approx(1 - 0.994**20, abs=0.03)
     assert np.allclose(played.per_song, played.reward / played.songs)
@@ -149,7 +163,7 @@ def test_a_log_can_be_paid_by_any_reward() -> None:
 
 
 def test_the_lab_starts_with_the_pop_lover_as_it_is() -> None:
-    lab = lab04.reward_lab()
+    lab = reward_lab()
     assert lab.result.favourite == "Pop"
     assert lab.result.learned_songs.tolist() == pytest.approx([20, 0, 0, 0, 0])
     assert lab.result.own == pytest.approx(20 * 8.9)
@@ -158,7 +172,7 @@ def test_the_lab_starts_with_the_pop_lover_as_it_is() -> None:
 
 
 def test_the_tipping_point_of_pop_against_rock() -> None:
-    lab = lab04.reward_lab()
+    lab = reward_lab()
     assert lab.set(rock=15.0, pop=6.0).favourite == "Pop"
     view = lab.set(pop=5.0)  # .9 * 5 - .1 = 4.4 < 4.8
     assert view.favourite == "Rock"
@@ -167,7 +181,7 @@ def test_the_tipping_point_of_pop_against_rock() -> None:
 
 
 def test_a_bonus_drives_ines_away_and_the_text_says_so() -> None:
-    lab = lab04.reward_lab("ines")
+    lab = reward_lab("ines")
     before = lab.picture.value
     assert lab.result.favourite == "Rock"
     view = lab.set(bonus=6.0)
@@ -181,17 +195,17 @@ def test_a_bonus_drives_ines_away_and_the_text_says_so() -> None:
 
 def test_the_optimum_tips_at_the_break_even_bonus() -> None:
     even = 0.4 * (1 - 0.9 * 0.65) / (1 - 0.9 * 0.994)  # 1.575
-    lab = lab04.reward_lab("ines")
+    lab = reward_lab("ines")
     for bonus, genre in ((even - 0.1, "Rock"), (even + 0.1, "HipHop")):
-        user = lab04.with_bonus(lab04.INES, "HipHop", bonus)
-        assert GENRES[int(value_iteration(user.model())[0].argmax())] == genre
+        user = with_bonus(INES, "HipHop", bonus)
+        assert GENRES[int(optimal_values(user)[0].argmax())] == genre
     assert lab.set(bonus=2.0, discount=0.95).optimum[0].argmax() == GENRES.index("Rock")
 
 
 def test_choosing_a_listener_by_hand_brings_the_rewards_in_one_redraw(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    lab = lab04.reward_lab()
+    lab = reward_lab()
     lab.set(bonus=3.0)
     redraws: list[object] = []
     monkeypatch.setattr(lab, "draw", lambda figure, view: redraws.append(view))
@@ -239,7 +253,7 @@ def test_the_invented_history_is_used_where_there_is_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(lab04, "_is_here", lambda name: False)
-    counts, genres, source = lab04.listening_history(catalogue=CATALOGUE)
+    counts, genres, source = listening_history(catalogue=CATALOGUE)
     assert source == "an invented listener"
     assert dict(zip(genres, counts, strict=True)) == lab04.INVENTED_HISTORY
 
@@ -250,7 +264,7 @@ def test_a_file_gives_its_median_listener_in_the_catalogues_words(
     rows = "a,rock,1\nb,metal,7\nb,indie,3\nb,hip-hop,4\nb,polka,9\nc,pop,500\n"
     (tmp_path / "plays.csv").write_text(f"user,genre,plays\n{rows}")
     path = str(tmp_path / "plays.csv")
-    counts, genres, source = lab04.listening_history(path, catalogue=CATALOGUE)
+    counts, genres, source = listening_history(path, catalogue=CATALOGUE)
     found = pd.Series(counts, genres)
     assert found[found > 0].to_dict() == {"rock": 10, "rap": 4}
     assert source.endswith("plays.csv")
@@ -259,9 +273,9 @@ def test_a_file_gives_its_median_listener_in_the_catalogues_words(
 def test_a_history_without_a_known_genre_or_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "plays.csv").write_text("user,genre,plays\na,polka,9\n")
     with pytest.raises(ConfigError, match="no play of"):
-        lab04.listening_history(str(tmp_path / "plays.csv"), catalogue=CATALOGUE)
+        listening_history(str(tmp_path / "plays.csv"), catalogue=CATALOGUE)
     with pytest.raises(DataError, match="no such file"):
-        lab04.listening_history(str(tmp_path / "none.csv"), catalogue=CATALOGUE)
+        listening_history(str(tmp_path / "none.csv"), catalogue=CATALOGUE)
 
 
 RUN_ALL = """
@@ -301,8 +315,8 @@ def test_the_whole_lesson_runs_with_a_real_history() -> None:
 
 def test_random_is_worse_than_the_optimum_by_the_honest_reward() -> None:
     policy = RandomPolicy(5, np.random.default_rng(0))
-    random = lab04.play_sessions(lab04.INES, policy, groups=5)
-    oracle = TablePolicy.oracle(lab04.INES.model())
-    best = lab04.play_sessions(lab04.INES, oracle, groups=5)
+    random = play_sessions(INES, policy, groups=5)
+    oracle = TablePolicy.oracle(INES.model())
+    best = play_sessions(INES, oracle, groups=5)
     assert random.reward.max() < best.reward.min()
     assert random.left.min() > best.left.max()

@@ -3,6 +3,7 @@
 import lab06_who_listens as lab_module
 import numpy as np
 import pytest
+from lab06_who_listens import moved, newcomer
 from lesson_checks import assert_no_tensorflow, assert_nothing_is_cut_off
 
 
@@ -16,14 +17,14 @@ def test_folding_in_by_hand():
 
 
 def test_nobody_known_is_the_middle_of_the_map():
-    result = lab_module.newcomer(0, 0, 0, 0.2)
+    result = newcomer(0, 0, 0, 0.2)
     assert result.path.tolist() == [[0.0, 0.0]]
     np.testing.assert_allclose(result.stars, lab_module.MEAN)
 
 
 def test_a_rating_pulls_toward_the_song_or_away_and_the_ridge_holds_back():
     def end(*ratings, ridge=0.2):
-        return lab_module.newcomer(*ratings, ridge).path[-1]
+        return newcomer(*ratings, ridge).path[-1]
 
     assert end(5, 0, 0)[0] > 0 > end(2, 0, 0)[0]
     weak, middle, strong = (end(5, 2, 4, ridge=ridge) for ridge in (0.02, 0.2, 1.0))
@@ -31,9 +32,9 @@ def test_a_rating_pulls_toward_the_song_or_away_and_the_ridge_holds_back():
 
 
 def test_the_order_of_the_given_ratings_is_the_path():
-    path = lab_module.newcomer(5, 0, 4, 0.2).path
+    path = newcomer(5, 0, 4, 0.2).path
     assert path.shape == (3, 2)
-    np.testing.assert_allclose(path[1], lab_module.newcomer(5, 0, 0, 0.2).path[-1])
+    np.testing.assert_allclose(path[1], newcomer(5, 0, 0, 0.2).path[-1])
 
 
 @pytest.mark.parametrize("weights", [None, [0.5, 3.0, -1.0]])
@@ -67,18 +68,18 @@ def test_states_share_no_memory_with_the_history():
 
 @pytest.mark.parametrize("order", ["last two swapped", "last one first", "backwards"])
 def test_an_average_with_equal_weights_is_blind_to_order_and_the_others_are_not(order):
-    result = lab_module.moved(order, 1.0, exchanged=False, listener="Lena")
+    result = moved(order, 1.0, exchanged=False, listener="Lena")
     assert result.share("drr-ave") == pytest.approx(0.0, abs=1e-12)
     assert min(map(result.share, ("drr-n", "drr-p", "drr-u"))) > 0.5
-    weighted = lab_module.moved(order, 0.6, exchanged=False, listener="Lena")
+    weighted = moved(order, 0.6, exchanged=False, listener="Lena")
     assert weighted.share("drr-ave") > 0.1
 
 
 def test_who_listens_is_seen_by_two_states_only_and_what_was_heard_by_all():
-    other = lab_module.moved("as heard", 1.0, exchanged=False, listener="Omar")
+    other = moved("as heard", 1.0, exchanged=False, listener="Omar")
     assert other.share("drr-n") == other.share("drr-p") == 0.0
     assert min(other.share("drr-u"), other.share("drr-ave")) > 0.5
-    exchanged = lab_module.moved("as heard", 1.0, exchanged=True, listener="Lena")
+    exchanged = moved("as heard", 1.0, exchanged=True, listener="Lena")
     assert min(map(exchanged.share, exchanged.before)) > 0.2
     assert exchanged.titles[0] == "Winter Signal"
 
@@ -117,11 +118,11 @@ def test_text_says_what_the_result_holds():
 @pytest.mark.parametrize(
     ("draw", "result", "size"),
     [
-        (lab_module.draw_newcomer, lab_module.newcomer(5, 1, 5, 0.02), (9.0, 3.4)),
-        (lab_module.draw_newcomer, lab_module.newcomer(1, 5, 1, 0.02), (9.0, 3.4)),
+        (lab_module.draw_newcomer, newcomer(5, 1, 5, 0.02), (9.0, 3.4)),
+        (lab_module.draw_newcomer, newcomer(1, 5, 1, 0.02), (9.0, 3.4)),
         (
             lab_module.draw_moved,
-            lab_module.moved("backwards", 0.3, exchanged=True, listener="Omar"),
+            moved("backwards", 0.3, exchanged=True, listener="Omar"),
             (9.0, 4.2),
         ),
     ],

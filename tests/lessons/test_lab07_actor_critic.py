@@ -3,7 +3,17 @@
 import lab07_actor_critic as lab07
 import numpy as np
 import pytest
-from lab07_actor_critic import ONE_HILL, TWO_HILLS, climb
+from lab07_actor_critic import (
+    ONE_HILL,
+    TWO_HILLS,
+    KnownListeners,
+    People,
+    baselines,
+    climb,
+    hill_slope,
+    invite,
+    listen,
+)
 from lesson_checks import words, words_of
 from matplotlib.figure import Figure
 
@@ -12,13 +22,13 @@ from rlrec.envs.catalogue import default_catalogue
 
 
 @pytest.fixture(scope="module")
-def people() -> lab07.People:
-    return lab07.invite(30, seed=3)
+def people() -> People:
+    return invite(30, seed=3)
 
 
 def test_the_lessons_numbers() -> None:
-    assert lab07.hill_slope(0.2) == pytest.approx(0.8)
-    assert lab07.hill_slope(0.9) == pytest.approx(-0.6)
+    assert hill_slope(0.2) == pytest.approx(0.8)
+    assert hill_slope(0.9) == pytest.approx(-0.6)
     found = climb(0.2, 0.9, learning_rate=0.1, steps=10)
     assert found.own[-1] == pytest.approx(0.6 - 0.4 * 0.8**10)
     assert found.wrong.tolist()[:3] == pytest.approx([0.2, 0.14, 0.08])
@@ -70,15 +80,15 @@ def test_the_climbed_critic_flatters_and_the_smaller_one_is_careful() -> None:
     assert lab07.flattery(0.0).one == pytest.approx(0.0)
 
 
-def test_listeners_come_back_with_their_own_taste(people: lab07.People) -> None:
-    env = lab07.KnownListeners(people, 30)
+def test_listeners_come_back_with_their_own_taste(people: People) -> None:
+    env = KnownListeners(people, 30)
     observations = env.evening(4)
     assert env.user.tolist() == list(range(30))
     np.testing.assert_array_equal(env.listeners.taste, people.tastes)
     np.testing.assert_array_equal(observations["user_vector"], people.vectors)
     np.testing.assert_array_equal(observations["user"][:, 0], env.user)
     assert set(observations) == set(env.single_observation_space.spaces)
-    training = lab07.KnownListeners(people, 8)
+    training = KnownListeners(people, 8)
     training.reset(seed=16)
     assert training.user.tolist() == list(range(16, 24))
     while not training.over.all():
@@ -93,14 +103,14 @@ def test_listeners_come_back_with_their_own_taste(people: lab07.People) -> None:
     )
 
 
-def test_earlier_evenings_tell_something_and_not_all(people: lab07.People) -> None:
+def test_earlier_evenings_tell_something_and_not_all(people: People) -> None:
     guess = people.vectors[:, :5]
     cosine = (guess * people.tastes).sum(axis=1) / np.linalg.norm(guess, axis=1)
     assert 0.3 < cosine.mean() < 0.8
     assert (
         people.vectors[:, 5] == GreedyListening(default_catalogue()).appeal_weight
     ).all()
-    np.testing.assert_array_equal(people.vectors, lab07.invite(30, seed=3).vectors)
+    np.testing.assert_array_equal(people.vectors, invite(30, seed=3).vectors)
 
 
 def assert_no_repeats(songs) -> None:
@@ -110,9 +120,9 @@ def assert_no_repeats(songs) -> None:
 
 
 @pytest.mark.parametrize("name", ["random", "popularity", "greedy", "oracle"])
-def test_no_song_comes_twice(people: lab07.People, name: str) -> None:
-    env = lab07.KnownListeners(people, 30)
-    policy = lab07.baselines(env)[name]
+def test_no_song_comes_twice(people: People, name: str) -> None:
+    env = KnownListeners(people, 30)
+    policy = baselines(env)[name]
     observations = env.evening(9)
     three = policy.recommend(observations, 3)
     assert_no_repeats(three)
@@ -124,13 +134,13 @@ def test_no_song_comes_twice(people: lab07.People, name: str) -> None:
 
 
 def test_taste_beats_a_guess_beats_random_and_satiation_costs(
-    people: lab07.People,
+    people: People,
 ) -> None:
     returns = {}
     for satiation in (0.0, 1.0):
-        env = lab07.KnownListeners(people, 30, satiation)
-        for name, policy in lab07.baselines(env).items():
-            earned = [lab07.listen(env, policy, number) for number in (50, 51, 52)]
+        env = KnownListeners(people, 30, satiation)
+        for name, policy in baselines(env).items():
+            earned = [listen(env, policy, number) for number in (50, 51, 52)]
             total, discounted = np.moveaxis(earned, 1, 0)  # [evenings, batch]
             returns[name, satiation] = total.mean()
             assert np.abs(discounted).max() <= 20.0
@@ -138,10 +148,10 @@ def test_taste_beats_a_guess_beats_random_and_satiation_costs(
     assert returns["oracle", 1.0] < returns["oracle", 0.0]
 
 
-def test_an_agent_answers_in_this_world(people: lab07.People) -> None:
+def test_an_agent_answers_in_this_world(people: People) -> None:
     from rlrec.agents.ddpg import DDPG, DDPGConfig
 
-    env = lab07.KnownListeners(people, 30)
+    env = KnownListeners(people, 30)
     config = DDPGConfig(
         hidden=(4,),
         reward_low=-2.0,
@@ -151,8 +161,8 @@ def test_an_agent_answers_in_this_world(people: lab07.People) -> None:
         compiled=False,
     )
     agent = DDPG(lab07.song_vectors(env.catalogue), people.vectors, config, history=5)
-    agent.train(lab07.KnownListeners(people, 30), 90)
-    earned = lab07.listen(env, lab07.WithoutRepeats(agent, env), 60)
+    agent.train(KnownListeners(people, 30), 90)
+    earned = listen(env, lab07.WithoutRepeats(agent, env), 60)
     assert earned.total.shape == (30,)
     assert_no_repeats(env.played)
     promise = lab07.predicted_return(agent, env, 60)
