@@ -202,8 +202,13 @@ def command_train_ddpg(
 
     task = Task(data, protocol, split, seed)
     if resume:
-        wanted = {"data": task.source, "protocol": protocol, "split": split}
-        wanted |= {"seed": seed, "checkpoint_every": checkpoint_every}
+        wanted = {
+            "data": task.source,
+            "protocol": protocol,
+            "split": split,
+            "seed": seed,
+            "checkpoint_every": checkpoint_every,
+        }
         DDPGRun.read(out).require_same(_only_given(wanted, settings, config))
         return resume_ddpg(out, steps=steps, command=_command())
     given = _given()
@@ -275,8 +280,11 @@ def command_train_ppo(
     from rlrec.runs.run import data_source
 
     if resume:
-        wanted = {"data": data_source(data), "seed": seed}
-        wanted |= {"checkpoint_every": checkpoint_every}
+        wanted = {
+            "data": data_source(data),
+            "seed": seed,
+            "checkpoint_every": checkpoint_every,
+        }
         own_world = replace(world, map=map_source(world.map))
         PPORun.read(out).require_same(_only_given(wanted, settings, own_world))
         return resume_ppo(out, steps=steps, command=_command())
@@ -472,6 +480,22 @@ def command_study(
         print(f"written to {json}")
 
 
+def command_lessons(
+    folder: Annotated[Path, tyro.conf.arg(metavar="FOLDER")],
+    /,
+) -> None:
+    """Copy the course out of an installed package: notebooks, their modules, pictures.
+
+    Args:
+        folder: where to put it; made if need be. What is there already is kept.
+    """
+    from rlrec.course import copy_course
+
+    for path in copy_course(folder):
+        print(path)
+    print(f"open it: jupyter lab {shlex.quote(str(folder))}")
+
+
 def command_doctor() -> None:
     """What this machine has: Python, packages, cores, GPU, data."""
     from rlrec.doctor import report
@@ -496,6 +520,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = {
     "recommend": command_recommend,
     "evaluate": command_evaluate,
     "study": command_study,
+    "lessons": command_lessons,
     "doctor": command_doctor,
 }
 GROUPS = {

@@ -23,7 +23,12 @@ from rlrec.datasets import Ratings
 from rlrec.errors import ConfigError
 from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
-from rlrec.runs.run import TrainingRun, removed_on_error, require_unused
+from rlrec.runs.run import (
+    TrainingRun,
+    removed_on_error,
+    require_steps,
+    require_unused,
+)
 from rlrec.runs.session import Prepared, run_session
 from rlrec.runs.task import Task, ratings_fingerprint
 from rlrec.types import Say
@@ -82,16 +87,11 @@ def train_ddpg(
     ``ConfigError`` and ``DataError``.
     """
     require_unused(folder)
-    if checkpoint_every < ENVIRONMENTS:
-        raise ConfigError(
-            f"checkpoint_every is {checkpoint_every}; it must be {ENVIRONMENTS} or more"
-        )
     ratings = task.load()
     split = task.divide(ratings)
     if steps is None:
         steps = default_steps(split.train)
-    if steps < 1:
-        raise ConfigError(f"steps is {steps}; it must be 1 or more")
+    require_steps(steps, checkpoint_every, ENVIRONMENTS)
     if steps < settings.learning_starts:
         say(
             f"note: nothing is learned in {steps:,} steps: "
@@ -155,7 +155,7 @@ def _go(run: DDPGRun, ratings: Ratings, split: Split, command: str, say: Say) ->
     def prepare() -> Prepared:
         from rlrec.agents.ddpg import DDPGRound
 
-        drr, env = _agent(run, split.train, say)
+        drr, env = _agent(run, split.train)
         return Prepared(drr.agent, env, drr.save, DDPGRound._fields)
 
     return run_session(run, prepare, shown=SHOWN, every=10, command=command, say=say)
@@ -192,16 +192,14 @@ def _announce(run: DDPGRun, ratings: Ratings, split: Split, say: Say) -> None:
     )
 
 
-def _agent(run: DDPGRun, train_ratings: Ratings, say: Say) -> tuple[DRR, Any]:
+def _agent(run: DDPGRun, train_ratings: Ratings) -> tuple[DRR, Any]:
     """The agent and its environment: from the last checkpoint, or new."""
     from rlrec.collaborative.drr import DRR, make_environment
 
     env = make_environment(train_ratings, run.drr, ENVIRONMENTS)
     if storage.checkpoints(run.folder):
         _, checkpoint = run.last_checkpoint()
-        drr = DRR.load(checkpoint, env)
-        say(f"resumed    from step {drr.agent.step:,}")
-        return drr, env
+        return DRR.load(checkpoint, env), env
     drr = DRR.make(train_ratings, run.drr, run.ddpg, run.seed)
     drr.warm_start(train_ratings, run.seed)
     drr.save(run.folder / "parts" / "warm_start")

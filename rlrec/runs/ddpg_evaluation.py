@@ -112,7 +112,7 @@ def measure_runs(runs: Sequence[DDPGRun]) -> list[RunFigures]:
     Baselines are tuned once for each split; those that draw random numbers are fitted
     again for each run.
     """
-    tuned: dict[tuple[Any, ...], tuple[Split, dict[str, Collaborative]]] = {}
+    tuned: dict[Any, tuple[Split, dict[str, Collaborative]]] = {}
     measured = []
     for run in runs:
         task = run.task
@@ -240,11 +240,17 @@ class DDPGEvaluation:
             table[name] = {column: of._asdict() for column, of in row.items()}
         differences = []
         for one in self.differences:
-            difference = {"measure": DECIDES, "other": one.other, "kind": one.kind}
-            difference |= one.interval._asdict()
             users = one.over_users._asdict() if one.over_users else None
-            difference |= {"of_runs": one.of_runs, "over_users": users}
-            differences.append(difference)
+            differences.append(
+                {
+                    "measure": DECIDES,
+                    "other": one.other,
+                    "kind": one.kind,
+                    **one.interval._asdict(),
+                    "of_runs": one.of_runs,
+                    "over_users": users,
+                }
+            )
         over = "over seeds" if len(self.runs) > 1 else "over users of one seed"
         return {
             "protocol": self.runs[0].protocol,

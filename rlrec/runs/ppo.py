@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.agents.ppo_config import PPOConfig
@@ -22,7 +23,14 @@ from rlrec.datasets import Tracks, load_tracks
 from rlrec.envs import Catalogue, Dials, ListeningBatch, make_catalogue
 from rlrec.errors import ConfigError, require_ranges
 from rlrec.runs.provenance import versions
-from rlrec.runs.run import TrainingRun, data_source, removed_on_error, require_unused
+from rlrec.runs.run import (
+    TrainingRun,
+    data_source,
+    removed_on_error,
+    require_seed,
+    require_steps,
+    require_unused,
+)
 from rlrec.runs.session import MOST_ENVIRONMENTS, Prepared, run_session
 from rlrec.runs.vae import load_map, tracks_fingerprint, train_vae
 from rlrec.types import Floats, Ids, Say
@@ -109,16 +117,8 @@ def train_ppo(
     1 diverged, 130 stopped by Ctrl-C. Raises ``ConfigError`` and ``DataError``.
     """
     require_unused(folder)
-    if steps < 1 or seed < 0:
-        raise ConfigError(
-            f"steps is {steps}, seed is {seed}; they must be 1 or more, and 0 or more"
-        )
-    round_size = settings.rollout * world.environments
-    if checkpoint_every < round_size:
-        raise ConfigError(
-            f"checkpoint_every is {checkpoint_every}; "
-            f"it must be {round_size:,} or more, a round"
-        )
+    require_seed(seed)
+    require_steps(steps, checkpoint_every, settings.rollout * world.environments)
     world.dials()
     tracks = load_tracks(data)
     if fit_schedule:
@@ -184,9 +184,7 @@ def _agent(run: PPORun, tracks: Tracks, say: Say) -> tuple[PPO, ListeningBatch]:
     say(f"data       {run.data}: {len(tracks):,} tracks")
     if storage.checkpoints(run.folder):
         _, checkpoint = run.last_checkpoint()
-        agent = PPO.load(checkpoint, env)
-        say(f"resumed    from step {agent.step:,}")
-        return agent, env
+        return PPO.load(checkpoint, env), env
     songs = place_songs(run, tracks, env.catalogue, say)
     return PPO(songs, run.ppo, run.seed), env
 
@@ -204,7 +202,7 @@ def place_songs(run: PPORun, tracks: Tracks, catalogue: Catalogue, say: Say) -> 
     """
     world = run.world
     if world.map == "sound":
-        places = np.asarray(catalogue.sound)
+        places: NDArray[Any] = catalogue.sound
     else:
         folder = run.folder / "map" if world.map == "vae" else Path(world.map)
         if world.map == "vae" and not (folder / "config.json").exists():
@@ -242,7 +240,7 @@ def recommend_tracks(folder: Path, titles: str, k: int) -> str:
     songs, words = best_songs(PPO.load(checkpoint), played, k)
     heard = "; ".join(map(tracks.label, played))
     lines = [f"after {heard} ({step:,} songs of training):"]
-    labels = [tracks.label(int(song)) for song in songs]
+    labels = list(map(tracks.label, songs.tolist()))
     width = max(map(len, labels))
     for place, (label, word) in enumerate(zip(labels, words, strict=True), 1):
         lines.append(f"{place:>2}. {label:<{width}}  {word}")
@@ -279,8 +277,7 @@ def best_songs(agent: PPO, played: list[int], k: int) -> tuple[Ids, list[str]]:
 def _observations(last: list[int], position: int) -> dict[str, Any]:
     """What a listener who heard the songs ``last`` shows: a batch of one."""
     history = np.full((1, HISTORY), -1)
-    history[0, HISTORY - len(last) :] = last
-    feedback = np.zeros((1, HISTORY, 3))
-    feedback[0, HISTORY - len(last) :] = HEARD
+    history[0, -len(last) :] = last
+    feedback = (history >= 0)[..., None] * np.array(HEARD)
     place = np.array([[min(position, HISTORY - 1)]])
     return {"history": history, "feedback": feedback, "position": place}

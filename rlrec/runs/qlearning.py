@@ -23,8 +23,7 @@ from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.intervals import mean_interval
 from rlrec.evaluation.simulate import simulate
-from rlrec.runs.run import Run, require_unused
-from rlrec.runs.task import require_seed
+from rlrec.runs.run import Run, require_seed, require_unused
 
 LISTENERS = 2000  # simulated sessions behind each figure of the comparison
 

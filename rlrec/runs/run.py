@@ -6,13 +6,25 @@ fields are the keys of ``config.json``; settings are the agent's own dataclasses
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self, TypeVar, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    ClassVar,
+    Literal,
+    Self,
+    TypeVar,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
+
+import numpy as np
+from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.datasets.catalogue import CATALOGUE
@@ -20,6 +32,7 @@ from rlrec.errors import ConfigError, DataError, RlrecError
 
 AGENTS = ("qlearning", "ddpg", "ppo", "vae")
 RESUMABLE = ("ddpg", "ppo")
+HIGHEST_SEED = 2**60
 AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"
 Stored = TypeVar("Stored")
 
@@ -29,7 +42,7 @@ class Run:
     """A run of any agent: ``folder`` and, in subclasses, what ``config.json`` says."""
 
     AGENT: ClassVar[str]
-    folder: Path
+    folder: Path = Path()
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -44,7 +57,7 @@ class Run:
         path = folder / "config.json"
         content = storage.read_json(path)
         del content["agent"]
-        return from_json(cls, {**content, "folder": folder}, str(path))
+        return replace(from_json(cls, content, str(path)), folder=folder)
 
     def content(self) -> dict[str, Any]:
         """What ``config.json`` holds."""
@@ -115,11 +128,10 @@ class TrainingRun(Run):
 
         ``wanted`` maps names of settings, as their flags spell them, to values.
         """
-        own: dict[str, Any] = {}
-        for name, value in json.loads(json.dumps(self.content())).items():
-            own |= flat(value) if isinstance(value, dict) else {name: value}
+        content = flat(self.content())
+        own = {name.split(".", 1)[-1]: value for name, value in content.items()}
         for name, value in wanted.items():
-            if json.loads(json.dumps(value)) != own.get(name):
+            if value != own.get(name):
                 flag = name.replace("_", "-")
                 raise ConfigError(
                     f"--{flag} {value} contradicts the run in {self.folder}, which has "
@@ -190,6 +202,35 @@ def removed_on_error(run: Run) -> Iterator[None]:
         raise
 
 
+def require_seed(seed: int) -> None:
+    """Raise ``ConfigError`` unless ``seed`` lies in its range."""
+    if not 0 <= seed < HIGHEST_SEED:
+        raise ConfigError(f"seed is {seed}; it must lie in 0..2**60")
+
+
+def require_steps(steps: int, checkpoint_every: int, round_size: int) -> None:
+    """Raise ``ConfigError`` for no step, or for checkpoints within a round."""
+    if steps < 1:
+        raise ConfigError(f"steps is {steps}; it must be 1 or more")
+    if checkpoint_every < round_size:
+        raise ConfigError(
+            f"checkpoint_every is {checkpoint_every}; "
+            f"it must be {round_size:,} or more, a round"
+        )
+
+
+def data_fingerprint(
+    arrays: Iterable[NDArray[Any]], ids: Iterable[Iterable[Any]], **counts: int
+) -> dict[str, Any]:
+    """``counts`` and a SHA-256 of ``arrays`` and ``ids``."""
+    digest = hashlib.sha256()
+    for values in arrays:
+        digest.update(np.ascontiguousarray(values).tobytes())
+    for names in ids:
+        digest.update("\n".join(map(str, names)).encode())
+    return {**counts, "sha256": digest.hexdigest()}
+
+
 def data_source(data: str) -> str:
     """A data set's name, or the whole path of a file: the same from any folder."""
     name = data.strip().lower().replace("_", "-")
@@ -208,8 +249,8 @@ def require_comparable(runs: Sequence[TrainingRun]) -> None:
         for name in compared:
             if other.get(name) != first[name]:
                 raise ConfigError(
-                    f"{run.folder} differs from {runs[0].folder} in {name}: "
-                    f"{other.get(name)} and {first[name]}; only runs of one "
+                    f"{run.folder} differs from {runs[0].folder}: "
+                    f"{name} {other.get(name)} and {first[name]}; only runs of one "
                     f"configuration, with different seeds, are put in one table"
                 )
     seeds = [run.seed for run in runs]
@@ -261,12 +302,11 @@ def _typed(hint: Any, value: Any, place: str) -> Any:
     kind = get_origin(hint) or hint
     if is_dataclass(kind):
         return from_json(kind, value, place)  # type: ignore[arg-type]
-    sequence = kind in (list, tuple)
-    wanted = list if sequence else (int, float) if kind is float else kind
-    fits = isinstance(value, wanted) if hasattr(kind, "__mro__") else True
-    if not fits or isinstance(value, bool) != (kind is bool):
-        raise DataError(f"{place} is {value!r}, of a wrong type; {AGAIN}")
-    if not sequence:
+    if kind in (list, tuple) and isinstance(value, list):
+        inner = get_args(hint)[0]
+        return kind(_typed(inner, one, place) for one in value)
+    if kind is Literal and value in get_args(hint):
         return value
-    (inner, *_) = get_args(hint) or (object,)
-    return kind(_typed(inner, one, place) for one in value)
+    if kind is type(value) or (kind is float and type(value) is int):
+        return value
+    raise DataError(f"{place} is {value!r}, of a wrong type; {AGAIN}")

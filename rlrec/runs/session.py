@@ -70,6 +70,8 @@ def run_session(
         return STATUS["stopped"]
     agent = prepared.agent
     first = agent.step
+    if first:
+        say(f"resumed    from step {first:,}")
     if first >= run.steps:
         say(
             f"step {first:,} of {run.steps:,}: this run is finished; "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 from dataclasses import dataclass
 from typing import Any, Literal, cast
@@ -19,18 +18,11 @@ from rlrec.evaluation.protocols import (
     split_rerank,
     split_session,
 )
-from rlrec.runs.run import data_source
+from rlrec.runs.run import data_fingerprint, data_source, require_seed
 
 # Stars: what reward = (rating - 3) / 2 and "liked from 4" are made for.
 LOWEST = 0.5
 HIGHEST = 5.0
-HIGHEST_SEED = 2**60
-
-
-def require_seed(seed: int) -> None:
-    """Raise ``ConfigError`` unless ``seed`` lies in its range."""
-    if not 0 <= seed < HIGHEST_SEED:
-        raise ConfigError(f"seed is {seed}; it must lie in 0..2**60")
 
 
 @dataclass(frozen=True)
@@ -102,14 +94,10 @@ class Task:
 
 def ratings_fingerprint(ratings: Ratings) -> dict[str, Any]:
     """Counts and a SHA-256 of all ratings; equal if and only if the ratings are."""
-    digest = hashlib.sha256()
-    for values in (ratings.users, ratings.items, ratings.ratings, ratings.timestamps):
-        digest.update(np.ascontiguousarray(values).tobytes())
-    for ids in (ratings.user_ids, ratings.item_ids):
-        digest.update("\n".join(map(str, ids)).encode())
-    return {
-        "ratings": len(ratings),
-        "users": ratings.n_users,
-        "items": ratings.n_items,
-        "sha256": digest.hexdigest(),
-    }
+    return data_fingerprint(
+        (ratings.users, ratings.items, ratings.ratings, ratings.timestamps),
+        (ratings.user_ids, ratings.item_ids),
+        ratings=len(ratings),
+        users=ratings.n_users,
+        items=ratings.n_items,
+    )

@@ -12,7 +12,6 @@ people hear it so.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs.provenance import device, versions
-from rlrec.runs.run import Run, data_source, require_unused
+from rlrec.runs.run import Run, data_fingerprint, data_source, require_unused
 from rlrec.sound.vae import PCA, VAE, Codec, kl_to_normal, reconstruction_error
 from rlrec.sound.vae_config import History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
@@ -194,9 +193,7 @@ def scaled(tracks: Tracks, scaling: Scaling, seed: int) -> Floats32:
 
 def tracks_fingerprint(tracks: Tracks) -> dict[str, Any]:
     """Count and a SHA-256 of ids and raw features; equal if and only if these are."""
-    digest = hashlib.sha256(np.ascontiguousarray(tracks.raw).tobytes())
-    digest.update("\n".join(map(str, tracks.ids)).encode())
-    return {"tracks": len(tracks), "sha256": digest.hexdigest()}
+    return data_fingerprint((tracks.raw,), (tracks.ids,), tracks=len(tracks))
 
 
 # -- figures ---------------------------------------------------------------------------

@@ -63,11 +63,10 @@ def by_agent(cells: Sequence[Cell], name: str = "mean") -> dict[str, Floats]:
 
     ``name``: the figure's key in a cell.
     """
-    found: dict[str, list[float]] = {}
+    found: dict[str, list[float]] = {label: [] for label in _kinds(cells)}
     for cell in sorted(cells, key=lambda cell: cell["seed"]):
-        found.setdefault(cell["agent"], []).append(cell[name])
-    order = dict.fromkeys(cell["agent"] for cell in cells)
-    return {label: np.array(found[label]) for label in order}
+        found[cell["agent"]].append(cell[name])
+    return {label: np.array(values) for label, values in found.items()}
 
 
 def strongest(cells: Sequence[Cell], but: str = "") -> str | None:

@@ -38,7 +38,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 import rlrec
 from rlrec import storage
@@ -187,8 +187,8 @@ def _figures(played: Played, sound: Floats) -> Cell:
     }
 
 
-def _mean(values: NDArray[Any]) -> float:
-    return round(float(values.mean()), 6)
+def _mean(values: ArrayLike) -> float:
+    return round(float(np.mean(values)), 6)
 
 
 def _job(
@@ -197,9 +197,9 @@ def _job(
     chosen: Cell,
     world: Mapping[str, float],
     seed: int,
-    first: int,
 ) -> Cell:
-    """What a cell is to run; ``first``: the seed of the first evaluated listener."""
+    """What a cell is to run; "first" is the seed of the first evaluated listener."""
+    tuning = seed == TUNING_SEED
     agent = study.agents.get(label, {"agent": OWN})
     settings = {**agent, **chosen}
     settings.pop("agent")
@@ -213,7 +213,7 @@ def _job(
         "steps": study.steps,
         "curve": list(study.curve),
         "listeners": study.listeners,
-        "first": first,
+        "first": FIRST_TUNING if tuning else FIRST + seed * study.listeners,
     }
 
 
@@ -223,7 +223,7 @@ def _tries(study: Study, labels: Sequence[str]) -> list[Cell]:
     for world in study.worlds:
         for label in labels:
             for one in study.agents.get(label, {}).get("tries", []):
-                jobs.append(_job(study, label, one, world, TUNING_SEED, FIRST_TUNING))
+                jobs.append(_job(study, label, one, world, TUNING_SEED))
     return jobs
 
 
@@ -242,10 +242,9 @@ def _seeds(
     jobs = []
     for world in study.worlds:
         for seed in range(study.seeds):
-            first = FIRST + seed * study.listeners
             for label in labels:
                 settings = chosen.get((label, _world_name(world)), {})
-                jobs.append(_job(study, label, settings, world, seed, first))
+                jobs.append(_job(study, label, settings, world, seed))
     return jobs
 
 

@@ -1,4 +1,4 @@
-"""A run on ratings: what it keeps, and that stopping it anywhere changes nothing of what it becomes."""
+"""A run on ratings: what it keeps; stopped anywhere it ends bit-identical."""
 
 import csv
 import json
@@ -10,21 +10,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import rlrec
+from command import words as typed
 from run_samples import SMALL, write_csv
 
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGRound, TrainingDiverged
+from rlrec.agents.ddpg_config import DDPGConfig
+from rlrec.cli import main
 from rlrec.collaborative.drr import DRR
 from rlrec.collaborative.drr_config import DRR_SETTINGS
-from rlrec.cli import main
 from rlrec.datasets import load_ratings
+from rlrec.datasets.matrices import interaction_keys
+from rlrec.nn.backend import tf
 from rlrec.runs import ddpg as ddpg_run
 from rlrec.runs.ddpg import SHOWN, DDPGRun
 from rlrec.runs.progress import Progress
-from rlrec.nn.backend import tf
-from rlrec.agents.ddpg_config import DDPGConfig
 
-STEPS, EVERY = 64 * 16, 64 * 4
+STEPS = 64 * 16
+EVERY = 64 * 4
 
 
 @pytest.fixture(scope="module")
@@ -34,22 +38,35 @@ def data(tmp_path_factory):
 
 @pytest.fixture
 def eagerly():
-    """TensorFlow functions as plain Python, for runs of a moment; not where bits are compared."""
+    """TensorFlow functions as plain Python: quick, but not bit-identical."""
     tf.config.run_functions_eagerly(True)
     yield
     tf.config.run_functions_eagerly(False)
 
 
-def command(data, out, *more, steps=STEPS):
-    fixed = ["--steps", str(steps), "--checkpoint-every", str(EVERY), "--seed", "3"]
-    return ["train", "ddpg", "--data", str(data), "--out", str(out), *fixed, *SMALL, *more]
+def command(data, out, steps=STEPS):
+    """Arguments that train a small run."""
+    fixed = f"--steps {steps} --checkpoint-every {EVERY} --seed 3"
+    return [*typed("train ddpg --data", data, "--out", out, fixed), *SMALL]
+
+
+def train(data, out, steps=STEPS):
+    return main(command(data, out, steps))
+
+
+def resume(out, more=""):
+    return rlrec("train ddpg --resume --out", out, more)
+
+
+def last_checkpoint(out):
+    return DRR.load(storage.checkpoints(out)[-1][1])
 
 
 @pytest.fixture(scope="module")
 def whole(data, tmp_path_factory):
     """A run that nobody stopped."""
     out = tmp_path_factory.mktemp("runs") / "whole"
-    assert main(command(data, out)) == 0
+    assert train(data, out) == 0
     return out
 
 
@@ -63,9 +80,11 @@ def arrays(checkpoint):
 
 def differing(one, other):
     """Names of the arrays that differ in the two runs' last checkpoints."""
-    (step, a), (other_step, b) = storage.checkpoints(one)[-1], storage.checkpoints(other)[-1]
+    step, folder = storage.checkpoints(one)[-1]
+    other_step, other_folder = storage.checkpoints(other)[-1]
     assert step == other_step
-    mine, yours = arrays(a), arrays(b)
+    mine = arrays(folder)
+    yours = arrays(other_folder)
     assert mine.keys() == yours.keys()
     assert len(mine) > 30
     return [name for name in mine if not np.array_equal(mine[name], yours[name])]
@@ -76,7 +95,7 @@ def metric_rows(out):
         return list(csv.DictReader(file))
 
 
-# -- what a run keeps ------------------------------------------------------------------------------------
+# -- what a run keeps ------------------------------------------------------------------
 def test_a_run_keeps_settings_metrics_events_parts_and_two_checkpoints(whole, data):
     assert {path.name for path in whole.iterdir()} == {
         "config.json",
@@ -87,40 +106,55 @@ def test_a_run_keeps_settings_metrics_events_parts_and_two_checkpoints(whole, da
     }
     assert [step for step, _ in storage.checkpoints(whole)] == [STEPS - EVERY, STEPS]
     config = json.loads((whole / "config.json").read_text())
-    assert (config["protocol"], config["split"], config["seed"], config["steps"]) == ("rerank", "time", 3, STEPS)
+    assert (config["protocol"], config["split"]) == ("rerank", "time")
+    assert (config["seed"], config["steps"]) == (3, STEPS)
     assert config["fingerprint"]["ratings"] == len(load_ratings(data))
     assert {"rlrec", "tensorflow", "numpy"} <= set(config["versions"])
     assert config["command"].startswith("rlrec train ddpg --data ")
     (session,) = config["sessions"]
-    assert (session["ended"], session["from_step"], session["to_step"]) == ("done", 0, STEPS)
-    assert session["steps_per_second"] == pytest.approx(STEPS / session["seconds"], rel=0.1)
+    assert session["ended"] == "done"
+    assert (session["from_step"], session["to_step"]) == (0, STEPS)
+    speed = STEPS / session["seconds"]
+    assert session["steps_per_second"] == pytest.approx(speed, rel=0.1)
     assert session["device"]
 
 
 def test_metrics_are_means_of_ten_rounds(whole):
     rows = metric_rows(whole)
     assert list(rows[0]) == list(DDPGRound._fields)
+    # a checkpoint, here every four rounds, closes a row
     steps = [int(row["step"]) for row in rows]
-    assert steps == sorted({*range(EVERY, STEPS + 1, EVERY)})  # a checkpoint, here every four rounds, closes a row
-    assert rows[0]["epsilon"] == f"{np.mean([1 - 0.95 * 64 * i / STEPS for i in range(4)]):.6g}"
+    assert steps == list(range(EVERY, STEPS + 1, EVERY))
+    epsilon = np.mean([1 - 0.95 * 64 * i / STEPS for i in range(4)])
+    assert rows[0]["epsilon"] == f"{epsilon:.6g}"
     assert rows[-1]["critic_loss"] != ""
 
 
 def test_a_row_without_checkpoints_is_ten_rounds(tmp_path):
-    from rlrec.agents.ddpg import DDPGRound
-
     progress = Progress(tmp_path, 0, 64 * 25, fields=DDPGRound._fields, shown=SHOWN)
     for i in range(1, 26):
-        nothing = float("nan")
         progress.add(
-            DDPGRound(64 * i, i, 0.5, nothing if i < 11 else 2.0, nothing, 0.0, 1.0, 0.5, 100.0 if i % 2 else 50.0)
+            DDPGRound(
+                step=64 * i,
+                reward=i,
+                hit_rate=0.5,
+                critic_loss=float("nan") if i < 11 else 2.0,
+                actor_loss=float("nan"),
+                mean_q=0.0,
+                epsilon=1.0,
+                noise=0.5,
+                steps_per_second=100.0 if i % 2 else 50.0,
+            )
         )
     progress.close()
     rows = metric_rows(tmp_path)
     assert [(row["step"], row["reward"], row["critic_loss"]) for row in rows] == [
-        ("640", "5.5", ""), ("1280", "15.5", "2"), ("1600", "23", "2"),
-    ]  # fmt: skip
-    assert rows[0]["steps_per_second"] == "67"  # harmonic: half of the steps took twice as long
+        ("640", "5.5", ""),
+        ("1280", "15.5", "2"),
+        ("1600", "23", "2"),
+    ]
+    # harmonic: half of the steps took twice as long
+    assert rows[0]["steps_per_second"] == "67"
 
 
 def test_events_hold_each_row_once(whole):
@@ -128,47 +162,60 @@ def test_events_hold_each_row_once(whole):
     found = {}
     for event in tf.compat.v1.train.summary_iterator(str(path)):
         for value in event.summary.value:
-            found.setdefault(value.tag, []).append((event.step, float(tf.make_ndarray(value.tensor))))
+            figure = float(tf.make_ndarray(value.tensor))
+            found.setdefault(value.tag, []).append((event.step, figure))
     assert set(found) == {f"train/{name}" for name in DDPGRound._fields[1:-1]}
-    rows = metric_rows(whole)
-    expected = [(int(row["step"]), pytest.approx(float(row["reward"]), rel=1e-5)) for row in rows]
+    expected = []
+    for row in metric_rows(whole):
+        reward = pytest.approx(float(row["reward"]), rel=1e-5)
+        expected.append((int(row["step"]), reward))
     assert found["train/reward"] == expected
 
 
 def test_it_says_first_what_it_does(data, tmp_path, capsys, eagerly):
-    assert main(command(data, tmp_path / "a", steps=64)) == 0
+    assert train(data, tmp_path / "a", steps=64) == 0
     said = capsys.readouterr()
     ratings = load_ratings(data)
-    kept = sum(-(-count // 5) for count in np.bincount(ratings.users))  # 20% of each user's, rounded up
+    # 20% of each user's, rounded up
+    kept = sum(-(-count // 5) for count in np.bincount(ratings.users))
     for words in (
-        f"{len(ratings):,} ratings, 40 users, 40 items", "rerank, time",
-        f"{len(ratings) - kept:,} ratings to learn from", f"{kept:,} never seen", "state drr-ave",
-        "cocount vectors of 8", f"kept in {tmp_path / 'a'}", "steps/s",
-    ):  # fmt: skip
+        f"{len(ratings):,} ratings, 40 users, 40 items",
+        "rerank, time",
+        f"{len(ratings) - kept:,} ratings to learn from",
+        f"{kept:,} never seen",
+        "state drr-ave",
+        "cocount vectors of 8",
+        f"kept in {tmp_path / 'a'}",
+        "steps/s",
+    ):
         assert words in said.out
     assert "100%  step 64" in said.err  # no terminal: lines
 
 
 def test_training_sees_the_training_part_alone(whole):
     _, split = DDPGRun.read(whole).load()
-    from rlrec.datasets.matrices import interaction_keys
-
-    drr = DRR.load(storage.checkpoints(whole)[-1][1])
+    drr = last_checkpoint(whole)
     np.testing.assert_array_equal(drr.fitted_on, interaction_keys(split.train))
     memory = drr.agent.memory
-    played = set(zip(*(memory.data[name][: memory.size].tolist() for name in ("user", "item")), strict=True))
+    users = memory.data["user"][: memory.size].tolist()
+    items = memory.data["item"][: memory.size].tolist()
+    played = set(zip(users, items, strict=True))
     assert played
-    assert played <= set(zip(split.train.users.tolist(), split.train.items.tolist(), strict=True))
+    train = split.train
+    assert played <= set(zip(train.users.tolist(), train.items.tolist(), strict=True))
 
 
 def test_the_part_before_rl_is_kept_and_light(whole):
-    before, after = DRR.load(whole / "parts" / "warm_start"), DRR.load(storage.checkpoints(whole)[-1][1])
+    before = DRR.load(whole / "parts" / "warm_start")
+    after = last_checkpoint(whole)
     assert (before.agent.step, len(before.agent.memory)) == (0, 0)
     assert after.agent.step == STEPS
     np.testing.assert_array_equal(before.vectors.items, after.vectors.items)
 
 
-@pytest.mark.parametrize(("ratings", "steps"), [(1_000, 10_000), (20_000, 40_000), (10**6, 100_000)])
+@pytest.mark.parametrize(
+    ("ratings", "steps"), [(1_000, 10_000), (20_000, 40_000), (10**6, 100_000)]
+)
 def test_default_steps_go_by_the_size(ratings, steps):
     class Sized:
         def __len__(self):
@@ -177,19 +224,28 @@ def test_default_steps_go_by_the_size(ratings, steps):
     assert ddpg_run.default_steps(Sized()) == steps
 
 
-# -- flags -----------------------------------------------------------------------------------------------
+# -- flags -----------------------------------------------------------------------------
 OTHER = {
-    "state": "drr-u", "residual": "history", "critic": "mlp", "hidden": (9, 7), "twin": False, "replay": "uniform",
-    "compiled": False, "policy_delay": 4, "priority": {"alpha": 0.25},
-}  # fmt: skip
+    "state": "drr-u",
+    "residual": "history",
+    "critic": "mlp",
+    "hidden": (9, 7),
+    "twin": False,
+    "replay": "uniform",
+    "compiled": False,
+    "policy_delay": 4,
+    "priority": {"alpha": 0.25},
+}
 
 
 def another(field, value):
     """A flag for ``field`` with a value that is not its default, and that value."""
     if field in OTHER:
         chosen = OTHER[field]
+    elif isinstance(value, int):
+        chosen = value * 2 or 3
     else:
-        chosen = value * 2 if isinstance(value, int) and value else 3 if isinstance(value, int) else value * 0.5 + 0.01
+        chosen = value * 0.5 + 0.01
     flag = "--" + field.replace("_", "-")
     if isinstance(chosen, bool):
         return [flag.replace("--", "--no-")], chosen
@@ -205,7 +261,8 @@ def test_every_flag_reaches_the_agents_settings(field, data, tmp_path, monkeypat
     monkeypatch.setattr(ddpg_run, "_go", lambda run, *rest: got.append(run.ddpg) or 0)
     default = {**asdict(DRR_SETTINGS), "schedule_steps": 640}
     flags, chosen = another(field, default[field])
-    assert main(["train", "ddpg", "--data", str(data), "--out", str(tmp_path / "a"), "--steps", "640", *flags]) == 0
+    out = tmp_path / "a"
+    assert rlrec("train ddpg --steps 640 --data", data, "--out", out, *flags) == 0
     found = asdict(got[0])
     assert found[field] == chosen
     assert chosen != default[field]
@@ -213,27 +270,37 @@ def test_every_flag_reaches_the_agents_settings(field, data, tmp_path, monkeypat
 
 
 def test_the_agent_has_the_settings_of_the_run(whole):
-    drr = DRR.load(storage.checkpoints(whole)[-1][1])
+    drr = last_checkpoint(whole)
     run = DDPGRun.read(whole)
     config, settings = run.drr, run.ddpg
     assert drr.agent.config == settings
     assert drr.config == config
-    assert (settings.hidden, settings.updates, settings.schedule_steps) == ((8,), 4, STEPS)
+    assert (settings.hidden, settings.updates) == ((8,), 4)
+    assert settings.schedule_steps == STEPS
     assert (config.kind, config.dimensions, config.known_share) == ("cocount", 8, 0.5)
 
 
 @pytest.mark.parametrize(
     ("flags", "goal"),
-    [([], "rerank"), (["--protocol", "session"], "catalogue"), (["--goal", "catalogue"], "catalogue")],
+    [
+        ("", "rerank"),
+        ("--protocol session", "catalogue"),
+        ("--goal catalogue", "catalogue"),
+    ],
 )
 def test_the_goal_follows_the_protocol(flags, goal, data, tmp_path, monkeypatch):
     got = []
-    monkeypatch.setattr(ddpg_run, "_go", lambda run, *rest: got.append(run.drr.goal) or 0)
-    assert main(["train", "ddpg", "--data", str(data), "--out", str(tmp_path / "a"), *flags]) == 0
+
+    def note(run, *rest):
+        got.append(run.drr.goal)
+        return 0
+
+    monkeypatch.setattr(ddpg_run, "_go", note)
+    assert rlrec("train ddpg --data", data, "--out", tmp_path / "a", flags) == 0
     assert got == [goal]
 
 
-# -- stopping and going on -------------------------------------------------------------------------------
+# -- stopping and going on -------------------------------------------------------------
 KILLED = """
 import sys, time
 from rlrec.collaborative.drr import DRR
@@ -252,11 +319,16 @@ main({command!r})
 """
 
 
-def test_killed_in_the_midst_of_a_checkpoint_and_resumed_it_ends_with_the_same_bits(whole, data, tmp_path, capsys):
+def test_killed_in_the_midst_of_a_checkpoint_and_resumed_it_ends_with_the_same_bits(
+    whole, data, tmp_path, capsys
+):
     out = tmp_path / "killed"
     code = KILLED.format(at=3 * EVERY, command=command(data, out))
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        text=True,
+        stderr=subprocess.DEVNULL,
     ) as run:
         assert any("half" in line for line in run.stdout)
         run.send_signal(signal.SIGKILL)
@@ -265,27 +337,32 @@ def test_killed_in_the_midst_of_a_checkpoint_and_resumed_it_ends_with_the_same_b
     assert list((out / "checkpoints").glob(".*.part"))
     with open(out / "metrics.csv", "a") as file:
         file.write("700,0.1,0.2")  # a torn line
-    assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
+    assert resume(out) == 0
     assert f"from step {2 * EVERY}" in capsys.readouterr().out
     assert differing(whole, out) == []
     assert not list((out / "checkpoints").glob(".*.part"))
-    assert [row["step"] for row in metric_rows(out)] == [row["step"] for row in metric_rows(whole)]
-    for name in ("reward", "critic_loss", "mean_q"):
-        assert [row[name] for row in metric_rows(out)] == [row[name] for row in metric_rows(whole)]
+    for row, other in zip(metric_rows(out), metric_rows(whole), strict=True):
+        for name in ("step", "reward", "critic_loss", "mean_q"):
+            assert row[name] == other[name]
     test_events_hold_each_row_once(out)
 
 
-def test_killed_before_the_first_checkpoint_it_starts_over_to_the_same_bits(whole, data, tmp_path, monkeypatch):
+def test_killed_before_the_first_checkpoint_it_starts_over_to_the_same_bits(
+    whole, data, tmp_path, monkeypatch
+):
     out = tmp_path / "early"
     monkeypatch.setattr(ddpg_run, "_go", lambda *rest: 0)
-    assert main(command(data, out)) == 0
+    assert train(data, out) == 0
     monkeypatch.undo()
-    assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
+    assert resume(out) == 0
     assert differing(whole, out) == []
 
 
-def test_ctrl_c_finishes_the_round_keeps_it_and_says_how_to_go_on(whole, data, tmp_path, monkeypatch, capsys):
-    out, add = tmp_path / "stopped", Progress.add
+def test_ctrl_c_finishes_the_round_keeps_it_and_says_how_to_go_on(
+    whole, data, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "stopped"
+    add = Progress.add
 
     def press(self, record):
         add(self, record)
@@ -294,16 +371,18 @@ def test_ctrl_c_finishes_the_round_keeps_it_and_says_how_to_go_on(whole, data, t
 
     before = signal.getsignal(signal.SIGINT)
     monkeypatch.setattr(Progress, "add", press)
-    assert main(command(data, out)) == 130
+    assert train(data, out) == 130
     monkeypatch.undo()
     said = capsys.readouterr().out
     assert f"stopped at step 384 of {STEPS:,}" in said
     assert said.rstrip().endswith(f"rlrec train ddpg --resume --out {out}")
     assert [step for step, _ in storage.checkpoints(out)] == [EVERY, 64 * 6]
     assert signal.getsignal(signal.SIGINT) is before
-    assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
+    assert resume(out) == 0
     assert differing(whole, out) == []
-    ended = [(one.from_step, one.to_step, one.ended) for one in DDPGRun.read(out).sessions]
+    ended = [
+        (one.from_step, one.to_step, one.ended) for one in DDPGRun.read(out).sessions
+    ]
     assert ended == [(0, 384, "stopped"), (384, STEPS, "done")]
 
 
@@ -312,26 +391,31 @@ def test_ctrl_c_before_the_training(data, tmp_path, monkeypatch, capsys):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(DRR, "make", interrupted)
-    assert main(command(data, tmp_path / "a")) == 130
-    assert f"rlrec train ddpg --resume --out {tmp_path / 'a'}" in capsys.readouterr().out
+    assert train(data, tmp_path / "a") == 130
+    again = f"rlrec train ddpg --resume --out {tmp_path / 'a'}"
+    assert again in capsys.readouterr().out
 
 
-def test_diverged_it_stops_with_status_1_and_keeps_the_last_good_checkpoint(whole, data, tmp_path, monkeypatch, capsys):
+def test_diverged_it_stops_with_status_1_and_keeps_the_last_good_checkpoint(
+    whole, data, tmp_path, monkeypatch, capsys
+):
     check = DDPG._check
 
     def diverge(self, *figures):
-        check(self, *(float("nan") if self.step > 64 * 6 else figure for figure in figures))
+        if self.step > 64 * 6:
+            figures = [float("nan")] * len(figures)
+        check(self, *figures)
 
     monkeypatch.setattr(DDPG, "_check", diverge)
     out = tmp_path / "diverged"
-    assert main(command(data, out)) == 1
+    assert train(data, out) == 1
     said = capsys.readouterr().out
     assert "diverged: a loss is not a number at step 448" in said
     assert str(out / "checkpoints" / str(EVERY)) in said
     assert [step for step, _ in storage.checkpoints(out)] == [EVERY]
     assert DDPGRun.read(out).sessions[0].ended == "diverged"
     monkeypatch.undo()
-    assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
+    assert resume(out) == 0
     assert differing(whole, out) == []
 
 
@@ -340,47 +424,49 @@ def test_diverged_before_any_checkpoint(data, tmp_path, monkeypatch, capsys, eag
         raise TrainingDiverged("mean Q is 99")
 
     monkeypatch.setattr(DDPG, "_check", diverge)
-    assert main(command(data, tmp_path / "a")) == 1
+    assert train(data, tmp_path / "a") == 1
     assert "mean Q is 99\nthere is no checkpoint before it" in capsys.readouterr().out
 
 
 def test_more_steps_go_on_where_it_ended(data, tmp_path, capsys, eagerly):
     out = tmp_path / "short"
-    assert main(command(data, out, steps=128)) == 0
-    assert main(["train", "ddpg", "--resume", "--out", str(out)]) == 0
+    assert train(data, out, steps=128) == 0
+    assert resume(out) == 0
     assert "this run is finished" in capsys.readouterr().out
-    assert main(["train", "ddpg", "--resume", "--out", str(out), "--steps", "256"]) == 0
+    assert resume(out, "--steps 256") == 0
     assert storage.checkpoints(out)[-1][0] == 256
     assert DDPGRun.read(out).steps == 256
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("flags", "words"),
     [
-        (["--out", "{whole}"], "go on with it: rlrec train ddpg --resume --out"),
-        (["--out", "{whole}", "--resume", "--seed", "4"], "--seed 4 contradicts the run"),
-        (["--out", "{whole}", "--resume", "--seed", "0"], "--seed 0 contradicts the run"),
-        (["--out", "{whole}", "--resume", "--twin", "--hidden", "16"], "--hidden (16,) contradicts"),
-        (["--out", "{whole}", "--resume", "--data", "generated"], "--data generated contradicts"),
-        (["--out", "{whole}", "--resume", "--priority.alpha", "0.1"], "--priority"),
-        (["--out", "{whole}", "--resume", "--steps", "64"], "they can only be raised"),
-        (["--out", "{tmp}/none", "--resume"], "is this the folder of a run"),
-        (["--out", "{data}"], "is a file"),
-        (["--out", "{tmp}/x", "--data", "{tmp}/none.csv"], "no such file"),
-        (["--out", "{tmp}/x", "--protocol", "guess"], "choose one of rerank, session, next_item"),
-        (["--out", "{tmp}/x", "--split", "half"], "choose one of time, random"),
-        (["--out", "{tmp}/x", "--protocol", "next_item", "--split", "random"], "--split time"),
-        (["--out", "{tmp}/x", "--steps", "0"], "steps is 0"),
-        (["--out", "{tmp}/x", "--checkpoint-every", "10"], "checkpoint_every is 10"),
-        (["--out", "{tmp}/x", "--seed", "-1"], "seed is -1"),
-        (["--out", "{tmp}/x", "--discount", "1"], "discount is 1.0"),
-        (["--out", "{tmp}/x", "--vectors", "magic"], "choose one of"),
+        ("--out {whole}", "go on with it: rlrec train ddpg --resume --out"),
+        ("--out {whole} --resume --seed 4", "--seed 4 contradicts the run"),
+        ("--out {whole} --resume --seed 0", "--seed 0 contradicts the run"),
+        ("--out {whole} --resume --twin --hidden 16", "--hidden (16,) contradicts"),
+        ("--out {whole} --resume --data generated", "--data generated contradicts"),
+        ("--out {whole} --resume --priority.alpha 0.1", "--priority"),
+        ("--out {whole} --resume --steps 64", "they can only be raised"),
+        ("--out {tmp}/none --resume", "is this the folder of a run"),
+        ("--out {data}", "is a file"),
+        ("--out {tmp}/x --data {tmp}/none.csv", "no such file"),
+        ("--out {tmp}/x --protocol guess", "choose one of rerank, session, next_item"),
+        ("--out {tmp}/x --split half", "choose one of time, random"),
+        ("--out {tmp}/x --protocol next_item --split random", "--split time"),
+        ("--out {tmp}/x --steps 0", "steps is 0"),
+        ("--out {tmp}/x --checkpoint-every 10", "checkpoint_every is 10"),
+        ("--out {tmp}/x --seed -1", "seed is -1"),
+        ("--out {tmp}/x --discount 1", "discount is 1.0"),
+        ("--out {tmp}/x --vectors magic", "choose one of"),
     ],
 )
-def test_mistakes_get_one_clear_line_and_leave_no_run(arguments, words, whole, data, tmp_path, capsys):
-    filled = [argument.format(whole=whole, tmp=tmp_path, data=data) for argument in arguments]
+def test_mistakes_get_one_clear_line_and_leave_no_run(
+    flags, words, whole, data, tmp_path, capsys
+):
+    filled = flags.format(whole=whole, tmp=tmp_path, data=data)
     before = (whole / "config.json").read_bytes()
-    assert main(["train", "ddpg", *filled]) == 1
+    assert rlrec("train ddpg", filled) == 1
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
@@ -389,29 +475,36 @@ def test_mistakes_get_one_clear_line_and_leave_no_run(arguments, words, whole, d
 
 
 def test_flags_that_say_the_same_are_no_contradiction(whole, data, capsys):
-    again = ["--data", str(data), "--seed", "3", "--hidden", "8", "--no-compiled", "--protocol", "rerank"]
-    assert main(["train", "ddpg", "--resume", "--out", str(whole), *again]) == 0
+    again = f"--data {data} --seed 3 --hidden 8 --no-compiled --protocol rerank"
+    assert resume(whole, again) == 0
     assert "is finished" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("more", ["u1,39,5,99999,Film Dj (1989)\n", ""])
 def test_changed_data_are_refused(more, tmp_path, capsys, eagerly):
-    own, out = write_csv(tmp_path / "own.csv"), tmp_path / "run"
-    assert main(command(own, out, steps=64)) == 0
+    own = write_csv(tmp_path / "own.csv")
+    out = tmp_path / "run"
+    assert train(own, out, steps=64) == 0
     lines = own.read_text()
     own.write_text(lines + more if more else lines.replace("u1,", "u999,"))
     count = len(load_ratings(own))
-    for arguments in (["train", "ddpg", "--resume", "--out"], ["evaluate"], ["recommend", "--history", "film aa"]):
-        assert main([*arguments, str(out)]) == 1
+    change = f"{count:,} ratings where it had {count - 1:,} ratings"
+    for start in (
+        "train ddpg --resume --out",
+        "evaluate",
+        "recommend --history 'film aa'",
+    ):
+        assert rlrec(start, out) == 1
         said = capsys.readouterr().err
         assert "has changed since the run was trained" in said
-        assert (f"{count:,} ratings where it had {count - 1:,} ratings" if more else "other ones") in said
+        assert (change if more else "other ones") in said
 
 
 def test_a_scale_beyond_five_stars_is_refused(tmp_path, capsys):
     own = tmp_path / "ten.csv"
-    own.write_text("user,item,rating\n" + "".join(f"{i % 9},{i % 7},{i % 10}\n" for i in range(60)))
-    assert main(["train", "ddpg", "--data", str(own), "--out", str(tmp_path / "x")]) == 1
+    rows = [f"{i % 9},{i % 7},{i % 10}\n" for i in range(60)]
+    own.write_text("user,item,rating\n" + "".join(rows))
+    assert rlrec("train ddpg --data", own, "--out", tmp_path / "x") == 1
     assert "bring yours to that scale" in capsys.readouterr().err
 
 
@@ -419,22 +512,28 @@ def test_a_path_is_kept_from_the_root(whole, data):
     assert Path(DDPGRun.read(whole).data) == data.resolve()
 
 
-def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(data, tmp_path, capsys):
+def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(
+    data, tmp_path, capsys
+):
     few = tmp_path / "few.csv"
-    few.write_text("user,item,rating\n" + "".join(f"u{u},i{i},{1 + (u + i) % 5}\n" for u in range(9) for i in range(9)))
-    assert main(command(few, tmp_path / "b")) == 1
+    rows = [f"u{u},i{i},{1 + (u + i) % 5}\n" for u in range(9) for i in range(9)]
+    few.write_text("user,item,rating\n" + "".join(rows))
+    assert train(few, tmp_path / "b") == 1
     assert "a list of ten needs 12 or more" in capsys.readouterr().err
     assert not (tmp_path / "b" / "config.json").exists()
     (tmp_path / "c" / "checkpoints" / "64").mkdir(parents=True)
-    assert main(command(data, tmp_path / "c")) == 1
+    assert train(data, tmp_path / "c") == 1
     assert "checkpoints of another run" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("stars", "words"), [("1 2 3", "from 1 to 3"), ("0 4 5", "from 0 to 5"), ("2 8 10", "to 10")])
+@pytest.mark.parametrize(
+    ("stars", "words"),
+    [("1 2 3", "from 1 to 3"), ("0 4 5", "from 0 to 5"), ("2 8 10", "to 10")],
+)
 def test_another_scale_is_refused(stars, words, tmp_path, capsys):
     own = tmp_path / "own.csv"
     values = stars.split()
     rows = [f"u{u},i{i},{values[(u + i) % 3]}" for u in range(12) for i in range(15)]
     own.write_text("user,item,rating\n" + "\n".join(rows) + "\n")
-    assert main(command(own, tmp_path / "a")) == 1
+    assert train(own, tmp_path / "a") == 1
     assert words in capsys.readouterr().err

@@ -1,24 +1,24 @@
-"""A PPO run: trained, stopped, resumed, held against baselines, asked for songs."""
+"""A PPO run: trained, stopped, resumed, compared with baselines, asked for songs."""
 
 import json
 import signal
 
 import numpy as np
 import pytest
+from command import rlrec
 
 from rlrec import storage
 from rlrec.agents.ppo import PPO
-from rlrec.cli import main
 from rlrec.datasets import load_tracks
+from rlrec.nn.backend import tf
 from rlrec.runs import ppo_evaluation as simulate_run
 from rlrec.runs.ppo import PPORun
 from rlrec.runs.progress import Progress
-from rlrec.nn.backend import tf
 
-QUICK = [
-    "--rollout", "16", "--epochs", "1", "--hidden", "8", "--checkpoint-every", "1024", "--map", "sound", "--minibatch",
-    "256", "--learning-rate", "0.01",
-]  # fmt: skip
+QUICK = (
+    "--rollout 16 --epochs 1 --hidden 8 --checkpoint-every 1024 --minibatch 256 "
+    "--learning-rate 0.01"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +29,21 @@ def eagerly():
     tf.config.run_functions_eagerly(False)
 
 
-def command(out, *more, steps=2048):
-    return ["train", "ppo", "--data", "generated", "--out", str(out), "--steps", str(steps), *QUICK, *more]
+def train(out, more="", steps=2048, place="sound"):
+    """Train a small run; its exit status."""
+    first = f"train ppo --data generated --steps {steps} --map"
+    return rlrec(first, place, QUICK, "--out", out, more)
+
+
+def resume(out, more=""):
+    return rlrec("train ppo --resume --out", out, more)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     out = tmp_path_factory.mktemp("ppo") / "whole"
     tf.config.run_functions_eagerly(True)
-    assert main(command(out)) == 0
+    assert train(out) == 0
     return out
 
 
@@ -46,15 +52,20 @@ def weights(folder):
 
 
 def same(one, other):
-    return all((weights(one)[name] == values).all() for name, values in weights(other).items())
+    mine = weights(one)
+    return all((mine[name] == values).all() for name, values in weights(other).items())
 
 
 def test_two_seeds_share_no_listener(tmp_path, monkeypatch):
-    """Seeds 0 and 1, 48 listeners at a time: no row of the one is a row of the other, none is an evaluation's."""
+    """Nor does one share a listener with an evaluation: 48 listeners at a time."""
     seen = []
-    monkeypatch.setattr(PPO, "train", lambda self, env, steps, *, callback, seed: seen.append((env.num_envs, seed)))
+
+    def note(self, env, steps, *, callback, seed):
+        seen.append((env.num_envs, seed))
+
+    monkeypatch.setattr(PPO, "train", note)
     for one in (0, 1):
-        assert main(command(tmp_path / str(one), "--environments", "48", "--seed", str(one))) == 0
+        assert train(tmp_path / str(one), f"--environments 48 --seed {one}") == 0
     (rows, first), (_, second) = seen
     assert rows == 48
     assert second - first >= rows
@@ -72,8 +83,11 @@ def test_a_run_keeps_settings_metrics_and_checkpoints(whole):
     assert list((whole / "tensorboard").iterdir())
 
 
-def test_ctrl_c_keeps_what_there_is_and_resume_ends_with_the_same_bits(whole, tmp_path, monkeypatch, capsys):
-    out, add = tmp_path / "stopped", Progress.add
+def test_ctrl_c_keeps_what_there_is_and_resume_ends_with_the_same_bits(
+    whole, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "stopped"
+    add = Progress.add
 
     def press(self, record):
         add(self, record)
@@ -81,33 +95,39 @@ def test_ctrl_c_keeps_what_there_is_and_resume_ends_with_the_same_bits(whole, tm
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Progress, "add", press)
-    assert main(command(out)) == 130
+    assert train(out) == 130
     monkeypatch.undo()
     assert f"rlrec train ppo --resume --out {out}" in capsys.readouterr().out
-    assert main(["train", "ppo", "--resume", "--out", str(out)]) == 0
+    assert resume(out) == 0
     assert same(whole, out)
 
 
 def test_a_resumed_run_keeps_its_own_settings(whole, capsys):
-    assert main(["train", "ppo", "--resume", "--out", str(whole), "--clip", "0.5"]) == 1
+    assert resume(whole, "--clip 0.5") == 1
     assert "--clip 0.5 contradicts the run" in capsys.readouterr().err
-    assert main(["train", "ppo", "--resume", "--out", str(whole), "--epochs", "1", "--map", "sound"]) == 0
-    assert main(["train", "ppo", "--resume", "--out", str(whole), "--steps", "100"]) == 1
+    assert resume(whole, "--epochs 1 --map sound") == 0
+    assert resume(whole, "--steps 100") == 1
     assert "can only be raised" in capsys.readouterr().err
 
 
 def test_a_used_folder_is_refused(whole, capsys):
-    assert main(command(whole)) == 1
+    assert train(whole) == 1
     assert f"rlrec train ppo --resume --out {whole}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("more", "words"),
-    [(["--steps", "0"], "1 or more"), (["--long-term-effect", "9"], "long_term_effect"), (["--map", "x"], "is this")],
+    [
+        ("--steps 0", "1 or more"),
+        ("--seed -1", "seed is -1"),
+        ("--checkpoint-every 511", "it must be 512 or more, a round"),
+        ("--long-term-effect 9", "long_term_effect"),
+        ("--map x", "is this"),
+    ],
 )
 def test_what_cannot_be_leaves_no_run_behind(more, words, tmp_path, capsys):
     out = tmp_path / "none"
-    assert main(command(out, *more)) == 1
+    assert train(out, more) == 1
     assert words in capsys.readouterr().err
     assert not (out / "config.json").exists()
 
@@ -118,60 +138,90 @@ def test_evaluate_shows_every_rival_and_a_verdict(whole, tmp_path, capsys, monke
         evaluate_ppo, "__kwdefaults__", evaluate_ppo.__kwdefaults__ | {"listeners": 60}
     )
     path = tmp_path / "found.json"
-    assert main(["evaluate", str(whole), "--protocol", "simulate", "--json", str(path)]) == 0
+    assert rlrec("evaluate --protocol simulate", whole, "--json", path) == 0
     said = capsys.readouterr().out
     found = json.loads(path.read_text())
-    for name in ("random", "popularity", "greedy one step", simulate_run.RULE, simulate_run.ORACLE):
+    for name in (
+        "random",
+        "popularity",
+        "greedy one step",
+        simulate_run.RULE,
+        simulate_run.ORACLE,
+    ):
         assert name in said
         assert name in found["table"]
     assert found["verdict"] in said
-    assert found["table"][simulate_run.ORACLE]["mean"] > found["table"]["random"]["mean"]
-    assert main(["evaluate", str(whole), "--protocol", "rerank"]) == 1
+    table = found["table"]
+    assert table[simulate_run.ORACLE]["mean"] > table["random"]["mean"]
+    assert rlrec("evaluate --protocol rerank", whole) == 1
 
 
 def test_the_summary_by_hand():
-    """Two runs, two listeners: the agent hears 6 and 8 songs; the strongest hears 5, the oracle 10, random 2."""
-    rest = {"random": 2.0, "popularity": 5.0, "greedy one step": 3.0, simulate_run.RULE: 4.0, simulate_run.ORACLE: 10.0}
+    """Two runs, two listeners: the agent hears 6 and 8 songs; the strongest hears 5.
+
+    The oracle hears 10, random 2.
+    """
+    rest = {
+        "random": 2.0,
+        "popularity": 5.0,
+        "greedy one step": 3.0,
+        simulate_run.RULE: 4.0,
+        simulate_run.ORACLE: 10.0,
+    }
     returns = {name: np.full((1, 2), value) for name, value in rest.items()}
     agent = np.array([[5.0, 7.0], [7.0, 9.0]])
-    found = simulate_run.summarise_returns(returns | {simulate_run.MOST_PROBABLE: agent, simulate_run.SAMPLED: agent})
+    found = simulate_run.summarise_returns(
+        returns | {simulate_run.MOST_PROBABLE: agent, simulate_run.SAMPLED: agent}
+    )
     assert found["strongest"] == "popularity"
     assert found["table"][simulate_run.MOST_PROBABLE]["mean"] == 7.0
     gain = found["differences"]["popularity"]
     assert (gain["mean"], gain["percent"]) == (2.0, 40.0)
-    assert gain["high"] == pytest.approx(2.0 + 12.706 * np.sqrt(2.0) / np.sqrt(2.0), rel=1e-3)  # Student's t, 1 degree
-    assert (found["share_of_oracle"], found["share_from_random_to_oracle"]) == (0.7, 0.625)
+    student = 12.706  # t, 1 degree of freedom
+    half = student * np.sqrt(2.0) / np.sqrt(2.0)
+    assert gain["high"] == pytest.approx(2.0 + half, rel=1e-3)
+    assert found["share_of_oracle"] == 0.7
+    assert found["share_from_random_to_oracle"] == 0.625
     assert found["verdict"].startswith("cannot be told yet")
 
 
 def test_songs_after_a_title(whole, capsys):
     tracks = load_tracks("generated")
-    assert main(["recommend", str(whole), "--track", f"{tracks.titles[3]}; {tracks.titles[8]}", "-k", "4"]) == 0
+    titles = f"{tracks.titles[3]}; {tracks.titles[8]}"
+    assert rlrec("recommend", whole, f'-k 4 --track "{titles}"') == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"after {tracks.label(3)}; {tracks.label(8)}")
     assert len(lines) == 5
-    assert not any(tracks.label(3) in line or tracks.label(8) in line for line in lines[1:])
-    for arguments, words in (
-        (["--track", "no such song"], "no track is called"), (["--playing", "rock"], "--track"), ([], "--track"),
-        (["--track", str(tracks.titles[3]), "-k", "0"], "-k is 0"),
-    ):  # fmt: skip
-        assert main(["recommend", str(whole), *arguments]) == 1
+    for line in lines[1:]:
+        assert tracks.label(3) not in line
+        assert tracks.label(8) not in line
+        assert "probability 0." in line
+    for flags, words in (
+        ("--track 'no such song'", "no track is called"),
+        ("--playing rock", "--track"),
+        ("", "--track"),
+        (f'--track "{titles}" -k 0', "-k is 0"),
+    ):
+        assert rlrec("recommend", whole, flags) == 1
         assert words in capsys.readouterr().err
 
 
 def test_tracks_that_changed_are_refused(whole, tmp_path, capsys):
     stored = storage.read_json(whole / "config.json")
-    storage.write_json(tmp_path / "config.json", stored | {"fingerprint": {"tracks": 1, "sha256": "0"}})
-    assert main(["train", "ppo", "--resume", "--out", str(tmp_path)]) == 1
-    assert "has changed" in capsys.readouterr().err
+    stored["fingerprint"] = {"tracks": 1, "sha256": "0"}
+    storage.write_json(tmp_path / "config.json", stored)
+    assert resume(tmp_path) == 1
+    error = capsys.readouterr().err
+    assert "has changed since the run was trained: 2,000 tracks where" in error
 
 
 def test_the_map_of_a_vae_is_a_run_of_its_own(tmp_path, capsys):
     tf.config.run_functions_eagerly(False)  # thousands of updates
     out = tmp_path / "vae"
-    assert main([*command(out, steps=512)[: -len(QUICK)], *[x if x != "sound" else "vae" for x in QUICK]]) == 0
+    assert train(out, steps=512, place="vae") == 0
     assert "a VAE of 5 dimensions: error" in capsys.readouterr().out
     assert (out / "map" / "vae.npz").is_file()
-    assert main(["train", "vae", "--out", str(tmp_path / "map"), "--updates", "20"]) == 0
+    place = tmp_path / "map"
+    assert rlrec("train vae --updates 20 --out", place) == 0
     assert "pca, 5 components" in capsys.readouterr().out
-    assert main(command(tmp_path / "other", "--map", str(tmp_path / "map"), steps=512)) == 0
+    assert train(tmp_path / "other", steps=512, place=place) == 0

@@ -1,4 +1,4 @@
-"""A map's run: what it keeps, its figures against brute force, the same tracks held out, the study's summary."""
+"""A map's run: what it keeps, its figures by brute force, its held-out tracks."""
 
 from dataclasses import asdict
 
@@ -9,7 +9,7 @@ from rlrec import storage
 from rlrec.datasets import load_tracks
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs import vae as vae_run
-from rlrec.sound.vae import PCA, VAE, VAEConfig
+from rlrec.sound.vae import PCA, VAEConfig
 
 SMALL = VAEConfig(hidden=(32,), updates=2100)
 
@@ -17,7 +17,9 @@ SMALL = VAEConfig(hidden=(32,), updates=2100)
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder, lines = tmp_path_factory.mktemp("runs") / "map", []
-    found = vae_run.train_vae(folder, "generated", SMALL, seed=3, command="a command", say=lines.append)
+    found = vae_run.train_vae(
+        folder, "generated", SMALL, seed=3, command="a command", say=lines.append
+    )
     return folder, found, lines
 
 
@@ -36,10 +38,13 @@ def test_what_is_kept(run):
 
 
 def test_the_same_seed_gives_the_same_map(run, tmp_path):
-    vae_run.train_vae(tmp_path / "again", "generated", SMALL, seed=3, say=lambda line: None)
+    vae_run.train_vae(
+        tmp_path / "again", "generated", SMALL, seed=3, say=lambda line: None
+    )
     features = load_tracks("generated").features
     np.testing.assert_array_equal(
-        vae_run.load_map(tmp_path / "again")[0].encode(features), vae_run.load_map(run[0])[0].encode(features)
+        vae_run.load_map(tmp_path / "again")[0].encode(features),
+        vae_run.load_map(run[0])[0].encode(features),
     )
 
 
@@ -48,9 +53,16 @@ def test_the_table_and_what_it_shows(run):
     assert found.vae.mse < found.pca.mse < found.mean_mse
     assert found.vae.recall > 0.1
     assert found.pca.mse == pytest.approx(0.0073, abs=0.001)
-    assert sum(found.variances[5:]) / 11 == pytest.approx(found.pca.mse, rel=0.15)  # what five components leave
+    assert sum(found.variances[5:]) / 11 == pytest.approx(
+        found.pca.mse, rel=0.15
+    )  # what five components leave
     text = "\n".join(lines)
-    for words in ("2,000 tracks", "1,800 tracks to learn from, 200 never seen", "by fixed ranges", "below PCA's"):
+    for words in (
+        "2,000 tracks",
+        "1,800 tracks to learn from, 200 never seen",
+        "by fixed ranges",
+        "below PCA's",
+    ):
         assert words in text
 
 
@@ -79,7 +91,9 @@ def test_held_out_tracks_are_the_same_for_both_scales_and_never_learned_from():
     assert (train.min(axis=0) == 0).all()
     assert (train.max(axis=0) == 1).all()
     loudest = tracks.raw[known[:, 0].astype(int), 3].max()
-    assert np.array_equal(held_out[:, 3] == 1.0, tracks.raw[new[:, 0].astype(int), 3] >= loudest)  # clipped
+    assert np.array_equal(
+        held_out[:, 3] == 1.0, tracks.raw[new[:, 0].astype(int), 3] >= loudest
+    )  # clipped
 
 
 def test_recall_against_brute_force():
@@ -93,7 +107,10 @@ def test_recall_against_brute_force():
         return np.argsort(squared, axis=1, kind="stable")[:, :4]
 
     true, found = four(known, new), four(model.encode(known), model.encode(new))
-    shares = [len(set(one) & set(other)) / 4 for one, other in zip(true.tolist(), found.tolist(), strict=True)]
+    shares = [
+        len(set(one) & set(other)) / 4
+        for one, other in zip(true.tolist(), found.tolist(), strict=True)
+    ]
     assert vae_run.neighbour_recall(model, known, new) == pytest.approx(np.mean(shares))
     everything = PCA(11)
     everything.train(known)
@@ -123,9 +140,21 @@ def test_stray_counts_in_the_distance_of_a_track_never_seen():
 @pytest.mark.parametrize(
     ("call", "error", "words"),
     [
-        (lambda: vae_run.split(np.zeros((49, 11), np.float32), 0), DataError, "50 or more"),
-        (lambda: vae_run.split(np.zeros((60, 11), np.float32), -1), ConfigError, "seed is -1"),
-        (lambda: vae_run.scaled(load_tracks("generated"), "log", 0), ConfigError, "'fixed' or 'min-max'"),
+        (
+            lambda: vae_run.split(np.zeros((49, 11), np.float32), 0),
+            DataError,
+            "50 or more",
+        ),
+        (
+            lambda: vae_run.split(np.zeros((60, 11), np.float32), -1),
+            ConfigError,
+            "seed is -1",
+        ),
+        (
+            lambda: vae_run.scaled(load_tracks("generated"), "log", 0),
+            ConfigError,
+            "'fixed' or 'min-max'",
+        ),
     ],
 )
 def test_bad_arguments(call, error, words):

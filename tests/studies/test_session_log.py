@@ -1,4 +1,4 @@
-"""Collaborative contestants: scores by hand, whose plays they learn from, how many, and that a session is folded in."""
+"""Collaborative contestants: scores by hand, their logs, sessions folded in."""
 
 from dataclasses import fields
 from functools import cache
@@ -26,29 +26,33 @@ from rlrec.studies.study import FIRST, TRAINING, WORLD, run_cell
 KINDS = ("item-knn", "ease", "biases-ease", "mf")
 A, B, C = range(3)
 HAND = [  # session, song, rating
-    (0, A, HEARD), (0, B, HEARD),
-    (1, A, HEARD), (1, B, LIKED), (1, C, SKIPPED),
-    (2, A, SKIPPED), (2, C, HEARD), (2, A, HEARD),  # A twice: the last time counts
-]  # fmt: skip
+    (0, A, HEARD),
+    (0, B, HEARD),
+    (1, A, HEARD),
+    (1, B, LIKED),
+    (1, C, SKIPPED),
+    (2, A, SKIPPED),
+    (2, C, HEARD),
+    (2, A, HEARD),  # A twice: the last time counts
+]
 
 
 def listening(*sessions, candidates=(C, B, A)):
     """Observations of listeners who have had these (song, rating), oldest first."""
-    history, feedback = np.full((len(sessions), 4), -1), np.zeros((len(sessions), 4, 3))
+    history = np.full((len(sessions), 4), -1)
+    feedback = np.zeros((len(sessions), 4, 3))
     for row, session in enumerate(sessions):
         for place, (song, rating) in enumerate(session, start=4 - len(session)):
-            history[row, place], feedback[row, place] = (
-                song,
-                (1.0, rating == LIKED, rating == SKIPPED),
-            )
+            history[row, place] = song
+            feedback[row, place] = (1.0, rating == LIKED, rating == SKIPPED)
     seen = {
         "history": history,
         "feedback": feedback,
         "position": (history >= 0).sum(axis=1)[:, None],
     }
-    return seen | (
-        {"candidates": np.tile(candidates, (len(sessions), 1))} if candidates else {}
-    )
+    if candidates:
+        seen["candidates"] = np.tile(candidates, (len(sessions), 1))
+    return seen
 
 
 def by_hand(model, log=HAND):
@@ -87,9 +91,12 @@ def world(listeners=32):
     )
 
 
-# -- by hand -------------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------
 def test_item_knn_by_hand():
-    """A heard by 3, B by 2, C by 1; A and B by 2, A and C by 1: similarities 2 / sqrt(6), 1 / sqrt(3), 0."""
+    """A heard by 3, B by 2, C by 1; A and B by 2, A and C by 1.
+
+    Similarities: A and B 2 / sqrt(6), A and C 1 / sqrt(3), B and C 0.
+    """
     agent = by_hand(ItemKNN())
     after = listening([(A, HEARD)], [(C, LIKED)], [(A, HEARD), (B, LIKED)])
     scores = agent.model.scores(known_ratings(after, 3))
@@ -99,13 +106,15 @@ def test_item_knn_by_hand():
 
 
 def test_ease_by_hand():
-    """G + I = [[4, 2, 1], [2, 3, 0], [1, 0, 2]]; 13 times its inverse is [[6, -4, -3], [-4, 7, 2], [-3, 2, 8]]."""
+    """G + I = [[4, 2, 1], [2, 3, 0], [1, 0, 2]].
+
+    13 times its inverse is [[6, -4, -3], [-4, 7, 2], [-3, 2, 8]].
+    """
     agent = by_hand(EASE(EASEConfig(regularisation=1.0)))
     after = listening([(A, HEARD)], [(B, LIKED)], [(B, SKIPPED), (C, HEARD)])
     wanted = [[0.0, 4 / 7, 3 / 8], [4 / 6, 0.0, -2 / 8], [3 / 6, -2 / 7, 0.0]]
-    assert agent.model.scores(known_ratings(after, 3)) == pytest.approx(
-        np.array(wanted)
-    )
+    scores = agent.model.scores(known_ratings(after, 3))
+    assert scores == pytest.approx(np.array(wanted))
     assert agent.recommend(after, 3).tolist() == [[B, C, A], [A, B, C], [A, C, B]]
 
 
@@ -138,12 +147,11 @@ def test_the_log_as_ratings():
 
 
 def test_of_the_whole_catalogue_what_has_played_is_left_out():
-    assert by_hand(ItemKNN()).recommend(
-        listening([(A, HEARD)], candidates=()), 2
-    ).tolist() == [[B, C]]
+    after = listening([(A, HEARD)], candidates=())
+    assert by_hand(ItemKNN()).recommend(after, 2).tolist() == [[B, C]]
 
 
-# -- what it learns from -------------------------------------------------------------------------------------
+# -- what it learns from ---------------------------------------------------------------
 def test_the_budget_is_what_is_played():
     env, played = world(), []
     step = env.step
@@ -204,26 +212,26 @@ def test_ratings_are_reactions():
 
 def test_a_share_of_the_log_may_be_popular():
     appeal = world().catalogue.appeal
-    means = [
-        appeal[np.concatenate(trained(popular=share).plays, axis=1)[3]].mean()
-        for share in (0.0, 0.5, 1.0)
-    ]
+    means = []
+    for share in (0.0, 0.5, 1.0):
+        songs = np.concatenate(trained(popular=share).plays, axis=1)[3]
+        means.append(appeal[songs].mean())
     assert means == sorted(means)
     assert means[2] > means[0] + 0.5
     with pytest.raises(ConfigError, match="popular"):
         trained(popular=1.5)
 
 
-# -- as a contestant -----------------------------------------------------------------------------------------
+# -- as a contestant -------------------------------------------------------------------
 @pytest.mark.parametrize("kind", KINDS)
 def test_each_uses_this_listeners_session_and_gives_the_same_again(kind):
     agent = trained(kind)
-    one, other = (np.flatnonzero(agent.ratings().users == user) for user in (0, 1))
-    songs = agent.ratings().items
-    after = listening(
-        *([(song, HEARD) for song in songs[mine[:4]]] for mine in (one, other)),
-        candidates=range(100),
-    )
+    log = agent.ratings()
+    sessions = []
+    for user in (0, 1):
+        songs = log.items[log.users == user]
+        sessions.append([(song, HEARD) for song in songs[:4]])
+    after = listening(*sessions, candidates=range(100))
     lists = agent.recommend(after, 100)
     assert lists[0].tolist() != lists[1].tolist()
     assert sorted(lists[0]) == sorted(lists[1]) == list(range(100))
@@ -235,20 +243,24 @@ def test_each_uses_this_listeners_session_and_gives_the_same_again(kind):
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
-        ("item-knn", {"neighbours": 1}), ("item-knn", {"shrinkage": 9.0}), ("ease", {"regularisation": 1.0}),
-        ("ease", {"positive": 5.0}), ("biases-ease", {"positive": 5.0}), ("biases-ease", {"weight": 50.0}),
-        ("biases-ease", {"regularisation": 0.1}), ("biases-ease", {"item_shrinkage": 50.0}), ("mf", {"factors": 2}),
+        ("item-knn", {"neighbours": 1}),
+        ("item-knn", {"shrinkage": 9.0}),
+        ("ease", {"regularisation": 1.0}),
+        ("ease", {"positive": 5.0}),
+        ("biases-ease", {"positive": 5.0}),
+        ("biases-ease", {"weight": 50.0}),
+        ("biases-ease", {"regularisation": 0.1}),
+        ("biases-ease", {"item_shrinkage": 50.0}),
+        ("mf", {"factors": 2}),
     ],
-)  # fmt: skip
+)
 def test_settings_are_read(kind, settings):
-    known = known_ratings(
-        listening([(song, HEARD) for song in np.argsort(-trained(kind).heard)[:4]]), 100
-    )
+    default = trained(kind)
+    session = [(song, HEARD) for song in np.argsort(-default.heard)[:4]]
+    known = known_ratings(listening(session), 100)
     assert settings.keys() <= contestants.setting_names(kind)
-    assert (
-        trained(kind).model.scores(known)
-        != trained(kind, **settings).model.scores(known)
-    ).any()
+    scores = trained(kind, **settings).model.scores(known)
+    assert (default.model.scores(known) != scores).any()
 
 
 def test_before_training_it_says_so():
@@ -260,12 +272,16 @@ def test_before_training_it_says_so():
 
 
 def test_with_few_songs_and_many_plays_it_learns_the_taste():
-    """100 songs, 200,000 plays, listeners who never tire: clearly above chance (with 1,000,000 above popularity)."""
+    """100 songs, 200,000 plays, listeners who never tire: clearly above random.
+
+    With 1,000,000 plays it is above popularity.
+    """
     dials = {"taste_strength": 2.5, "long_term_effect": 0.0}
-    env = ListeningBatch(
-        1000, "candidate", "ids", catalogue=few_songs(), history=20, **dials
-    )
-    agents = [contestants.make_contestant(kind, {}, env, 0, 0) for kind in ("random", "ease")]
-    agents[1].train(env, 200_000, seed=TRAINING)
-    heard = [play(env, agent, seed=1_000_000).heard() for agent in agents]
-    assert (heard[1] - heard[0]).mean() > 0.25
+    songs = few_songs()
+    env = ListeningBatch(1000, "candidate", "ids", catalogue=songs, history=20, **dials)
+    baseline = contestants.make_contestant("random", {}, env, 0, 0)
+    ease = contestants.make_contestant("ease", {}, env, 0, 0)
+    ease.train(env, 200_000, seed=TRAINING)
+    gain = play(env, ease, seed=1_000_000).heard()
+    gain -= play(env, baseline, seed=1_000_000).heard()
+    assert gain.mean() > 0.25

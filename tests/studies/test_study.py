@@ -1,4 +1,4 @@
-"""Studies: cells by hand, resumed after SIGKILL, the same on a Dask cluster, an agent of one's own in 20 lines."""
+"""Studies: cells by hand, resumed after SIGKILL, the same on a Dask cluster."""
 
 import json
 import os
@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import rlrec
 
 from rlrec.agents.recommender import best_first
-from rlrec.cli import main
 from rlrec.envs import ListeningBatch
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import play
@@ -62,7 +62,7 @@ def done(tmp_path_factory):
 
 
 class Quiet:
-    """The least novel agent: of what is on offer it plays what is nearest to the middle of the map."""
+    """Of the songs on offer it plays the one nearest to the middle of the map."""
 
     def __init__(self, env, seed):
         self.loudness = np.linalg.norm(env.catalogue.sound, axis=1)
@@ -82,7 +82,7 @@ def eager():
     tf.config.run_functions_eagerly(False)
 
 
-# -- what a cell says ----------------------------------------------------------------------------------------
+# -- what a cell says ------------------------------------------------------------------
 def test_every_combination_has_one_cell(done):
     _, result = done
     assert [(one["agent"], one["seed"]) for one in result.cells] == [
@@ -100,7 +100,9 @@ def test_a_cell_is_what_play_says(done):
     )
     env = ListeningBatch(40, "candidate", "ids", n_candidates=10, history=20)
     played = play(
-        env, contestants.make_contestant("popularity", {}, env, 2, 640), seed=FIRST + 2 * 40
+        env,
+        contestants.make_contestant("popularity", {}, env, 2, 640),
+        seed=FIRST + 2 * 40,
     )
     assert cell["mean"] == played.heard().mean()
     assert cell["first_like"] == pytest.approx(played.first_like().mean())
@@ -139,7 +141,7 @@ def test_training_in_pieces_is_the_curve(done):
     assert cell["mean"] == cell["curve"][-1][1]
 
 
-# -- resumed, and anywhere -----------------------------------------------------------------------------------
+# -- resumed, and anywhere -------------------------------------------------------------
 def test_nothing_runs_twice(done):
     folder, result = done
     before = (folder / "cells.csv").read_text()
@@ -240,7 +242,7 @@ def test_an_agent_of_your_own(done, tmp_path):
     assert found.cells[1]["diversity"] != found.cells[0]["diversity"]
 
 
-# -- each kind of agent --------------------------------------------------------------------------------------
+# -- each kind of agent ----------------------------------------------------------------
 @pytest.mark.parametrize(
     ("kind", "settings"),
     [
@@ -311,7 +313,7 @@ def test_propagated_rewards_are_what_the_song_is_worth():
         assert rewards.tolist() == info["song"].tolist()
 
 
-# -- what is read and told -----------------------------------------------------------------------------------
+# -- what is read and reported ---------------------------------------------------------
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
@@ -327,25 +329,15 @@ def test_propagated_rewards_are_what_the_song_is_worth():
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, capsys, old, new, words):
     (tmp_path / "study.toml").write_text(TEXT.replace(old, new))
-    assert (
-        main(["study", str(tmp_path / "study.toml"), "--out", str(tmp_path / "out")])
-        == 1
-    )
+    assert rlrec("study", tmp_path / "study.toml", "--out", tmp_path / "out") == 1
     assert words in capsys.readouterr().err
 
 
 def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
-    (tmp_path / "study.toml").write_text(TEXT)
+    file = tmp_path / "study.toml"
+    file.write_text(TEXT)
     folder, result = done
-    arguments = [
-        "study",
-        str(tmp_path / "study.toml"),
-        "--out",
-        str(folder),
-        "--json",
-        str(tmp_path / "all.json"),
-    ]
-    assert main(arguments) == 0
+    assert rlrec("study", file, "--out", folder, "--json", tmp_path / "all.json") == 0
     said = capsys.readouterr().out
     assert "Q-learning: " in said
     assert "the strongest baseline" in said
@@ -355,76 +347,57 @@ def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
 
 
 FLAGS = (
-    "--agents popularity greedy random linucb --steps 640 --curve 320 640 --seeds 2 --listeners 20 "
-    "--taste-strength 1.5 --long-term-effect 0 1 --candidates 5"
-).split()
+    "--agents popularity greedy random linucb --steps 640 --curve 320 640 --seeds 2 "
+    "--listeners 20 --taste-strength 1.5 --long-term-effect 0 1 --candidates 5"
+)
 
 
 def test_flags_in_place_of_a_file(tmp_path, capsys):
-    assert (
-        main(
-            [
-                "study",
-                *FLAGS,
-                "--out",
-                str(tmp_path / "out"),
-                "--jobs",
-                "1",
-                "--json",
-                str(tmp_path / "all.json"),
-            ]
-        )
-        == 0
-    )
+    out = tmp_path / "out"
+    path = tmp_path / "all.json"
+    assert rlrec("study --jobs 1", FLAGS, "--out", out, "--json", path) == 0
     said = capsys.readouterr().out
     assert "long term effect 0" in said
     assert "640 songs to learn from, 2 seeds of 20 listeners" in said
-    written = json.loads((tmp_path / "all.json").read_text())
-    worlds = [
-        {"taste_strength": 1.5, "long_term_effect": effect, "candidates": 5}
-        for effect in (0.0, 1.0)
-    ]
-    agents = {
-        kind: {"agent": kind} for kind in ("popularity", "greedy", "random", "linucb")
-    }
-    study = Study(640, agents, (320, 640), seeds=2, listeners=20, worlds=tuple(worlds))
-    assert (
-        written["cells"]
-        == run_study(study, tmp_path / "out", say=lambda line: None).cells
-    )  # none is run again
+    written = json.loads(path.read_text())
+    world = {"taste_strength": 1.5, "long_term_effect": 0.0, "candidates": 5}
+    worlds = (world, world | {"long_term_effect": 1.0})
+    kinds = ("popularity", "greedy", "random", "linucb")
+    agents = {kind: {"agent": kind} for kind in kinds}
+    study = Study(640, agents, (320, 640), seeds=2, listeners=20, worlds=worlds)
+    # none is run again
+    found = run_study(study, out, say=lambda line: None)
+    assert written["cells"] == found.cells
     assert len(written["cells"]) == 16
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"),
+    ("flags", "words"),
     [
-        ([], "nothing to run: give a FILE.toml, or --agents"),
-        (["--steps", "640"], "with some of: random popularity"),
-        (["study.toml", *FLAGS], "study.toml and --agents both say what to run"),
+        ("", "nothing to run: give a FILE.toml, or --agents"),
+        ("--steps 640", "with some of: random popularity"),
+        (f"study.toml {FLAGS}", "study.toml and --agents both say what to run"),
         (
-            ["study.toml", "--taste-strength", "1.5"],
+            "study.toml --taste-strength 1.5",
             "study.toml and --taste-strength both say what to run",
         ),
-        (["--agents", "ppo", "pop"], "agent is 'pop'; choose one of random"),
-        (["--agents", "random", "--seeds", "1"], "seeds is 1"),
-        (
-            ["--agents", "random", "--curve", "5", "--steps", "6"],
-            "must rise and end with steps, 6",
-        ),
-        (["--agents", "random", "--candidates", "1"], "n_candidates is 1"),
-        (["--agents", "random", "--long-term-effect", "-1"], "long_term_effect is -1"),
-        (["--agents", "random", "--long-term-effect"], "no world"),
+        ("--agents ppo pop", "agent is 'pop'; choose one of random"),
+        ("--agents random --seeds 1", "seeds is 1"),
+        ("--agents random --curve 5 --steps 6", "must rise and end with steps, 6"),
+        ("--agents random --candidates 1", "n_candidates is 1"),
+        ("--agents random --long-term-effect -1", "long_term_effect is -1"),
+        ("--agents random --long-term-effect", "no world"),
     ],
 )
-def test_what_is_wrong_with_flags_is_said(tmp_path, capsys, arguments, words):
-    assert main(["study", *arguments, "--out", str(tmp_path / "out")]) == 1
+def test_what_is_wrong_with_flags_is_said(tmp_path, capsys, flags, words):
+    assert rlrec("study", flags, "--out", tmp_path / "out") == 1
     assert words in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
 def test_help_names_every_kind(capsys):
     with pytest.raises(SystemExit):
-        main(["study", "--help"])
+        rlrec("study --help")
     said = capsys.readouterr().out.split("Kinds of agents: ")[1].split(".")[0]
     assert [kind.strip(" ,\n") for kind in said.split()] == list(contestants.KINDS)
 
@@ -453,52 +426,42 @@ LEVELS = {"mine": 10.0, "linucb": 7.0, "popularity": 6.0, "own": 2.0}
 
 
 def test_a_verdict_by_hand():
-    """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, standard error 1 / sqrt(3)."""
+    """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, error 1 / sqrt(3)."""
     cells = [cell("mine", seed, 5.0 + gain, 0.3) for seed, gain in enumerate((1, 2, 3))]
     cells += [cell("random", seed, 4.0, 0.1) for seed in range(3)]
     cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(3)]
     assert study_report.strongest(cells) == "popularity"
     told = study_report.judge_contestant(cells, "mine")
     assert told.startswith(
-        "cannot be told yet: +2.00 [-0.48, +4.48] over popularity, the strongest baseline (+40.0%)"
+        "cannot be told yet: +2.00 [-0.48, +4.48] over popularity, "
+        "the strongest baseline (+40.0%)"
     )
     assert told.endswith("p = 0.250")
     assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
-    assert any(line.startswith("mine: cannot") for line in study_report.study_table(cells))
+    assert "\nmine: cannot" in "\n".join(study_report.study_table(cells))
 
 
 def test_the_verdict_says_rl_of_rl_alone():
-    cells = [
-        cell(agent, seed, level + 0.1 * seed)
-        for agent, level in LEVELS.items()
-        for seed in range(3)
-    ]
-    assert study_report.judge_contestant(cells, "mine").startswith(
-        "RL pays here: +3.00 [+3.00, +3.00] over linucb"
-    )
-    assert study_report.judge_contestant(cells, "linucb").startswith(
-        "it pays here: +1.00 [+1.00, +1.00] over popularity"
-    )
-    assert study_report.judge_contestant(cells, "own").startswith(
-        "it does not pay here: -5.00 [-5.00, -5.00] over linucb"
-    )
+    cells = []
+    for agent, level in LEVELS.items():
+        cells += [cell(agent, seed, level + 0.1 * seed) for seed in range(3)]
+    for agent, words in (
+        ("mine", "RL pays here: +3.00 [+3.00, +3.00] over linucb"),
+        ("linucb", "it pays here: +1.00 [+1.00, +1.00] over popularity"),
+        ("own", "it does not pay here: -5.00 [-5.00, -5.00] over linucb"),
+    ):
+        assert study_report.judge_contestant(cells, agent).startswith(words)
     assert study_report.strongest(cells) == "linucb"
 
 
-def test_every_kind_is_on_trial_or_held_against():
-    told = (*study_report.BASELINES, *study_report.LEARN_BY_RL, "oracle")
-    assert sorted(told) == sorted(contestants.KINDS)
+def test_every_kind_is_on_trial_or_a_baseline():
+    known = (*study_report.BASELINES, *study_report.LEARN_BY_RL, "oracle")
+    assert sorted(known) == sorted(contestants.KINDS)
 
 
 @pytest.mark.parametrize("name", ["contest", "dials"])
 def test_the_stored_plans_can_be_read(name):
-    study = Study.read(
-        Path(__file__).parents[2] / "lessons" / "results" / f"{name}.toml"
-    )
-    assert {
-        "item-kNN",
-        "EASE",
-        "PPO",
-        "DQN",
-        "DDPG, prioritised",
-    } <= study.agents.keys()
+    root = Path(__file__).parents[2]
+    study = Study.read(root / "lessons" / "results" / f"{name}.toml")
+    for label in ("item-kNN", "EASE", "PPO", "DQN", "DDPG, prioritised"):
+        assert label in study.agents
