@@ -503,26 +503,26 @@ def command_doctor() -> None:
     print(report())
 
 
-COMMANDS: dict[str, Command | dict[str, Command]] = {
-    "data": {
-        "list": command_data_list,
-        "card": command_data_card,
-        "fetch": command_data_fetch,
-        "check": command_data_check,
-        "make": command_data_make,
-    },
-    "train": {
-        "qlearning": command_train_qlearning,
-        "ddpg": command_train_ddpg,
-        "vae": command_train_vae,
-        "ppo": command_train_ppo,
-    },
-    "recommend": command_recommend,
-    "evaluate": command_evaluate,
-    "study": command_study,
-    "lessons": command_lessons,
-    "doctor": command_doctor,
-}
+COMMANDS: dict[str, Command | dict[str, Command]] = dict(
+    data=dict(
+        list=command_data_list,
+        card=command_data_card,
+        fetch=command_data_fetch,
+        check=command_data_check,
+        make=command_data_make,
+    ),
+    train=dict(
+        qlearning=command_train_qlearning,
+        ddpg=command_train_ddpg,
+        vae=command_train_vae,
+        ppo=command_train_ppo,
+    ),
+    recommend=command_recommend,
+    evaluate=command_evaluate,
+    study=command_study,
+    lessons=command_lessons,
+    doctor=command_doctor,
+)
 GROUPS = {
     "data": "Data sets: list, card, fetch, check, make.",
     "train": "Train an agent and keep it in a folder: qlearning, ddpg, vae, ppo.",

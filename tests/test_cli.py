@@ -313,17 +313,32 @@ def test_the_command_line_starts_without_tensorflow():
 def test_the_readmes_history_is_in_the_generated_films():
     (line,) = [
         line
-        for line in (ROOT / "README.md").read_text().splitlines()
+        for line in (ROOT / "lessons/COMMANDS.md").read_text().splitlines()
         if "recommend runs/first" in line
     ]
     history = line.split('"')[1]
     assert len(find_titles(history, load_ratings("generated"))) == 2
 
 
+def test_the_readme_shows_what_its_commands_print(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "README.md").read_text("utf-8")
+    block = page[page.index("    $ rlrec train") :].split("\n\n")
+    lines = "\n".join(part for part in block[:2]).splitlines()
+    shown = [line.removeprefix("    ") for line in lines if line.startswith("    ")]
+    monkeypatch.chdir(tmp_path)
+    printed = []
+    for line in shown:
+        if line.startswith("$ rlrec "):
+            assert main(shlex.split(line)[2:]) == 0
+            printed += [line, *capsys.readouterr().out.splitlines()]
+    kept = [line for line in printed if not line.startswith("kept in")]
+    assert kept == shown
+
+
 def test_the_readmes_commands_are_commands(monkeypatch):
     """Each is parsed; nothing is run."""
     commands = []
-    for line in (ROOT / "README.md").read_text().splitlines():
+    for line in (ROOT / "lessons/COMMANDS.md").read_text().splitlines():
         command = line.strip().removeprefix(".venv/bin/")
         if line.startswith("    ") and command.startswith("rlrec "):
             commands.append(shlex.split(command, comments=True)[1:])
