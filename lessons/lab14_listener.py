@@ -1,11 +1,12 @@
-"""Lesson 14, you are the listener: an agent plays real titles to you; you listen, skip or like, and watch it learn you.
+"""Lesson 14, you are the listener: an agent plays titles to you and learns your taste.
 
-    ListenerLab()                      # the generated tracks, an agent that knows nothing of you
-    ListenerLab(agent=my_ppo)          # a trained agent, whose policy acts on your last songs and reactions
+    ListenerLab()                      # generated tracks, an agent that knows nothing
+    ListenerLab(agent=my_ppo)          # a trained agent that sees your reactions
     ListenerLab(load_tracks("my_tracks.csv"), log="my_session.csv")
 
-Nothing sounds and nothing is sent: titles and eleven audio features are all there is, and a log goes to the file that
-you name, or nowhere. The state, without widgets, is `listener_state.Listener`; the picture is `listener_picture`.
+No sound is played and nothing is sent: titles and eleven audio features are all there
+is. A log is written only to the file that you name. The state without widgets is
+``lab14_listener_state.Listener``, the picture ``lab14_listener_picture``.
 """
 
 from __future__ import annotations
@@ -46,16 +47,17 @@ __all__ = [
     "make_studio",
 ]
 
-DRAWN, BEST = "a song drawn by its chance", "the most probable song"
-FIGURES: dict[str, Any] = {}  # the lesson's picture is in `listener_picture`
+DRAWN = "a song drawn by its chance"
+BEST = "the most probable song"
 
 
 class ListenerLab(Lab[View]):
-    """You are the listener: titles play, you press Listen, Skip or Like, and watch the agent learn you.
+    """You are the listener: press Listen, Skip or Like, and watch the agent learn.
 
-    tracks, agent, sound, seed, offered: see ``make_studio``. log: a CSV to go on from. ``listener`` is where you stand;
-    ``press("like")`` does what the button does. Raises ``ConfigError`` or ``DataError``; what goes wrong in a button's
-    call is shown in the widget.
+    ``tracks``, ``agent``, ``sound``, ``seed``, ``offered``: see ``make_studio``.
+    ``log``: a CSV to continue. ``listener`` is the current state, and ``press("like")``
+    does what the button does. Raises ``ConfigError`` or ``DataError``; an error in a
+    button's call is shown in the widget.
     """
 
     def __init__(
@@ -71,83 +73,80 @@ class ListenerLab(Lab[View]):
         studio = make_studio(tracks, agent, sound, seed, offered)
         self.listener = Listener(studio) if log is None else Listener.load(studio, log)
         self.note = ipywidgets.HTML()
-        self.buttons = {kind: _button(kind.capitalize()) for kind in REACTIONS}
-        self.again = {
-            "remember": _button("New session, know me"),
-            "forget": _button("New session, forget me"),
-        }
         self.file = ipywidgets.Text(
             placeholder="my_session.csv",
             description="log file",
             continuous_update=False,
         )
-        self.keep = {"save": _button("Save"), "load": _button("Load")}
-        controls = {
-            "play": choice(
-                "play", [DRAWN, BEST], DRAWN if self.listener.sampled else BEST
-            )
+        self.buttons = {}
+        for kind in REACTIONS:
+            self.buttons[kind] = self._button(kind.capitalize(), self.press, kind)
+        again = self.new_session
+        self.again = {
+            "remember": self._button("New session, know me", again, True),
+            "forget": self._button("New session, forget me", again, False),
         }
-        super().__init__(
-            "You are the listener", controls, self._compute, draw_view, view_text, SIZE
-        )
-        for kind, button in self.buttons.items():
-            button.on_click(lambda _, kind=kind: self.attempt(lambda: self.press(kind)))
-        self.again["remember"].on_click(
-            lambda _: self.attempt(lambda: self.new_session(remember=True))
-        )
-        self.again["forget"].on_click(
-            lambda _: self.attempt(lambda: self.new_session(remember=False))
-        )
-        self.keep["save"].on_click(
-            lambda _: self.attempt(lambda: self.save(self.file.value))
-        )
-        self.keep["load"].on_click(
-            lambda _: self.attempt(lambda: self.load(self.file.value))
-        )
+        self.keep = {
+            "save": self._button("Save", lambda: self.save(self.file.value)),
+            "load": self._button("Load", lambda: self.load(self.file.value)),
+        }
+        start = DRAWN if self.listener.sampled else BEST
+        controls = {"play": choice("play", [DRAWN, BEST], start)}
+        title = "You are the listener"
+        super().__init__(title, controls, self._compute, draw_view, view_text, SIZE)
+
+    def _button(self, words: str, action: Callable[..., object], *values: Any) -> Any:
+        """A button that calls ``action`` with ``values``."""
+        layout = {"width": "auto", "min_width": "90px"}
+        button = ipywidgets.Button(description=words, layout=layout)
+        button.on_click(lambda _: self.attempt(lambda: action(*values)))
+        return button
 
     def press(self, kind: str) -> View:
-        """Press "listen", "skip" or "like"; what is seen then."""
+        """Press "listen", "skip" or "like"; returns what is shown then."""
         return self._show(self.listener.react(kind))
 
     def new_session(self, remember: bool = True) -> View:
-        """Begin again, with the belief about you kept or forgotten."""
+        """Start a new session, with the belief about you kept or forgotten."""
         return self._show(self.listener.new_session(remember))
 
     def save(self, path: str | Path) -> None:
-        """Write the log to a CSV; nothing is written anywhere else or at any other time."""
+        """Write the log to a CSV; no other method writes a file."""
         target = self.listener.save(path)
-        self.note.value = html.escape(
-            f"saved {len(self.listener.plays)} plays in {target}"
-        )
+        count = len(self.listener.plays)
+        self.note.value = html.escape(f"saved {count} plays in {target}")
 
     def load(self, path: str | Path) -> View:
-        """Stand where a saved log ends; what was played here and not saved is gone."""
+        """Continue a saved log; plays of this session that were not saved are lost."""
         view = self._show(Listener.load(self.listener.studio, csv_path(path)))
         self.note.value = html.escape(f"loaded {len(self.listener.plays)} plays")
         return view
 
     def attempt(self, action: Callable[[], object]) -> None:
-        """Do what a button asks; what goes wrong is shown in red below (raised if ``RLREC_STRICT_WIDGETS`` is 1)."""
+        """Call ``action``; an error is shown in red below.
+
+        It is raised as well if ``RLREC_STRICT_WIDGETS`` is 1.
+        """
         self.note.value = ""
         try:
             action()
         except Exception as error:
             message = html.escape(f"{type(error).__name__}: {error}")
-            self.note.value = (
-                f'<span role="alert" style="color: #b00020">{message}</span>'
-            )
+            red = '<span role="alert" style="color: #b00020">'
+            self.note.value = f"{red}{message}</span>"
             if os.environ.get("RLREC_STRICT_WIDGETS") == "1":
                 raise
 
     def update(self) -> None:
-        """Show where the listener stands."""
+        """Show the state of the listener."""
         super().update()
         for button in self.buttons.values():
             button.disabled = self.listener.over
 
     def _show(self, listener: Listener) -> View:
-        """Show ``listener``; if that fails, stay with the one before."""
-        before, self.listener = self.listener, listener
+        """Show ``listener``; if that fails, keep the one before."""
+        before = self.listener
+        self.listener = listener
         try:
             return self.set(play=DRAWN if listener.sampled else BEST)
         except Exception:
@@ -159,24 +158,11 @@ class ListenerLab(Lab[View]):
         return self.listener.view
 
     def _assemble(self) -> Any:
-        row = {"flex_flow": "row wrap"}
-        return ipywidgets.VBox(
-            [
-                ipywidgets.HTML(f"<b>{html.escape(self.title)}</b>"),
-                self.line,
-                ipywidgets.Box(
-                    [*self.buttons.values(), *self.controls.values()], layout=row
-                ),
-                self.picture,
-                ipywidgets.Box(
-                    [*self.again.values(), self.file, *self.keep.values()], layout=row
-                ),
-                self.note,
-            ]
-        )
+        def row(*parts: Any) -> Any:
+            return ipywidgets.Box(parts, layout={"flex_flow": "row wrap"})
 
-
-def _button(words: str) -> Any:
-    return ipywidgets.Button(
-        description=words, layout={"width": "auto", "min_width": "90px"}
-    )
+        title = ipywidgets.HTML(f"<b>{html.escape(self.title)}</b>")
+        above = row(*self.buttons.values(), *self.controls.values())
+        below = row(*self.again.values(), self.file, *self.keep.values())
+        parts = [title, self.line, above, self.picture, below, self.note]
+        return ipywidgets.VBox(parts)

@@ -1,7 +1,8 @@
-"""The picture of lesson 14's ``ListenerLab``: the song, the belief, the map of sound, the session, the songs on offer.
+"""The picture of lesson 14's ``ListenerLab``: belief, map of sound, session, offer.
 
-Text is what costs time in Matplotlib. So all that no press changes is drawn once, as an array of pixels, and a press
-draws on top of it, on one sheet whose units are pixels, y downwards. The dots of the map are painted as pixels too.
+Text takes most of the time in Matplotlib. What no press changes is therefore drawn
+once, as an array of pixels, and a press draws on top of it. The sheet's units are
+pixels, y downwards. The dots of the map are painted as pixels too.
 """
 
 from __future__ import annotations
@@ -30,49 +31,62 @@ from rlrec.viz.style import PALETTE, theme
 Pixels = NDArray[np.uint8]
 
 SIZE = (10.4, 5.3)  # inches, at 100 dots an inch
-WIDTH, HEIGHT = 1040, 530  # the sheet
-RADAR, RADIUS = np.array([151.0, 146.0]), 72.0
-BELIEF, BELIEF_TOP, BELIEF_ROW, BELIEF_WIDTH = (
-    196.0,
-    318.0,
-    16.5,
-    82.0,
-)  # the line of 0, first row, a row, half width
-MAP_LEFT, MAP_TOP, MAP_WIDTH, MAP_HEIGHT = 322, 44, 370, 370
-STRIP, KEY, BOX = (
-    466.0,
-    508.0,
-    18.5,
-)  # the session's boxes, the key to the marks, a box's width
-OFFER, OFFER_TOP, OFFER_ROW, OFFER_WIDTH = 722.0, 56.0, 46.5, 270.0
-DOT, MANY = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)), 5_000
-SHOWN = 10  # songs on offer that are listed
-SMALL, TITLE = 8.0, 9.5  # points
+# the sheet
+WIDTH = 1040
+HEIGHT = 530
+RADAR = np.array([151.0, 146.0])
+RADIUS = 72.0
+# belief: x of the line of 0, y of the first row, height of a row, half its width
+BELIEF = 196.0
+BELIEF_TOP = 318.0
+BELIEF_ROW = 16.5
+BELIEF_WIDTH = 82.0
+MAP_LEFT = 322
+MAP_TOP = 44
+MAP_WIDTH = 370
+MAP_HEIGHT = 370
+MAP_CENTRE = np.array([MAP_LEFT + MAP_WIDTH / 2, MAP_TOP + MAP_HEIGHT / 2])
+# y of the session's boxes, y of the key to the marks, width of a box
+STRIP = 466.0
+KEY = 508.0
+BOX = 18.5
+# songs on offer
+OFFER = 722.0
+OFFER_TOP = 56.0
+OFFER_ROW = 46.5
+OFFER_WIDTH = 270.0
+SHOWN = 10
+DOT = np.array([(0, 0), (-1, 0), (1, 0), (0, -1), (0, 1)])  # pixels of a song
+MANY = 5_000  # from here on a song is one pixel
+# points
+TINY = 7.5
+SMALL = 8.0
+HEADING = {"va": "center", "fontsize": 9.5, "weight": "bold"}
+CENTRE = {"ha": "center", "va": "center"}
 
-ORANGE, GREEN, PINK, RED = PALETTE[1], PALETTE[2], PALETTE[3], PALETTE[5]
-PALE, DARK = (
-    np.array([216, 220, 228]),
-    np.array([41, 92, 140]),
-)  # dots that the agent expects to be skipped, and heard
+ORANGE, GREEN, PINK = PALETTE[1:4]
+RED = PALETTE[5]
+# dots that the agent expects to be skipped, and heard
+PALE = np.array([216, 220, 228])
+DARK = np.array([41, 92, 140])
 MARKS = {
     "listen": ("o", GREEN, "heard"),
     "skip": ("X", RED, "skipped"),
     "like": ("*", PINK, "liked"),
 }
-FIGURES: dict[str, Any] = {}  # filled below
 
 
 def draw_view(figure: Figure, view: View) -> None:
-    """The song that plays, the belief, the map, the session so far, and the songs on offer."""
+    """The song that plays, the belief, the map, the session, and the songs on offer."""
     ax = _sheet(figure)
     picture = _background(view.listener.studio).copy()
     _paint_dots(picture, view)
     spots = _number_spots(view)
-    for x, y in np.round(list(spots.values())).astype(int).reshape(-1, 2):
+    for spot in spots.values():
+        x, y = np.round(spot).astype(int)
         picture[y - 6 : y + 7, x - 7 : x + 8] = 255  # room for a number
-    ax.imshow(
-        picture, extent=(0, WIDTH, HEIGHT, 0), aspect="auto", interpolation="nearest"
-    )
+    sheet = (0, WIDTH, HEIGHT, 0)
+    ax.imshow(picture, extent=sheet, aspect="auto", interpolation="nearest")
     _song(ax, view)
     _belief(ax, view)
     _session(ax, view)
@@ -94,77 +108,51 @@ def _sheet(figure: Figure) -> Axes:
     return ax
 
 
-# -- what stays ------------------------------------------------------------------------------------------
+# -- what stays
 def _background(studio: Studio) -> Pixels:
     """All that no press changes, drawn once for a studio: [rows, columns, 3]."""
     if "background" not in studio.drawn:
         with mpl.rc_context(theme()):
             figure = Figure(figsize=SIZE, dpi=100)
-            canvas = FigureCanvasAgg(figure)
-            _draw_frame(_sheet(figure), studio)
-            canvas.draw()  # type: ignore[no-untyped-call]
-        studio.drawn["background"] = np.asarray(canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call]
+            canvas: Any = FigureCanvasAgg(figure)
+            ax = _sheet(figure)
+            _draw_frame(ax, studio)
+            _draw_key(ax)
+            canvas.draw()
+        studio.drawn["background"] = np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
     return studio.drawn["background"]
 
 
 def _draw_frame(ax: Axes, studio: Studio) -> None:
-    for x, words in (
-        (12, "this song (dashed: the average)"),
-        (MAP_LEFT, "the map of sound (dark: expected to please)"),
-    ):
-        ax.text(x, 24, words, fontsize=TITLE, weight="bold", va="center")
+    """Headings, the radar with the average track, and the names of axes and rows."""
+    ax.text(12, 24, "this song (dashed: the average)", **HEADING)
+    ax.text(MAP_LEFT, 24, "the map of sound (dark: expected to please)", **HEADING)
     rim = _rim()
     for radius in (0.5, 1.0):
         ax.fill(*(RADAR + radius * RADIUS * rim).T, fc="none", ec="0.85", lw=0.8)
     usual = studio.tracks.features.mean(axis=0)[:, None]
     ax.fill(*(RADAR + RADIUS * usual * rim).T, fc="none", ec="0.5", lw=1, ls="--")
-    for (x, y), name in zip(rim, FEATURES, strict=True):
-        side = "center" if abs(x) < 0.1 else "left" if x > 0 else "right"
-        at = (float(RADAR[0] + RADIUS * 1.08 * x), float(RADAR[1] + RADIUS * 1.12 * y))
-        ax.text(at[0], at[1], name, ha=side, va="center", fontsize=SMALL - 0.5)
-    for row, name in enumerate(FEATURES):
+    beside = {"va": "center", "fontsize": TINY}
+    for row, (name, (x, y)) in enumerate(zip(FEATURES, rim, strict=True)):
+        side = "left" if x > 0 else "right"
+        if abs(x) < 0.1:
+            side = "center"
+        at = RADAR + RADIUS * np.array([1.08 * x, 1.12 * y])
+        ax.text(*at.tolist(), name, ha=side, **beside)
         y = BELIEF_TOP + BELIEF_ROW * row
-        ax.text(
-            BELIEF - BELIEF_WIDTH - 8,
-            y,
-            name,
-            ha="right",
-            va="center",
-            fontsize=SMALL - 0.5,
-        )
-    ax.plot(
-        [BELIEF] * 2,
-        [BELIEF_TOP - 10, BELIEF_TOP + 10.6 * BELIEF_ROW],
-        color="black",
-        lw=0.8,
-    )
-    ax.text(
-        BELIEF,
-        BELIEF_TOP + 11.5 * BELIEF_ROW,
-        "0",
-        ha="center",
-        va="center",
-        fontsize=SMALL - 0.5,
-    )
+        ax.text(BELIEF - BELIEF_WIDTH - 8, y, name, ha="right", **beside)
+    ends = [BELIEF_TOP - 10, BELIEF_TOP + 10.6 * BELIEF_ROW]
+    ax.plot([BELIEF, BELIEF], ends, color="black", lw=0.8)
+    ax.text(BELIEF, BELIEF_TOP + 11.5 * BELIEF_ROW, "0", fontsize=TINY, **CENTRE)
     across, up = studio.sounds_like
-    middle = (MAP_LEFT + MAP_WIDTH / 2, MAP_TOP + MAP_HEIGHT / 2)
-    ax.text(
-        middle[0],
-        MAP_TOP + MAP_HEIGHT + 14,
-        f"{across} →",
-        ha="center",
-        va="center",
-        fontsize=SMALL,
-    )
-    ax.text(
-        MAP_LEFT - 14,
-        middle[1],
-        f"{up} →",
-        ha="center",
-        va="center",
-        fontsize=SMALL,
-        rotation=90,
-    )
+    x, y = MAP_CENTRE
+    below = MAP_TOP + MAP_HEIGHT + 14
+    ax.text(x, below, f"{across} →", fontsize=SMALL, **CENTRE)
+    ax.text(MAP_LEFT - 14, y, f"{up} →", fontsize=SMALL, rotation=90, **CENTRE)
+
+
+def _draw_key(ax: Axes) -> None:
+    """The boxes of the session, and the key to the marks."""
     places = MAP_LEFT + BOX * (np.arange(LONGEST) + 0.5)
     ax.plot(places, np.full(LONGEST, STRIP), "s", ms=11, mfc="white", mec="0.8")
     ax.text(MAP_LEFT, KEY, "this session:", va="center", fontsize=SMALL)
@@ -174,7 +162,7 @@ def _draw_frame(ax: Axes, studio: Studio) -> None:
 
 
 def _rim() -> Floats:
-    """Where the features stand round the radar, clockwise from the top, y downwards: [11, 2]."""
+    """Directions of the features round the radar, clockwise from the top: [11, 2]."""
     angles = 2 * np.pi * np.arange(len(FEATURES)) / len(FEATURES)
     return np.column_stack([np.sin(angles), -np.cos(angles)])
 
@@ -184,36 +172,30 @@ def _size(mark: str, points: float) -> float:
     return 1.35 * points if mark == "*" else points
 
 
-# -- what moves ------------------------------------------------------------------------------------------
+# -- what moves
 def _on_map(studio: Studio, songs: Any) -> Floats:
-    """Where songs stand on the sheet: [n, 2]."""
-    return np.asarray(
-        (MAP_LEFT, MAP_TOP + MAP_HEIGHT)
-        + studio.places[songs] * (MAP_WIDTH, -MAP_HEIGHT)
-    )
+    """Places of songs on the sheet: [n, 2]."""
+    corner = np.array([MAP_LEFT, MAP_TOP + MAP_HEIGHT])
+    return np.asarray(corner + studio.places[songs] * (MAP_WIDTH, -MAP_HEIGHT))
 
 
 def _paint_dots(picture: Pixels, view: View) -> None:
-    """A dot of five pixels (of one, if they are many) for each song, dark where the log odds are high; best on top."""
+    """A dot for each song, dark where its log odds are high; the best are on top."""
     studio = view.listener.studio
     if "dots" not in studio.drawn:
         middle = _on_map(studio, slice(None)).round().astype(np.int64)
-        studio.drawn["dots"] = middle[:, None] + np.array(
-            DOT if len(middle) <= MANY else DOT[:1]
-        )  # [songs, 5, 2]
+        dot = DOT if len(middle) <= MANY else DOT[:1]
+        studio.drawn["dots"] = middle[:, None] + dot  # [songs, pixels, 2]
     order = np.argsort(view.opinion, kind="stable")
     share = np.clip(view.opinion[order] / 5.0 + 0.5, 0.0, 1.0)[:, None]
+    colours = ((1 - share) * PALE + share * DARK).astype(np.uint8)
     dots = studio.drawn["dots"][order]
-    picture[dots[:, :, 1], dots[:, :, 0]] = ((1 - share) * PALE + share * DARK).astype(
-        np.uint8
-    )[:, None]
+    picture[dots[:, :, 1], dots[:, :, 0]] = colours[:, None]
 
 
 def _song(ax: Axes, view: View) -> None:
-    here = (
-        RADAR
-        + RADIUS * view.listener.studio.tracks.features[view.song][:, None] * _rim()
-    )
+    features = view.listener.studio.tracks.features[view.song][:, None]
+    here = RADAR + RADIUS * features * _rim()
     ax.fill(*here.T, fc=(*mpl.colors.to_rgb(ORANGE), 0.35), ec=ORANGE, lw=2)
 
 
@@ -221,70 +203,59 @@ def _belief(ax: Axes, view: View) -> None:
     top = max(1.5, float(np.ceil(2 * np.abs(view.features).max()) / 2))
     rows = BELIEF_TOP + BELIEF_ROW * np.arange(len(FEATURES))
     ends = BELIEF + BELIEF_WIDTH * view.features / top
-    ax.hlines(
-        rows,
-        BELIEF,
-        ends,
-        lw=8,
-        colors=np.where(view.features > 0, GREEN, RED).tolist(),
-    )
+    colours = np.where(view.features > 0, GREEN, RED).tolist()
+    ax.hlines(rows, BELIEF, ends, lw=8, colors=colours)
+    y = BELIEF_TOP + 11.5 * BELIEF_ROW
     for side in (-1, 1):
-        x, y = BELIEF + side * BELIEF_WIDTH, BELIEF_TOP + 11.5 * BELIEF_ROW
-        ax.text(x, y, f"{side * top:g}", ha="center", va="center", fontsize=SMALL - 0.5)
+        x = BELIEF + side * BELIEF_WIDTH
+        ax.text(x, y, f"{side * top:g}", fontsize=TINY, **CENTRE)
     words = "what it believes you like" if view.own else "what your reactions say"
-    ax.text(12, 288, f"{words} (log odds)", va="center", fontsize=TITLE, weight="bold")
+    ax.text(12, 288, f"{words} (log odds)", **HEADING)
 
 
 def _session(ax: Axes, view: View) -> None:
-    for kind, (mark, colour, _) in MARKS.items():
-        places = [
-            MAP_LEFT + BOX * (play.position - 0.5)
-            for play in view.listener.heard
-            if play.kind == kind
-        ]
-        ax.plot(places, [STRIP] * len(places), mark, ms=_size(mark, 7), color=colour)
+    for play in view.listener.heard:
+        mark, colour, _ = MARKS[play.kind]
+        x = MAP_LEFT + BOX * (play.position - 0.5)
+        ax.plot(x, STRIP, mark, ms=_size(mark, 7), color=colour)
 
 
 def _plays(ax: Axes, view: View) -> None:
     """All plays of this person on the map; those of former sessions smaller."""
     listener = view.listener
     for kind, (mark, colour, _) in MARKS.items():
+        plays = [play for play in listener.known if play.kind == kind]
         for now, size in ((False, 5.0), (True, 8.0)):
-            songs = [
-                p.song
-                for p in listener.known
-                if p.kind == kind and (p.session == listener.session) == now
-            ]
+            songs = []
+            for play in plays:
+                if (play.session == listener.session) == now:
+                    songs.append(play.song)
             if songs:
-                places = _on_map(listener.studio, songs)
-                ax.plot(
-                    *places.T,
-                    mark,
-                    ms=_size(mark, size),
-                    color=colour,
-                    mec="white",
-                    mew=0.7,
-                )
+                style = {"ms": _size(mark, size), "mec": "white", "mew": 0.7}
+                ax.plot(*_on_map(listener.studio, songs).T, mark, color=colour, **style)
 
 
 def _shown(now: Offer) -> list[int]:
-    """Which of the songs on offer are listed: the best ten, the last of them the one that plays if it is none."""
+    """Places of the songs on offer that are listed: the best ten.
+
+    The song that plays takes the last place if it is none of them.
+    """
     rows = list(range(min(SHOWN, len(now.songs))))
     return rows if now.pick in rows else [*rows[:-1], now.pick]
 
 
 def _number_spots(view: View) -> dict[int, Floats]:
-    """Place among the songs on offer -> where its number stands: away from other songs on offer, plays and numbers."""
+    """Place among the songs on offer -> where its number stands on the map.
+
+    That is away from other songs on offer, from plays and from numbers.
+    """
     if view.now is None:
         return {}
-    studio, spots = view.listener.studio, {}
+    studio = view.listener.studio
     places = _on_map(studio, view.now.songs)
-    taken = [
-        *places,
-        *_on_map(
-            studio, np.array([play.song for play in view.listener.known], np.int64)
-        ),
-    ]
+    played = np.array([play.song for play in view.listener.known], np.int64)
+    taken = [*places, *_on_map(studio, played)]
+    spots = {}
     for place in _shown(view.now):
         spots[place] = _free_spot(places[place], taken)
         taken.append(spots[place])
@@ -293,105 +264,75 @@ def _number_spots(view: View) -> dict[int, Floats]:
 
 def _rings(ax: Axes, places: Floats, spots: dict[int, Floats], pick: int) -> None:
     """The songs on offer as rings with their rank, the one that plays as a diamond."""
-    ax.plot(
-        *np.delete(places, pick, axis=0).T,
-        "o",
-        ms=8,
-        mfc=(1, 1, 1, 0.6),
-        mec="black",
-        mew=1.5,
-    )
+    ring = {"ms": 8, "mfc": (1, 1, 1, 0.6), "mec": "black", "mew": 1.5}
+    ax.plot(*np.delete(places, pick, axis=0).T, "o", **ring)
     ax.plot(*places[pick], "D", ms=9, mfc=ORANGE, mec="black", mew=1.3)
     for place, (x, y) in spots.items():
         weight = "bold" if place == pick else "normal"
-        ax.text(
-            x,
-            y,
-            str(place + 1),
-            ha="center",
-            va="center",
-            fontsize=SMALL,
-            weight=weight,
-        )
+        ax.text(x, y, str(place + 1), fontsize=SMALL, weight=weight, **CENTRE)
 
 
 def _free_spot(place: Floats, taken: list[Floats], away: float = 14.5) -> Floats:
-    """Of sixteen places around ``place``, near ones first, the first that is free, else the one with most room."""
+    """The first free one of sixteen places around ``place``, near ones first.
+
+    Without a free one, that with most room.
+    """
     angles = np.pi * np.array([7, 1, 3, 5, 0, 2, 4, 6]) / 4
     around = np.column_stack([np.cos(angles), np.sin(angles)])
     spots = place + away * np.concatenate([around, 1.8 * around])
-    spots = np.clip(
-        spots,
-        (MAP_LEFT + 6, MAP_TOP + 6),
-        (MAP_LEFT + MAP_WIDTH - 6, MAP_TOP + MAP_HEIGHT - 6),
-    )
+    half = np.array([MAP_WIDTH, MAP_HEIGHT]) / 2 - 6
+    spots = np.clip(spots, MAP_CENTRE - half, MAP_CENTRE + half)
     room = np.linalg.norm(spots[:, None] - np.array(taken)[None], axis=2).min(axis=1)
     free = np.flatnonzero(room >= 0.95 * away)
     return np.asarray(spots[free[0] if len(free) else int(room.argmax())])
 
 
 def _arrow(ax: Axes, slope: Floats) -> None:
-    """From the middle to where the belief points; it grows with the slope, up to a third of the map."""
+    """An arrow along the slope of the belief, up to a third of the map long."""
     strength = float(np.linalg.norm(slope))
     length = 0.34 * np.tanh(strength / 1.5)
-    if length > 0.02:
-        start = np.array([MAP_LEFT + MAP_WIDTH / 2, MAP_TOP + MAP_HEIGHT / 2])
-        tip = start + slope / strength * length * (MAP_WIDTH, -MAP_HEIGHT)
-        head = {
-            "arrowstyle": "-|>",
-            "mutation_scale": min(20.0, 200.0 * length),
-            "shrinkA": 0,
-            "shrinkB": 0,
-        }
-        ax.annotate(
-            "",
-            tip.tolist(),
-            start.tolist(),
-            arrowprops={**head, "lw": 2.5, "color": "black"},
-        )
+    if length <= 0.02:
+        return
+    tip = MAP_CENTRE + slope / strength * length * (MAP_WIDTH, -MAP_HEIGHT)
+    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": 2.5}
+    style |= {"mutation_scale": min(20.0, 200.0 * length), "color": "black"}
+    ax.annotate("", tip.tolist(), MAP_CENTRE.tolist(), arrowprops=style)
 
 
 def _list_offer(ax: Axes, view: View, now: Offer, shown: list[int]) -> None:
-    """The songs on offer, best first, each with its chance as a bar; the one that plays in orange."""
-    words = (
-        "on offer now, with their chances"
-        if now.chances is not None
-        else "what it ranks first"
-    )
-    ax.text(OFFER, 24, words, va="center", fontsize=TITLE, weight="bold")
+    """The songs on offer, best first, each with its probability as a bar.
+
+    The one that plays is orange.
+    """
+    stated = now.probabilities is not None
+    words = "on offer now, with their chances" if stated else "what it ranks first"
+    ax.text(OFFER, 24, words, **HEADING)
     for row, place in enumerate(shown):
-        y, plays = OFFER_TOP + OFFER_ROW * row, place == now.pick
+        plays = place == now.pick
+        y = OFFER_TOP + OFFER_ROW * row
         name = f"{place + 1}  {_label(view, int(now.songs[place]))}"
-        weight = "bold" if plays else "normal"
-        ax.text(
-            OFFER, y, name, va="center", fontsize=SMALL, weight=weight, parse_math=False
-        )
-        if now.chances is not None:
-            length = OFFER_WIDTH * float(now.chances[place])
-            ax.hlines(
-                y + 16, OFFER, OFFER + length, lw=8, color=ORANGE if plays else "0.35"
-            )
-            ax.text(
-                OFFER + length + 5,
-                y + 16,
-                percent(now.chances[place]),
-                va="center",
-                fontsize=SMALL - 0.5,
-            )
+        style = {"va": "center", "weight": "bold" if plays else "normal"}
+        ax.text(OFFER, y, name, fontsize=SMALL, parse_math=False, **style)
+        if now.probabilities is not None:
+            share = float(now.probabilities[place])
+            end = OFFER + OFFER_WIDTH * share
+            ax.hlines(y + 16, OFFER, end, lw=8, color=ORANGE if plays else "0.35")
+            ax.text(end + 5, y + 16, percent(share), va="center", fontsize=TINY)
 
 
 def _list_session(ax: Axes, view: View) -> None:
     """The songs of a session that is over."""
-    ax.text(OFFER, 24, "your session", va="center", fontsize=TITLE, weight="bold")
+    ax.text(OFFER, 24, "your session", **HEADING)
     for row, play in enumerate(view.listener.heard):
-        y, (mark, colour, _) = 52 + 23.5 * row, MARKS[play.kind]
+        y = 52 + 23.5 * row
+        mark, colour, _ = MARKS[play.kind]
         ax.plot(OFFER + 8, y, mark, ms=_size(mark, 7), color=colour)
         name = _label(view, play.song)
         ax.text(OFFER + 22, y, name, va="center", fontsize=SMALL, parse_math=False)
 
 
 def _label(view: View, song: int) -> str:
-    """Title and artist, not too long; what the font cannot draw becomes a box (the line of text has it)."""
+    """Title and artist, shortened; a character that the font lacks becomes a box."""
     name = shorten(view.listener.studio.tracks.label(song), 42)
     return "".join(letter if ord(letter) in _letters() else "\u25af" for letter in name)
 
@@ -402,57 +343,58 @@ def _letters() -> frozenset[int]:
     return frozenset(get_font(findfont("DejaVu Sans")).get_charmap())
 
 
-def percent(chance: float) -> str:
-    """A chance as people read it.
+def percent(probability: float) -> str:
+    """A probability in whole percent.
 
     >>> percent(0.114), percent(0.0001)
     ('11%', '<1%')
     """
-    return "<1%" if chance < 0.005 else f"{chance:.0%}"
+    return "<1%" if probability < 0.005 else f"{probability:.0%}"
 
 
-# -- the line of text ------------------------------------------------------------------------------------
+# -- the line of text
 def view_text(view: View) -> str:
-    """What plays and with which chance, the tally of the session, and the belief in words."""
+    """What plays and with which probability, the session's tally, the belief."""
     listener = view.listener
     tally = Counter(play.kind for play in listener.heard)
     counts = ", ".join(f"{tally[kind]} {word}" for kind, (_, _, word) in MARKS.items())
+    words = _words(view)
     if view.now is None:
-        return f"<b>The session is over</b>: {counts}<br>{_words(view)}. Start another, or save the log."
+        over = f"<b>The session is over</b>: {counts}"
+        return f"{over}<br>{words}. Start another, or save the log."
     title = html.escape(listener.studio.tracks.label(view.song))
     place = f"Song {len(listener.heard) + 1} of {LONGEST}"
-    return f"<b>{title}</b>, {_chance(view.now, listener.sampled)}<br>{place}; {counts}. {_words(view)}"
+    how = _how_chosen(view.now, listener.sampled)
+    return f"<b>{title}</b>, {how}<br>{place}; {counts}. {words}"
 
 
 def _words(view: View) -> str:
-    """The belief in words: the two features whose bars are longest, where they are long enough to say so."""
+    """The belief in words: the two features with the longest bars, if long enough."""
     bars = view.features
     strongest = np.argsort(-np.abs(bars).round(6), kind="stable")[:2]
-    said = [
-        f"{'more' if bars[i] > 0 else 'less'} {FEATURES[i]}"
-        for i in strongest
-        if abs(bars[i]) > 0.25
-    ]
+    said = []
+    for i in strongest:
+        if abs(bars[i]) > 0.25:
+            said.append(f"{'more' if bars[i] > 0 else 'less'} {FEATURES[i]}")
     who = "It believes you like" if view.own else "Your reactions say"
-    return f"{who}: {' and '.join(said) if said else 'nothing yet'}"
+    return f"{who}: {' and '.join(said) or 'nothing yet'}"
 
 
-def _chance(now: Offer, sampled: bool) -> str:
-    if now.chances is None:
+def _how_chosen(now: Offer, sampled: bool) -> str:
+    if now.probabilities is None:
         return "named first by an agent that tells no chances"
-    chance = html.escape(percent(now.chances[now.pick]))
-    return (
-        f"drawn with chance {chance}"
-        if sampled
-        else f"the most probable ({chance}), played for certain"
-    )
+    stated = html.escape(percent(now.probabilities[now.pick]))
+    if sampled:
+        return f"drawn with chance {stated}"
+    return f"the most probable ({stated}), played for certain"
 
 
-# -- the lesson's picture --------------------------------------------------------------------------------
+# -- the lesson's picture
 def draw_after_twelve(figure: Figure) -> None:
-    """What the widget shows after twelve songs of somebody who likes it loud."""
+    """The widget after twelve songs of somebody who likes it loud."""
     studio = make_studio()
-    draw_view(figure, let_answer(Listener(studio), loud_person(studio.tracks), 12).view)
+    listener = let_answer(Listener(studio), loud_person(studio.tracks), 12)
+    draw_view(figure, listener.view)
 
 
-FIGURES["14_you_are_the_listener.png"] = (draw_after_twelve, SIZE)
+FIGURES = {"14_you_are_the_listener.png": (draw_after_twelve, SIZE)}

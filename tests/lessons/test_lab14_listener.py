@@ -1,4 +1,4 @@
-"""Lesson 14's listener: the belief by hand, 20 plays, sessions, logs, other agents; then the widget."""
+"""Lesson 14's listener: belief by hand, plays, sessions, logs, agents, the widget."""
 
 import base64
 import subprocess
@@ -11,24 +11,16 @@ import lab14_listener_picture as pictures
 import numpy as np
 import pytest
 from lab14_listener import Listener, ListenerLab, let_answer, make_studio
+from matplotlib.figure import Figure
 from sklearn.linear_model import Ridge
 
 from rlrec.agents.baselines import GreedyListening, PopularityPolicy, RandomPolicy
 from rlrec.datasets import FEATURES, load_sessions, load_tracks
+from rlrec.envs import ListeningBatch
 from rlrec.errors import ConfigError, DataError
 
-KINDS = [
-    "like",
-    "skip",
-    "listen",
-    "like",
-    "like",
-    "skip",
-    "listen",
-    "skip",
-    "like",
-    "listen",
-] * 2
+TEN = "like skip listen like like skip listen skip like listen"
+KINDS = TEN.split() * 2
 
 
 @pytest.fixture(scope="module")
@@ -48,24 +40,28 @@ def press(listener, kinds):
 
 
 def same(one, other):
-    """Two listeners stand at the same place: plays, what is offered, what plays, what is believed."""
+    """Two listeners are in the same state: plays, offer, what plays, the belief."""
     assert one.plays == other.plays
-    assert (one.user, one.session, one.sampled, one.over) == (
-        other.user,
-        other.session,
-        other.sampled,
-        other.over,
-    )
+    assert (one.user, one.session) == (other.user, other.session)
+    assert (one.sampled, one.over) == (other.sampled, other.over)
     for name, values in one.observation.items():
         np.testing.assert_array_equal(values, other.observation[name], err_msg=name)
     np.testing.assert_array_equal(one.now.songs, other.now.songs)
-    np.testing.assert_array_equal(one.now.chances, other.now.chances)
+    np.testing.assert_array_equal(one.now.probabilities, other.now.probabilities)
     assert (one.now.pick, one.now.propensity) == (other.now.pick, other.now.propensity)
     np.testing.assert_array_equal(one.view.features, other.view.features)
 
 
+def songs_of(plays):
+    return [play.song for play in plays]
+
+
+def kinds_of(plays):
+    return [play.kind for play in plays]
+
+
 class Fixed:
-    """An agent with chances of its own over three songs."""
+    """An agent with probabilities of its own for three songs."""
 
     def __init__(self, chances=(0.2, 0.7, 0.1), songs=(5, 6, 7)):
         self.answer = np.array([songs]), np.array([chances])
@@ -77,115 +73,103 @@ class Fixed:
         return self.answer
 
 
-# -- the agent that starts from nothing ------------------------------------------------------------------
+# -- the agent that starts from nothing
 
 
 def test_belief_is_ridge_regression_with_two_imaginary_songs(studio, halfway):
-    songs = [play.song for play in halfway.plays]
-    worth = np.array(
-        [{"skip": 0, "listen": 1, "like": 2}[kind] for kind in KINDS[:8]], float
-    )
+    worth = np.array([["skip", "listen", "like"].index(kind) for kind in KINDS[:8]])
     mean = (worth.sum() + 1) / (len(worth) + 2)
-    ridge = Ridge(alpha=8.0, fit_intercept=False).fit(
-        studio.catalogue.sound[songs], worth - mean
-    )
-    np.testing.assert_allclose(
-        studio.agent.belief(halfway.observation)[0], ridge.coef_, atol=1e-12
-    )
+    sound = studio.catalogue.sound[songs_of(halfway.plays)]
+    ridge = Ridge(alpha=8.0, fit_intercept=False).fit(sound, worth - mean)
+    belief = studio.agent.belief(halfway.observation)[0]
+    np.testing.assert_allclose(belief, ridge.coef_, atol=1e-12)
 
 
 def test_belief_of_heard_and_skipped_is_greedy_listening_but_for_the_mean(studio):
-    """With as many songs heard as skipped both means are one half: then the two beliefs are one."""
+    """With as many songs heard as skipped both means are one half."""
     listener = press(Listener(studio), ["listen", "skip", "skip", "listen"])
     known = GreedyListening(studio.catalogue).belief(listener.observation)
-    np.testing.assert_allclose(
-        studio.agent.belief(listener.observation), known, atol=1e-12
-    )
+    belief = studio.agent.belief(listener.observation)
+    np.testing.assert_allclose(belief, known, atol=1e-12)
     assert np.abs(known).max() > 0.01
 
 
 def test_chances_are_the_softmax_by_hand(studio, halfway):
-    seen, agent, catalogue = halfway.observation, studio.agent, studio.catalogue
-    w, last = agent.belief(seen)[0], catalogue.direction[halfway.plays[-1].song]
-    songs, chances = agent.probabilities(seen)
+    seen = halfway.observation
+    agent = studio.agent
+    catalogue = studio.catalogue
+    w = agent.belief(seen)[0]
+    last = catalogue.direction[halfway.plays[-1].song]
+    songs, found = agent.probabilities(seen)
     scores = []
     for song in seen["candidates"][0]:
         near = max(0.0, float(catalogue.direction[song] @ last))
-        scores.append(
-            (catalogue.sound[song] @ w + 0.06 * catalogue.appeal[song] - 0.1 * near)
-            / 0.1
-        )
+        score = catalogue.sound[song] @ w + 0.06 * catalogue.appeal[song] - 0.1 * near
+        scores.append(score / 0.1)
     weights = np.exp(scores)
-    np.testing.assert_allclose(chances[0], weights / weights.sum(), rtol=1e-9)
+    np.testing.assert_allclose(found[0], weights / weights.sum(), rtol=1e-9)
     np.testing.assert_array_equal(songs, seen["candidates"])
-    assert agent.recommend(seen)[0, 0] == songs[0, chances[0].argmax()]
+    assert agent.recommend(seen)[0, 0] == songs[0, found[0].argmax()]
 
 
 @pytest.mark.parametrize("feature", ["acousticness", "danceability"])
 def test_it_learns_a_person_within_ten_songs(studio, feature):
     values = studio.tracks.features[:, FEATURES.index(feature)]
     bar = np.median(values)
-    heard = {}
-    for name, agent in (
-        ("taste", studio.agent),
-        ("random", RandomPolicy(2000, np.random.default_rng(0))),
-    ):
-        sessions = [
-            let_answer(
-                Listener(replace(studio, agent=agent, seed=seed)),
-                lambda song: "like" if values[song] > bar else "skip",
-            )
-            for seed in range(12)
-        ]
-        heard[name] = np.mean(
-            [[not play.skipped for play in one.plays[10:]] for one in sessions]
-        )
-    assert heard["taste"] > 0.7
-    assert 0.35 < heard["random"] < 0.65
+
+    def answer(song):
+        return "like" if values[song] > bar else "skip"
+
+    def heard_late(agent):
+        """Share of the last ten songs that is not skipped."""
+        liked = []
+        for seed in range(12):
+            listener = Listener(replace(studio, agent=agent, seed=seed))
+            songs = songs_of(let_answer(listener, answer).plays)
+            liked.append(values[songs[10:]] > bar)
+        return np.mean(liked)
+
+    assert heard_late(studio.agent) > 0.7
+    assert 0.35 < heard_late(RandomPolicy(2000, np.random.default_rng(0))) < 0.65
 
 
-# -- twenty plays ----------------------------------------------------------------------------------------
+# -- twenty plays
 
 
 def test_twenty_plays(studio):
-    listener, offers = Listener(studio), []
-    for kind in KINDS:
-        offers.append(listener.now)
+    listener = Listener(studio)
+    for place, kind in enumerate(KINDS):
         assert not listener.over
         before = listener
         listener = listener.react(kind)
-        assert (
-            len(listener.plays) == len(before.plays) + 1
-        )  # the one before stays as it was
+        assert len(before.plays) == place  # the one before stays as it was
+        assert len(listener.plays) == place + 1
         assert not np.allclose(listener.view.opinion, before.view.opinion)
+        play = listener.plays[-1]
+        offer = before.now
+        assert (play.kind, play.position) == (kind, place + 1)
+        assert play.song == offer.songs[offer.pick]
+        stated = offer.probabilities[offer.pick]
+        assert play.propensity == pytest.approx(stated, rel=1e-5)
+        assert offer.probabilities.sum() == pytest.approx(1)
+        assert (np.diff(offer.probabilities) <= 0).all()
     assert listener.over
     with pytest.raises(ConfigError, match="had its 20 songs"):
         listener.react("like")
-    assert [play.kind for play in listener.plays] == KINDS
-    assert [play.position for play in listener.plays] == list(range(1, 21))
-    songs = [play.song for play in listener.plays]
-    assert len(set(songs)) == 20
-    for play, offer in zip(listener.plays, offers, strict=True):
-        assert play.song == offer.songs[offer.pick]
-        assert play.propensity == pytest.approx(offer.chances[offer.pick], rel=1e-5)
-        assert offer.chances.sum() == pytest.approx(1)
-        assert (np.diff(offer.chances) <= 0).all()
+    assert len(set(songs_of(listener.plays))) == 20
 
 
 def test_observation_is_that_of_the_environment(studio, halfway):
-    from rlrec.envs import ListeningBatch
-
-    space = ListeningBatch(
-        1, observe="ids", history=20, n_candidates=10
-    ).single_observation_space
+    env = ListeningBatch(1, observe="ids", history=20, n_candidates=10)
+    space = env.single_observation_space
     for listener in (Listener(studio), halfway):
-        single = {name: values[0] for name, values in listener.observation.items()}
-        assert set(single) == set(space.spaces)
+        assert set(listener.observation) == set(space.spaces)
         for name, part in space.spaces.items():
-            assert part.contains(single[name].astype(part.dtype)), name
+            single = listener.observation[name][0].astype(part.dtype)
+            assert part.contains(single), name
     seen = halfway.observation
     assert seen["position"][0, 0] == 8
-    assert seen["history"][0, -8:].tolist() == [play.song for play in halfway.plays]
+    assert seen["history"][0, -8:].tolist() == songs_of(halfway.plays)
     assert (seen["history"][0, :-8] == -1).all()
     np.testing.assert_allclose(seen["feedback"][0, -8:-6], [[1, 1, 0], [0.05, 0, 1]])
     assert not set(seen["candidates"][0]) & set(seen["history"][0])
@@ -194,18 +178,19 @@ def test_observation_is_that_of_the_environment(studio, halfway):
 def test_same_presses_same_songs_another_seed_other_songs(studio, halfway):
     same(press(Listener(studio), KINDS[:8]), halfway)
     other = press(Listener(replace(studio, seed=1)), KINDS[:8])
-    assert [play.song for play in other.plays] != [play.song for play in halfway.plays]
+    assert songs_of(other.plays) != songs_of(halfway.plays)
 
 
 def test_songs_are_drawn_as_often_as_the_chances_say(studio):
     agent = Fixed()
-    picks = [
-        Listener(replace(studio, agent=agent, seed=seed)).now for seed in range(1000)
-    ]
-    assert picks[0].songs.tolist() == [6, 5, 7]
-    counts = np.bincount([offer.pick for offer in picks], minlength=3) / 1000
-    np.testing.assert_allclose(counts, [0.7, 0.2, 0.1], atol=4 * np.sqrt(0.21 / 1000))
-    assert {offer.propensity for offer in picks} == {0.7, 0.2, 0.1}
+    counts = np.zeros(3)
+    for seed in range(1000):
+        offer = Listener(replace(studio, agent=agent, seed=seed)).now
+        counts[offer.pick] += 1
+        assert offer.songs.tolist() == [6, 5, 7]
+        assert offer.propensity == (0.7, 0.2, 0.1)[offer.pick]
+    error = np.sqrt(0.21 / 1000)
+    np.testing.assert_allclose(counts / 1000, [0.7, 0.2, 0.1], atol=4 * error)
 
 
 def test_most_probable_song_is_played_for_certain(studio):
@@ -221,16 +206,16 @@ def test_an_unknown_button(studio):
         Listener(studio).react("love")
 
 
-# -- sessions --------------------------------------------------------------------------------------------
+# -- sessions
 
 
 def test_a_new_session_remembers_or_forgets(studio, halfway):
-    kept, forgotten = halfway.new_session(), halfway.new_session(remember=False)
+    kept = halfway.new_session()
+    forgotten = halfway.new_session(remember=False)
     assert (kept.user, kept.session, kept.heard) == ("you-1", 2, ())
     assert (forgotten.user, forgotten.session, forgotten.known) == ("you-2", 2, ())
-    np.testing.assert_array_equal(
-        studio.agent.belief(kept.observation), studio.agent.belief(halfway.observation)
-    )
+    belief = studio.agent.belief
+    np.testing.assert_array_equal(belief(kept.observation), belief(halfway.observation))
     assert not forgotten.view.opinion.any()
     assert kept.observation["position"][0, 0] == 8
     assert kept.react("like").plays[-1][:3] == ("you-1", 2, 1)
@@ -244,9 +229,8 @@ def test_a_session_without_a_song_is_none(studio, halfway):
     assert start.new_session(remember=False) is start
     kept = halfway.new_session()
     assert kept.new_session() is kept
-    assert (
-        kept.new_session(remember=False).user == "you-2"
-    )  # second thoughts: it may still be forgotten
+    # second thoughts: it may still be forgotten
+    assert kept.new_session(remember=False).user == "you-2"
 
 
 def test_memory_grows_beyond_one_session(studio):
@@ -254,10 +238,10 @@ def test_memory_grows_beyond_one_session(studio):
     listener = let_answer(listener, lambda song: "skip", 5)
     assert listener.observation["history"].shape == (1, 25)
     assert listener.observation["position"][0, 0] == 20
-    assert len({play.song for play in listener.plays}) == 25
+    assert len(set(songs_of(listener.plays))) == 25
 
 
-# -- the log ---------------------------------------------------------------------------------------------
+# -- the log
 
 
 @pytest.mark.parametrize("plays", [1, 7, 20])
@@ -273,11 +257,9 @@ def test_a_log_loaded_stands_where_it_stood(studio, tmp_path, plays, sampled):
 
 
 def test_a_log_of_several_sessions_and_people(studio, tmp_path, halfway):
-    listener = press(halfway.new_session(), ["skip", "like"]).new_session(
-        remember=False
-    )
-    listener = press(listener, ["listen", "skip", "like"]).new_session()
-    listener = press(listener, ["like"])
+    listener = press(halfway.new_session(), ["skip", "like"])
+    listener = press(listener.new_session(remember=False), ["listen", "skip", "like"])
+    listener = press(listener.new_session(), ["like"])
     same(Listener.load(studio, listener.save(tmp_path / "log.csv")), listener)
     first = Listener.load(studio, tmp_path / "log.csv", user="you-1")
     assert (first.user, first.session, len(first.plays)) == ("you-1", 2, 10)
@@ -288,12 +270,12 @@ def test_the_log_is_one_of_sessions(studio, tmp_path, halfway):
     assert len(log) == 8
     assert log.user_ids.tolist() == ["you-1"]
     assert not log.report.rejected
-    assert log.liked.tolist() == [kind == "like" for kind in KINDS[:8]]
-    assert log.skipped.tolist() == [kind == "skip" for kind in KINDS[:8]]
-    np.testing.assert_allclose(
-        log.propensity, [play.propensity for play in halfway.plays], rtol=1e-6
-    )
-    ids = studio.tracks.ids[[play.song for play in halfway.plays]]
+    kinds = np.array(KINDS[:8])
+    np.testing.assert_array_equal(log.liked, kinds == "like")
+    np.testing.assert_array_equal(log.skipped, kinds == "skip")
+    propensities = [play.propensity for play in halfway.plays]
+    np.testing.assert_allclose(log.propensity, propensities, rtol=1e-6)
+    ids = studio.tracks.ids[songs_of(halfway.plays)]
     np.testing.assert_array_equal(log.track_ids[log.tracks], ids)
 
 
@@ -369,32 +351,26 @@ def test_logs_that_cannot_be_gone_on_from(studio, tmp_path, halfway):
 def test_logs_of_other_agents_do_as_well(studio):
     listener = Listener.load(studio, "generated", user="u001")
     log = load_sessions("generated")
-    assert len(listener.plays) == (log.users == list(log.user_ids).index("u001")).sum()
+    assert len(listener.plays) == (log.user_ids[log.users] == "u001").sum()
     assert np.abs(studio.agent.belief(listener.observation)).max() > 0.01
-    assert not set(listener.observation["candidates"][0]) & {
-        play.song for play in listener.plays
-    }
+    candidates = listener.observation["candidates"][0]
+    assert not set(candidates) & set(songs_of(listener.plays))
 
 
-# -- other agents, tracks and maps -----------------------------------------------------------------------
+# -- other agents, tracks and maps
 
 
 def test_an_agent_that_only_ranks(studio, tmp_path):
-    listener = Listener(
-        replace(studio, agent=PopularityPolicy(studio.catalogue.appeal))
-    )
+    appeal = studio.catalogue.appeal
+    listener = Listener(replace(studio, agent=PopularityPolicy(appeal)))
     candidates = listener.observation["candidates"][0]
-    assert (
-        listener.now.songs[0]
-        == candidates[studio.catalogue.appeal[candidates].argmax()]
-    )
-    assert listener.now.chances is None
+    assert listener.now.songs[0] == candidates[appeal[candidates].argmax()]
+    assert listener.now.probabilities is None
     played = press(listener, ["skip", "like"])
     assert [play.propensity for play in played.plays] == [None, None]
     assert not played.view.own
-    assert "named first by an agent that tells no chances" in pictures.view_text(
-        played.view
-    )
+    text = pictures.view_text(played.view)
+    assert "named first by an agent that tells no chances" in text
     loaded = Listener.load(listener.studio, played.save(tmp_path / "log.csv"))
     assert loaded.plays == played.plays
 
@@ -402,16 +378,14 @@ def test_an_agent_that_only_ranks(studio, tmp_path):
 def test_an_agent_that_can_draw_gets_luck(studio):
     class Drawing:
         def recommend(self, observations, k=1, *, rng=None):
-            return (
-                np.arange(k)[None] if rng is None else rng.permutation(2000)[None, :k]
-            )
+            if rng is None:
+                return np.arange(k)[None]
+            return rng.permutation(2000)[None, :k]
 
     listener = Listener(replace(studio, agent=Drawing()))
-    assert (
-        listener.now.songs.tolist()
-        == Listener(listener.studio).now.songs.tolist()
-        != list(range(10))
-    )
+    songs = listener.now.songs.tolist()
+    assert songs == Listener(listener.studio).now.songs.tolist()
+    assert songs != list(range(10))
     assert listener.choosing(sampled=False).now.songs.tolist() == list(range(10))
 
 
@@ -434,39 +408,37 @@ def test_answers_without_sense_are_refused(studio, agent):
 def test_ppo_acts_on_what_you_did():
     from rlrec.agents.ppo import PPO, PPOConfig
 
-    catalogue = make_studio().catalogue
-    lab = ListenerLab(agent=PPO(catalogue.sound, PPOConfig(hidden=(8,))))
+    sound = make_studio().catalogue.sound
+
+    def ppo(songs=sound, **settings):
+        return PPO(songs, PPOConfig(hidden=(8,), **settings))
+
+    lab = ListenerLab(agent=ppo())
     start = lab.result.opinion
     view = press(lab.listener, ["like", "like", "skip"]).view
     assert view.own
     assert not np.allclose(view.opinion, start)
-    few, chances = lab.listener.studio.agent.probabilities(lab.listener.observation)
-    logs = (
-        np.log(chances[0]) - lab.result.opinion[few[0]]
-    )  # the same up to one constant
+    few, found = lab.listener.studio.agent.probabilities(lab.listener.observation)
+    # the same up to one constant
+    logs = np.log(found[0]) - lab.result.opinion[few[0]]
     np.testing.assert_allclose(logs, logs[0], atol=1e-4)
-    near = Listener(
-        make_studio(
-            agent=PPO(catalogue.sound, PPOConfig(action="neighbours", hidden=(8,)))
-        )
-    )
+    near = Listener(make_studio(agent=ppo(action="neighbours")))
     assert len(near.now.songs) == 4
     assert not near.view.own
-    point = Listener(
-        make_studio(agent=PPO(catalogue.sound, PPOConfig(action="point", hidden=(8,))))
-    ).react("like")
-    assert point.now.chances is None
+    point = Listener(make_studio(agent=ppo(action="point"))).react("like")
+    assert point.now.probabilities is None
     assert point.plays[0].song not in point.now.songs
     with pytest.raises(ConfigError, match="knows 50 songs, there are 2000"):
-        make_studio(agent=PPO(catalogue.sound[:50], PPOConfig(hidden=(8,))))
+        make_studio(agent=ppo(sound[:50]))
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys; from lab14_listener import ListenerLab; ListenerLab(); print('tensorflow' in sys.modules)"
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "False"
+    code = "import sys; from lab14_listener import ListenerLab; ListenerLab(); "
+    code += "assert 'tensorflow' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+COLUMNS = "ids titles artists genre genres raw features popularity".split()
 
 
 def test_another_map(studio):
@@ -490,47 +462,34 @@ def test_another_map(studio):
 
 def some_tracks(n, **changes):
     tracks = load_tracks("generated")
-    columns = (
-        "ids",
-        "titles",
-        "artists",
-        "genre",
-        "genres",
-        "raw",
-        "features",
-        "popularity",
-    )
-    return replace(
-        tracks, **{name: getattr(tracks, name)[:n] for name in columns} | changes
-    )
+    for name in COLUMNS:
+        changes.setdefault(name, getattr(tracks, name)[:n])
+    return replace(tracks, **changes)
 
 
 def test_few_tracks_come_again_but_not_the_last_twenty():
-    small = make_studio(some_tracks(35))
-    listener = Listener(small)
+    listener = Listener(make_studio(some_tracks(35)))
     for _ in range(3):
         listener = let_answer(listener, lambda song: "listen").new_session()
-    songs = [play.song for play in listener.plays]
+    songs = songs_of(listener.plays)
     assert len(songs) == 60
-    assert all(song not in songs[max(i - 20, 0) : i] for i, song in enumerate(songs))
+    for i, song in enumerate(songs):
+        assert song not in songs[max(i - 20, 0) : i]
     with pytest.raises(ConfigError, match="needs more"):
         make_studio(some_tracks(25))
 
 
-# -- the picture -----------------------------------------------------------------------------------------
+# -- the picture
 
 
 def test_opinion_bars_and_arrow_by_hand(studio, halfway):
     w = studio.agent.belief(halfway.observation)[0] / 0.1
-    np.testing.assert_allclose(
-        halfway.view.slope, w[:2], atol=1e-9
-    )  # the generated map's first two dimensions
-    z = (
-        studio.tracks.features - studio.tracks.features.mean(axis=0)
-    ) / studio.tracks.features.std(axis=0)
-    rise = [
-        np.cov(z[:, i], studio.catalogue.sound @ w, bias=True)[0, 1] for i in range(11)
-    ]
+    # the generated map's first two dimensions
+    np.testing.assert_allclose(halfway.view.slope, w[:2], atol=1e-9)
+    features = studio.tracks.features
+    z = (features - features.mean(axis=0)) / features.std(axis=0)
+    opinion = studio.catalogue.sound @ w
+    rise = np.cov(z.T, opinion, bias=True)[-1, :11]
     np.testing.assert_allclose(halfway.view.features, rise, atol=1e-4)
     assert studio.sounds_like == ("energy, loudness", "danceability, valence")
 
@@ -542,14 +501,8 @@ def test_numbers_on_the_map_stand_apart(studio, seed):
     assert len(spots) == 10
     gaps = np.linalg.norm(spots[:, None] - spots[None], axis=2) + 99 * np.eye(10)
     assert gaps.min() > 9  # pixels
-    assert (spots > (pictures.MAP_LEFT, pictures.MAP_TOP)).all()
-    assert (
-        spots
-        < (
-            pictures.MAP_LEFT + pictures.MAP_WIDTH,
-            pictures.MAP_TOP + pictures.MAP_HEIGHT,
-        )
-    ).all()
+    reach = np.abs(spots - pictures.MAP_CENTRE)
+    assert (reach < (pictures.MAP_WIDTH / 2, pictures.MAP_HEIGHT / 2)).all()
 
 
 def test_of_many_songs_on_offer_the_one_that_plays_is_listed():
@@ -559,13 +512,8 @@ def test_of_many_songs_on_offer_the_one_that_plays_is_listed():
 
 
 def test_titles_of_all_kinds_are_drawn():
-    titles = np.array(
-        [
-            ["A$AP <b>& $x^2", "\u65b0\u3057\u3044\u6b4c", "x" * 90, ""][i % 4]
-            for i in range(60)
-        ]
-    )
-    lab = ListenerLab(some_tracks(60, titles=titles))
+    kinds = ["A$AP <b>& $x^2", "\u65b0\u3057\u3044\u6b4c", "x" * 90, ""]
+    lab = ListenerLab(some_tracks(60, titles=np.array(kinds * 15)))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         for kind in KINDS[:4]:
@@ -573,7 +521,7 @@ def test_titles_of_all_kinds_are_drawn():
     assert "<b>&" not in lab.line.value
 
 
-# -- the widget ------------------------------------------------------------------------------------------
+# -- the widget
 
 
 @pytest.fixture
@@ -588,12 +536,14 @@ def test_twenty_buttons_pressed(lab):
         assert not lab.note.value
         seen.add((lab.line.value, lab.picture.value))
     assert len(seen) == 21
-    assert [play.kind for play in lab.listener.plays] == KINDS
-    assert all(button.disabled for button in lab.buttons.values())
+    assert kinds_of(lab.listener.plays) == KINDS
+    for button in lab.buttons.values():
+        assert button.disabled
     assert "The session is over</b>: 6 heard, 6 skipped, 8 liked" in lab.line.value
     lab.again["remember"].click()
     assert (lab.listener.user, lab.listener.session) == ("you-1", 2)
-    assert not any(button.disabled for button in lab.buttons.values())
+    for button in lab.buttons.values():
+        assert not button.disabled
     lab.press("like")
     lab.again["forget"].click()
     assert lab.listener.user == "you-2"
@@ -619,17 +569,18 @@ def test_save_and_load_by_button(lab, tmp_path, monkeypatch):
     lab.file.value = "mine.csv"
     lab.keep["save"].click()
     assert lab.note.value == "saved 5 plays in mine.csv"
-    stood, line, picture = lab.listener, lab.line.value, lab.picture.value
+    stood = lab.listener
+    shown = (lab.line.value, lab.picture.value)
     lab.press("skip")
     lab.controls["play"].set_state({"index": 0})
     lab.keep["load"].click()
     assert lab.note.value == "loaded 5 plays"
     same(lab.listener, stood)
     assert lab.values["play"] == lab14.BEST
-    assert (lab.line.value, lab.picture.value) == (line, picture)
+    assert (lab.line.value, lab.picture.value) == shown
     again = ListenerLab(log="mine.csv")
     same(again.listener, stood)
-    assert again.picture.value == picture
+    assert again.picture.value == shown[1]
 
 
 def test_what_goes_wrong_is_shown_below_and_goes_away(lab, monkeypatch):
@@ -646,7 +597,8 @@ def test_what_goes_wrong_is_shown_below_and_goes_away(lab, monkeypatch):
 
 
 def test_a_press_that_fails_changes_nothing(lab, monkeypatch):
-    line, listener = lab.line.value, lab.listener
+    line = lab.line.value
+    listener = lab.listener
     monkeypatch.setattr(lab.listener.studio.agent, "probabilities", lambda seen: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         lab.press("like")
@@ -656,18 +608,16 @@ def test_a_press_that_fails_changes_nothing(lab, monkeypatch):
 
 def test_bundle_has_text_picture_and_live_view(lab):
     bundle = lab._repr_mimebundle_()
-    assert bundle["text/plain"].startswith(
-        "You are the listener (play a song drawn by its chance): "
-    )
+    title = "You are the listener (play a song drawn by its chance): "
+    assert bundle["text/plain"].startswith(title)
     assert base64.b64decode(bundle["image/png"]) == lab.picture.value
     assert "application/vnd.jupyter.widget-view+json" in bundle
 
 
 def test_the_lessons_picture_is_drawn():
-    from matplotlib.figure import Figure
-
     draw, size = pictures.FIGURES["14_you_are_the_listener.png"]
     figure = Figure(figsize=size)
     draw(figure)
-    assert len(figure.axes) == 1
-    assert any("Faded Promise" in text.get_text() for text in figure.axes[0].texts)
+    (ax,) = figure.axes
+    words = " ".join(text.get_text() for text in ax.texts)
+    assert "Faded Promise" in words
