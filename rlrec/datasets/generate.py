@@ -21,7 +21,7 @@ from rlrec.types import Floats, Ids
 if TYPE_CHECKING:
     import pandas as pd
 
-SEED = 20200121
+DATA_SEED = 20200121
 TRACK_GENRES = ("pop", "rock", "rap", "r&b", "latin", "edm", "jazz", "classical")
 SILENT_SHARE = 0.36  # share of tracks whose instrumentalness is exactly 0
 # Weight of each key, C to B, roughly in per cent.
@@ -260,8 +260,8 @@ def film_titles(rng: np.random.Generator, count: int) -> list[str]:
 
 def make_data(folder: Path) -> list[Path]:
     """Write tracks.csv and ratings.csv to `folder`, always the same, and name them."""
-    tracks = generate_tracks(np.random.default_rng([SEED, 1]))
-    ratings = generate_ratings(np.random.default_rng([SEED, 2]))
+    tracks = generate_tracks(np.random.default_rng([DATA_SEED, 1]))
+    ratings = generate_ratings(np.random.default_rng([DATA_SEED, 2]))
     paths = []
     for name, table in {"tracks.csv": tracks, "ratings.csv": ratings}.items():
         write_text(folder / name, table.to_csv(index=False, lineterminator="\n"))

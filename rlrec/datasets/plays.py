@@ -20,7 +20,7 @@ from rlrec.datasets.reading.tables import Rejected, Table, read_table, to_number
 from rlrec.errors import DataError
 from rlrec.types import Floats
 
-GENRES = tuple(
+PLAY_GENRES = tuple(
     "rock pop indie electronic metal ambient punk rnb folk hip-hop jazz "
     "classical".split()
 )
@@ -199,13 +199,15 @@ def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:
     listeners = len(set(plays.users))
     without = listeners - len(set(spread.users))
     notes = [
-        f"{mapped:.1%} of taggings map onto the {len(GENRES)} genres",
+        f"{mapped:.1%} of taggings map onto the {len(PLAY_GENRES)} genres",
         f"{without:,} of {listeners:,} users have no such plays at all: left out",
         f"{lost:,.0f} of {total:,.0f} plays ({lost / max(total, 1):.1%}) are of "
         "artists without such a tag: left out",
         *cut,
     ]
-    return _count(replace(spread, table=replace(table, path=folder)), GENRES, notes)
+    return _count(
+        replace(spread, table=replace(table, path=folder)), PLAY_GENRES, notes
+    )
 
 
 def _spread(plays: _Plays, artists: dict[str, dict[str, float]]) -> _Plays:

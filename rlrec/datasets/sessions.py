@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 REQUIRED = tuple("user session position track fraction_listened liked skipped".split())
-COLUMNS = (*REQUIRED, "propensity")
-LIMITS: dict[str, tuple[float, float]] = {
+SESSION_COLUMNS = (*REQUIRED, "propensity")
+SESSION_LIMITS: dict[str, tuple[float, float]] = {
     "session": (0, 2**31 - 1),
     "position": (1, 2**15 - 1),
     "fraction_listened": (0, 1),
@@ -72,7 +72,7 @@ class Sessions:
 def load_sessions(
     source: str | Path = "generated", *, rejects: Path | None = None
 ) -> Sessions:
-    """Load a listening log with the columns `COLUMNS`; `propensity` may be missing.
+    """Load a listening log: `SESSION_COLUMNS`, where `propensity` may be missing.
 
     source: "generated", a CSV, or a folder with sessions.csv or a single CSV.
     rejects: a CSV to write the rows to that were left out; `.report` counts them.
@@ -97,7 +97,7 @@ def match_columns(table: Table) -> dict[str, int]:
     """
     names = list(map(plain, table.header))
     places: dict[str, int | None] = {}
-    for name in COLUMNS:
+    for name in SESSION_COLUMNS:
         if plain(name) in names:
             places[name] = names.index(plain(name))
         elif name in REQUIRED:
@@ -113,7 +113,7 @@ def _read_plays(table: Table, columns: dict[str, int]) -> pd.DataFrame:
     plays = {}
     for name, at in columns.items():
         texts = table.column(at)
-        is_id = name not in LIMITS
+        is_id = name not in SESSION_LIMITS
         plays[name] = np.array(texts, object) if is_id else _numbers(texts)
     return pd.DataFrame(plays)
 
@@ -130,12 +130,12 @@ def _numbers(texts: list[str]) -> Floats:
 
 
 def _reject(table: Table, columns: dict[str, int], plays: pd.DataFrame) -> Rejected:
-    """The rows without an id, or with a number that is missing or out of `LIMITS`."""
+    """The rows without an id, or with a number missing or out of its limits."""
     rejected = Rejected(table)
     for name in ("user", "track"):
         for row in np.flatnonzero(plays[name] == "").tolist():
             rejected.add(row, "no id", name, "", f"name the {name}")
-    for name, (low, high) in LIMITS.items():
+    for name, (low, high) in SESSION_LIMITS.items():
         if name not in columns:
             continue
         numbers = plays[name].to_numpy()

@@ -18,7 +18,7 @@ from rlrec.datasets.ratings import Ratings
 from rlrec.errors import ConfigError
 from rlrec.types import Ids
 
-SHOWN = 5  # titles listed in a message
+MOST_SUGGESTIONS = 5  # titles listed in a message
 _YEAR = re.compile(r"\s*\((\d{4})(?:\s*[-–]\s*\d{0,4})?\)\s*$")
 _ARTICLE = re.compile(r"^(.*), (the|a|an|le|la|les|l'|il|el|los|las|der|die|das)$")
 _ALTERNATIVE = re.compile(r"\(([^()]*)\)")
@@ -100,10 +100,10 @@ def _nearest(wanted: str, known: list[str]) -> list[str]:
     for label in known:
         for name in _names(label):
             title_of.setdefault(name, label)
-    close = difflib.get_close_matches(wanted, title_of, SHOWN, 0.7)
+    close = difflib.get_close_matches(wanted, title_of, MOST_SUGGESTIONS, 0.7)
     if len(wanted) > 2:
         close += [name for name in title_of if f" {wanted} " in f" {name} "]
-    return list(dict.fromkeys(map(title_of.__getitem__, close)))[:SHOWN]
+    return list(dict.fromkeys(map(title_of.__getitem__, close)))[:MOST_SUGGESTIONS]
 
 
 @lru_cache(100_000)
@@ -143,8 +143,8 @@ def _year(title: str) -> str:
 
 
 def _either(names: Sequence[str]) -> str:
-    """Names in a list with "or" before the last one; at most `SHOWN` of them."""
-    *before, last = map(repr, names[:SHOWN])
+    """At most `MOST_SUGGESTIONS` names in a list, with "or" before the last one."""
+    *before, last = map(repr, names[:MOST_SUGGESTIONS])
     text = f"{', '.join(before)} or {last}" if before else last
-    more = len(names) - SHOWN
+    more = len(names) - MOST_SUGGESTIONS
     return f"{text} or one of {more} more" if more > 0 else text

@@ -18,7 +18,7 @@ from rlrec.datasets import (
     load_tracks,
     write_sessions,
 )
-from rlrec.datasets.sessions import COLUMNS
+from rlrec.datasets.sessions import SESSION_COLUMNS
 from rlrec.envs.catalogue import make_catalogue
 from rlrec.envs.listeners import DRAWS, LONGEST, Dials, Listeners
 from rlrec.errors import ConfigError, DataError
@@ -102,9 +102,9 @@ def append_sessions(path: str | Path, log: Sessions) -> None:
     if not path.exists():
         write_sessions(path, log)
         return
-    if path.read_text("utf-8").split("\n", 1)[0] != ",".join(COLUMNS):
+    if path.read_text("utf-8").split("\n", 1)[0] != ",".join(SESSION_COLUMNS):
         raise DataError(
-            f"{path}: row 1: not the columns {','.join(COLUMNS)}; "
+            f"{path}: row 1: not the columns {','.join(SESSION_COLUMNS)}; "
             "append to a log of the same kind"
         )
     for user, session in _keys(log) & _keys(load_sessions(path)):
@@ -125,7 +125,7 @@ def _keys(log: Sessions) -> set[tuple[str, int]]:
 def _lines(log: Sessions) -> str:
     import pandas as pd
 
-    columns = (  # in the order of COLUMNS
+    columns = (  # in the order of SESSION_COLUMNS
         log.user_ids[log.users],
         log.sessions,
         log.positions,

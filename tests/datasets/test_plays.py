@@ -7,7 +7,7 @@ import pytest
 from dataset_samples import Write
 
 from rlrec.datasets import load_play_counts
-from rlrec.datasets.plays import GENRES, TAG_WORDS, genre_of_tag
+from rlrec.datasets.plays import PLAY_GENRES, TAG_WORDS, genre_of_tag
 from rlrec.errors import DataError
 
 
@@ -41,7 +41,7 @@ def test_tags(tag: str, genre: str | None) -> None:
 
 
 def test_every_genre_has_words() -> None:
-    assert {genre for genre, _ in TAG_WORDS} == set(GENRES)
+    assert {genre for genre, _ in TAG_WORDS} == set(PLAY_GENRES)
 
 
 def lastfm(write: Write, *plays: str) -> Path:
@@ -69,9 +69,9 @@ def lastfm(write: Write, *plays: str) -> Path:
 def test_lastfm_by_hand(write: Write) -> None:
     folder = lastfm(write, "2\t51\t100", "3\t51\t40", "3\t52\t60", "4\t52\t7")
     found = load_play_counts(folder)
-    rock = GENRES.index("rock")
+    rock = PLAY_GENRES.index("rock")
     assert found.user_ids.tolist() == ["2", "3"]
-    assert found.counts.shape == (2, len(GENRES))
+    assert found.counts.shape == (2, len(PLAY_GENRES))
     assert found.counts[:, rock].tolist() == [100, 40], (
         '"pop with a quotation mark and pöp are no tags of ours'
     )
@@ -84,7 +84,9 @@ def test_plays_are_spread_in_proportion(write: Write) -> None:
     folder = lastfm(write, "2\t51\t100")
     write("tags.dat", "tagID\ttagValue", "1\trock", "2\tpop", "3\tseen live")
     found = load_play_counts(folder)
-    assert found.counts[0, [GENRES.index("rock"), GENRES.index("pop")]].tolist() == [
+    assert found.counts[
+        0, [PLAY_GENRES.index("rock"), PLAY_GENRES.index("pop")]
+    ].tolist() == [
         75,
         25,
     ]

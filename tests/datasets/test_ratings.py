@@ -219,7 +219,11 @@ def test_a_folder_without_ratings(write: Write) -> None:
         max_size=60,
     )
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_against_a_slow_way(
     tmp_path: Path, rows: list[tuple[int, int, int, int]]
 ) -> None:

@@ -106,7 +106,11 @@ def test_missing_columns_and_ruined_files(write: Write) -> None:
         max_size=30,
     )
 )
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_written_logs_come_back_the_same(
     tmp_path: Path,
     plays: dict[tuple[int, int, int], tuple[int, int, bool, bool, int | None]],

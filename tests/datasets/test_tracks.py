@@ -413,7 +413,11 @@ def test_scaled_features_always_lie_in_zero_to_one(values: list[float]) -> None:
 
 
 @given(st.text(max_size=300), st.booleans())
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 def test_no_text_whatever_breaks_the_loader(
     tmp_path: Path, junk: str, with_header: bool
 ) -> None:
