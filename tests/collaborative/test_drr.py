@@ -1,4 +1,7 @@
-"""DRR from training interactions to a scorer: what an episode knows, no leak, save and resume to the same bits."""
+"""DRR from training interactions to a scorer.
+
+What an episode knows, no leak, save and resume bit-identically.
+"""
 
 from dataclasses import fields, replace
 
@@ -30,7 +33,10 @@ def made_drr(config=CONFIG, seed=0):
 
 
 def test_an_episode_is_the_question():
-    """User 0 rated items 0 to 9 in order; of the first seven the liked ones are known, the last three are asked for."""
+    """User 0 rated items 0 to 9 in order.
+
+    Of the first seven the liked ones are known, the last three are asked for.
+    """
     ratings = made([0] * 10, list(range(10)), [5, 1, 5, 5, 1, 5, 1, 5, 1, 5])
     env = make_environment(ratings, DRRConfig(history=3), num_envs=1)
     observation, _ = env.reset(seed=0)

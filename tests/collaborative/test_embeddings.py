@@ -1,4 +1,4 @@
-"""Factorisation, folding in, co-count vectors: recovery, hand numbers, no leak, storing."""
+"""Factorisation, folding in, co-count vectors: recovery, by hand, no leak, storing."""
 
 from dataclasses import fields, replace
 
@@ -34,7 +34,7 @@ def test_it_recovers_what_it_has_not_seen(trained):
 
 
 def test_folding_in_serves_strangers(trained):
-    """New users with the same world's items: predicted from 12 ratings far better than by the average."""
+    """New users are predicted from 12 ratings far better than by the average."""
     rng = np.random.default_rng(9)
     items = np.linalg.svd(STARS - STARS.mean(axis=1, keepdims=True))[2][:2] * 6
     strangers = (
@@ -151,7 +151,10 @@ def test_save_and_load(tmp_path, trained):
 
 
 def test_cocount_vectors_by_hand():
-    """Items 0 and 1 liked together by two users, item 2 alone by one: counts (2, 2, 1), G = [[2, 2, 0], ..]."""
+    """Items 0 and 1 liked together by two users, item 2 alone by one.
+
+    Counts (2, 2, 1), G = [[2, 2, 0], ..].
+    """
     ratings = made([0, 0, 1, 1, 2, 2], [0, 1, 0, 1, 2, 0], [5, 5, 4, 4, 5, 1])
     found = cocount_vectors(ratings, dimensions=2, power=0.5)
     gram = found @ found.T

@@ -1,4 +1,4 @@
-"""Collaborative baselines: numbers by hand, twins, folding in, and settings that are really read."""
+"""Collaborative baselines: numbers by hand, twins, folding in, and every setting."""
 
 from dataclasses import fields, replace
 
@@ -38,10 +38,19 @@ CONFIGURED = {
     PureSVD: PureSVDConfig,
 }
 CHANGED = {
-    "positive": 5.0, "shrinkage": 40.0, "minimum": 30.0, "neighbours": 3, "regularisation": 3.0, "weight": 0.5,
-    "item_shrinkage": 50.0, "user_shrinkage": 50.0, "ease": EASEConfig(50.0), "factors": 4, "sweeps": 2,
+    "positive": 5.0,
+    "shrinkage": 40.0,
+    "minimum": 30.0,
+    "neighbours": 3,
+    "regularisation": 3.0,
+    "weight": 0.5,
+    "item_shrinkage": 50.0,
+    "user_shrinkage": 50.0,
+    "ease": EASEConfig(50.0),
+    "factors": 4,
+    "sweeps": 2,
     "initial_scale": 0.3,
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +62,16 @@ def hand(*triples: tuple[int, int, float], template: Ratings) -> Ratings:
     """A few (user, item, rating) by hand, three users and four items."""
     users, items, values = map(np.array, zip(*sorted(triples), strict=True))
     return replace(
-        template, users=users, items=items, ratings=values, timestamps=np.arange(len(users)),
-        user_ids=np.array(["1", "2", "3"]), item_ids=np.array(["a", "b", "c", "d"]),
-        titles=np.array([""] * 4), genres=((),) * 4,
-    )  # fmt: skip
+        template,
+        users=users,
+        items=items,
+        ratings=values,
+        timestamps=np.arange(len(users)),
+        user_ids=np.array(["1", "2", "3"]),
+        item_ids=np.array(["a", "b", "c", "d"]),
+        titles=np.array([""] * 4),
+        genres=((),) * 4,
+    )
 
 
 @pytest.fixture
@@ -104,7 +119,7 @@ def test_item_knn_by_hand(small):
 
 
 def test_ease_is_the_constrained_ridge_regression(small):
-    """Column by column: least squares of item j on the others, which is what the closed form solves."""
+    """The closed form solves, for each item j, least squares of j on the others."""
     liked = (rating_matrix(small).toarray() >= 4).astype(float)
     weights = EASE(EASEConfig(regularisation=0.7)).fit(small).weights
     for j in range(4):
@@ -163,7 +178,10 @@ def test_pure_svd_is_the_truncated_svd(ratings):
 
 @pytest.mark.parametrize("kind", CONFIGURED)
 def test_strangers_are_folded_in(kind, ratings):
-    """A user's scores follow from the known ratings alone: position, neighbours and training do not matter."""
+    """A user's scores follow from the known ratings alone.
+
+    Position, neighbours and training do not matter.
+    """
     model, known = kind().fit(ratings), rating_matrix(ratings)
     alone, together = model.scores(known[7]), model.scores(known)
     np.testing.assert_allclose(alone[0], together[7], atol=1e-8)

@@ -1,4 +1,4 @@
-"""Vectors: scores are those of the models they are made from, users are folded in, nothing else is seen."""
+"""Vectors: the scores of the models they are made from, folding in, no leak."""
 
 import numpy as np
 import pytest

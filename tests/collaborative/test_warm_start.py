@@ -1,4 +1,4 @@
-"""The supervised start: its loss by hand, its moments, that it learns, that targets are copies afterwards."""
+"""The supervised start: its loss by hand, its draws, learning, copies as targets."""
 
 from dataclasses import fields, replace
 
@@ -31,7 +31,7 @@ def agent_of(**settings):
 
 
 def test_losses_by_hand():
-    """Logits (ln 2, 0, 0): chances (.5, .25, .25); among items 0 and 1 alone: 2/3, 1/3."""
+    """Logits (ln 2, 0, 0): probabilities (.5, .25, .25); without item 2: (2/3, 1/3)."""
     actions, vectors = (
         tf.constant([[np.log(2.0)]], tf.float32),
         tf.constant([[1.0], [0.0], [0.0]]),

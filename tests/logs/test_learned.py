@@ -1,4 +1,4 @@
-"""Listeners learned from a log: by hand, beside a loop, what the model finds, what the environment keeps."""
+"""Listeners learned from a log: by hand, beside a loop, the model, the environment."""
 
 import numpy as np
 import pytest
@@ -11,16 +11,16 @@ from rlrec.envs import Dials, default_catalogue
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, DataError
-from rlrec.logs.session_files import log_sessions
 from rlrec.logs.learned import (
     LearnedListening,
     ListenerConfig,
     ListenerModel,
     fit_logistic,
-    score_probabilities,
     plays_of,
+    score_probabilities,
     split_plays,
 )
+from rlrec.logs.session_files import log_sessions
 
 IDS = np.arange(2000).astype(str)
 
@@ -30,11 +30,18 @@ def small_log():
     users, sessions = np.array([0, 0, 0, 1, 1]), np.array([1, 1, 1, 4, 9])
     skipped = np.array([0, 1, 0, 1, 0], bool)
     return Sessions(
-        users.astype(np.int32), sessions.astype(np.int32), np.array([1, 2, 3, 1, 1], np.int16),
-        np.array([1, 0, 2, 2, 1], np.int32), np.array([1, 0.1, 0.8, 0, 1], np.float32),
-        np.array([1, 0, 0, 0, 0], bool), skipped, np.full(5, 0.5, np.float32),
-        np.array(["ada", "bo"]), np.array(["c", "b", "a"]), Report("", "sessions", 5, {}),
-    )  # fmt: skip
+        users.astype(np.int32),
+        sessions.astype(np.int32),
+        np.array([1, 2, 3, 1, 1], np.int16),
+        np.array([1, 0, 2, 2, 1], np.int32),
+        np.array([1, 0.1, 0.8, 0, 1], np.float32),
+        np.array([1, 0, 0, 0, 0], bool),
+        skipped,
+        np.full(5, 0.5, np.float32),
+        np.array(["ada", "bo"]),
+        np.array(["c", "b", "a"]),
+        Report("", "sessions", 5, {}),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +156,10 @@ def test_model_knows_more_than_the_share_of_skips_on_sessions_it_never_saw(plays
 
 
 def test_products_let_a_listeners_past_decide_which_song_is_better(plays):
-    """After liking one end of the map and skipping the other, a song of the first end must look better; and turned."""
+    """Whoever liked one end of the map and skipped the other likes that end's songs.
+
+    The reverse holds, too.
+    """
     catalogue = default_catalogue()
     model = ListenerModel(plays, catalogue)
     order = np.argsort(catalogue.sound[:, 0])
@@ -239,7 +249,7 @@ def test_restored_it_goes_on_bit_by_bit(model):
 
 
 def test_the_truth_has_no_way_in(model):
-    """Whatever the simulator's dials, the learned listeners have no taste, and no dial is taken."""
+    """The learned listeners have no taste, and their environment takes no dials."""
     env = LearnedListening(model, 5)
     env.reset(seed=0)
     assert not env.listeners.taste.any()

@@ -1,4 +1,4 @@
-"""Serving, logging, the monitor and fine-tuning: by hand, with stand-ins for agents, and once with PPO itself."""
+"""Serving, logging, monitor, fine-tuning: by hand, with stand-ins, and with PPO."""
 
 import numpy as np
 import pytest
@@ -8,23 +8,23 @@ from rlrec.datasets import load_sessions
 from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import simulate
-from rlrec.logs.session_files import append_sessions
 from rlrec.logs.live import (
     LiveConfig,
     LiveListening,
     LiveTraining,
     StatedPolicy,
     checkpoint,
-    serve,
     inverted_feedback,
+    serve,
 )
 from rlrec.logs.monitor import Monitor, false_alarm_probability, welch
+from rlrec.logs.session_files import append_sessions
 
 SONGS = len(default_catalogue())
 
 
 class Fixed:
-    """Always the candidate in one place; a stand-in for an agent that learns and can be set back."""
+    """A stand-in for an agent that learns and is set back: plays a fixed candidate."""
 
     def __init__(self, place=0):
         self.place = place
@@ -61,7 +61,7 @@ def served(seed=3, rows=40, **settings):
     return env, returns
 
 
-# -- serving and logging -----------------------------------------------------------------------------------
+# -- serving and logging ---------------------------------------------------------------
 
 
 def test_serving_one_sure_policy_earns_what_simulate_says():
@@ -156,7 +156,7 @@ def test_the_same_session_twice_or_another_kind_of_file_is_refused(tmp_path):
         append_sessions(path, log)
 
 
-# -- feedback that lies ------------------------------------------------------------------------------------
+# -- feedback that lies ----------------------------------------------------------------
 
 
 def test_poison_turns_reports_round_and_leaves_the_listeners_alone():
@@ -191,11 +191,14 @@ def test_rows_that_are_done_earn_nothing_more():
     assert len(env.log()) == plays
 
 
-# -- the monitor -------------------------------------------------------------------------------------------
+# -- the monitor -----------------------------------------------------------------------
 
 
 def test_welch_by_hand():
-    """Means 2 and 6, variances 1 and 7, n = 3: t = -4 / sqrt(8/3), df = (8/3)^2 / ((1/3)^2/2 + (7/3)^2/2)."""
+    """Means 2 and 6, variances 1 and 7, n = 3: t = -4 / sqrt(8/3).
+
+    df = (8/3)^2 / ((1/3)^2/2 + (7/3)^2/2).
+    """
     t = -4 / np.sqrt(8 / 3)
     df = (8 / 3) ** 2 / ((1 / 3) ** 2 / 2 + (7 / 3) ** 2 / 2)
     assert welch([1.0, 2.0, 3.0], [4.0, 5.0, 9.0]) == pytest.approx(stats.t.cdf(t, df))
@@ -206,7 +209,7 @@ def test_welch_by_hand():
 
 
 def test_false_alarms_come_as_often_as_the_level_says():
-    """On returns of real sessions, which are no normal numbers: 1,500 pairs of rounds of one and the same policy."""
+    """1,500 pairs of rounds of one policy, on (not normal) returns of sessions."""
     _, returns = served(seed=11, rows=4000)
     rng = np.random.default_rng(0)
     p = np.array(
@@ -237,7 +240,7 @@ def test_monitor_by_hand():
 def test_a_lie_no_longer_than_the_probation_never_becomes_the_good_checkpoint(
     lie, start
 ):
-    """Wherever it starts: rounds ``start`` .. ``start + lie - 1`` lie, the first honest one raises the alarm."""
+    """Rounds ``start`` .. ``start + lie - 1`` are poisoned; the next alarms."""
     good, bad = np.arange(10.0), np.arange(10.0) - 20
     monitor = Monitor(0, level=0.01, probation=10)
     for number in range(1, start + lie + 1):
@@ -248,11 +251,11 @@ def test_a_lie_no_longer_than_the_probation_never_becomes_the_good_checkpoint(
     )  # what played in round `start` had learned from honest rounds only
 
 
-# -- fine-tuning -------------------------------------------------------------------------------------------
+# -- fine-tuning -----------------------------------------------------------------------
 
 
 def test_rounds_with_a_stand_in_learn_judge_log_and_go_back(tmp_path):
-    """The learner's place goes up by one a round; place 3 plays a world in which everything is skipped."""
+    """The learner's place goes up by one a round; place 3 makes every song a skip."""
 
     class World(LiveListening):
         def _advance(self, actions):

@@ -1,4 +1,4 @@
-"""Off-policy estimators for one decision: numbers by hand, loops, intervals that hold, and refusals."""
+"""Off-policy estimators for one decision: by hand, loops, intervals, refusals."""
 
 import lab10_any_good as lab10
 import numpy as np
@@ -62,7 +62,7 @@ NOBODY_PLAYS_C = {
 }
 
 
-# -- by hand -------------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------
 
 
 def test_ten_plays_by_hand():
@@ -103,7 +103,7 @@ def test_intervals_by_hand():
     assert np.isnan(blind.high)
 
 
-# -- twins -----------------------------------------------------------------------------------------------------
+# -- twins -----------------------------------------------------------------------------
 
 
 def test_loops_say_the_same():
@@ -218,7 +218,7 @@ def test_fit_rewards_is_ridge_regression_on_the_other_half(own):
         )
 
 
-# -- refusals --------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["DM", "IPS", "SNIPS", "DR"])
@@ -324,7 +324,7 @@ def test_bad_questions_are_named():
         fit_rewards(logged, np.eye(2), ridge=0)
 
 
-# -- against the simulator's truth -----------------------------------------------------------------------------
+# -- against the simulator's truth -----------------------------------------------------
 
 
 def test_true_value_is_what_the_regulars_hear():
@@ -353,7 +353,8 @@ def test_intervals_hold_the_truth_in_200_logs(mix, plays, sound):
             name
         )
     assert found.spread["SNIPS"] < found.spread["IPS"]  # what normalising is for
-    # the direct method is as good as its model: one that sees popularity alone is off by far more than its spread
+    # the direct method is as good as its model: one that sees popularity alone is off
+    # by far more than its spread
     assert (
         abs(found.bias["DM"]) < 0.01
         if sound

@@ -1,4 +1,4 @@
-"""Off-policy estimators for whole sessions: numbers by hand, loops, a table solved by hand, the simulator."""
+"""Off-policy estimators for whole sessions: by hand, loops, the simulator."""
 
 from types import SimpleNamespace
 
@@ -25,9 +25,9 @@ from rlrec.logs.off_policy_sessions import (
 
 
 def some_sessions(n=300, steps=4, actions=3, seed=0):
-    """Sessions of random length whose rewards depend on this action and the last; features: one-hot of both.
+    """Sessions of random length whose rewards depend on this action and the last.
 
-    The policies are the same for every seed.
+    The features are one-hot vectors of both. The policies are the same for every seed.
     """
     logging, target = np.random.default_rng(0).dirichlet(
         np.full(actions, 4.0), (2, actions + 1)
@@ -52,12 +52,18 @@ def some_sessions(n=300, steps=4, actions=3, seed=0):
     )  # [state, action, f]
     expected = np.einsum("sa,saf->sf", target, one_hot)
     return SimpleNamespace(
-        log=LoggedSessions(rewards, logging[state, played], alive), chance=target[state, played], state=state,
-        played=played, x=one_hot[state, played], means=expected[state], target=target, logging=logging,
-    )  # fmt: skip
+        log=LoggedSessions(rewards, logging[state, played], alive),
+        chance=target[state, played],
+        state=state,
+        played=played,
+        x=one_hot[state, played],
+        means=expected[state],
+        target=target,
+        logging=logging,
+    )
 
 
-# -- by hand ---------------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------
 
 
 def test_products_of_weights_by_hand():
@@ -81,7 +87,8 @@ def test_products_of_weights_by_hand():
 
 
 def test_fitted_q_from_the_back_by_hand():
-    # one action, always the same feature: V_2 is the mean of the last rewards, V_1 that of r + .5 V_2
+    # one action, always the same feature: V_2 is the mean of the last rewards, V_1 that
+    # of r + .5 V_2
     log = LoggedSessions(
         [[1.0, 4.0], [3.0, 8.0], [2.0, 99.0]], np.ones((3, 2)), [[1, 1], [1, 1], [1, 0]]
     )
@@ -92,7 +99,7 @@ def test_fitted_q_from_the_back_by_hand():
     assert found.value == pytest.approx((1 + 3 + 3 + 3 + 2) / 3)
 
 
-# -- twins -----------------------------------------------------------------------------------------------------
+# -- twins -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("discount", [1.0, 0.7])
@@ -233,7 +240,7 @@ def test_same_generator_same_bits():
     assert repr(once) == repr(again)
 
 
-# -- refusals ----------------------------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------
 
 
 def test_a_policy_far_from_the_log_is_refused_for_whole_sessions_only():
@@ -353,7 +360,7 @@ def test_what_comes_after_a_sessions_end_does_not_matter():
     assert ours == theirs
 
 
-# -- against the simulator's truth -----------------------------------------------------------------------------
+# -- against the simulator's truth -----------------------------------------------------
 
 
 def test_a_small_change_of_policy_is_told_from_100_logs():

@@ -1,4 +1,4 @@
-"""Propagated rewards: by hand, against brute force and scikit-learn, the same bits for a seed, and what is refused."""
+"""Propagated rewards: by hand, against brute force and scikit-learn, seeds, errors."""
 
 from dataclasses import fields, replace
 
@@ -33,7 +33,7 @@ def world():
     return vectors, songs, rewards, plays
 
 
-# -- by hand ---------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------
 
 
 def test_plays_become_means():
@@ -125,7 +125,7 @@ def test_own_mean_is_kept_shrunk_or_forgotten(shrink, own_share):
     np.testing.assert_allclose(twice[HEARD], (PAID + 0.5) / 2)
 
 
-# -- against others --------------------------------------------------------------------------------------
+# -- against others --------------------------------------------------------------------
 
 
 def test_clusters_agree_with_a_loop(world):
@@ -201,7 +201,7 @@ def test_an_order_of_labels_changes_nothing_and_a_constant_stays_one(name, world
     np.testing.assert_allclose(scheme.estimate(vectors, songs, np.full(40, 0.3)), 0.3)
 
 
-# -- seeds, settings, errors -----------------------------------------------------------------------------
+# -- seeds, settings, errors -----------------------------------------------------------
 
 
 def test_same_seed_same_bits_and_another_seed_other_clusters(world):

@@ -1,4 +1,4 @@
-"""The map of sound: numbers by hand, NumPy against TensorFlow, one step against autograd, PCA against the SVD."""
+"""The map of sound: by hand, and against TensorFlow, autograd and the SVD."""
 
 from dataclasses import fields, replace
 
@@ -30,9 +30,9 @@ def trained():
     return model, history
 
 
-# -- by hand ---------------------------------------------------------------------------------------------
+# -- by hand ---------------------------------------------------------------------------
 def test_kl_by_hand():
-    """mu 1, variance .25: (1 + .25 - 1 + 1.386) / 2 = .818; a standard normal: 0; sampled: the same."""
+    """mu 1, variance .25: (1 + .25 - 1 + 1.386) / 2 = .818; a standard normal: 0."""
     assert kl_to_normal(1.0, np.log(0.25)) == pytest.approx((0.25 + np.log(4)) / 2)
     assert kl_to_normal(1.0, np.log(0.25)) == pytest.approx(0.818, abs=5e-4)
     assert kl_to_normal(0.0, 0.0) == 0.0
@@ -42,7 +42,10 @@ def test_kl_by_hand():
 
 
 def one_number_map():
-    """One dimension, no hidden layer: mu = x_0, log variance = log .25, decoder: sigmoid(z) for feature 0, else .5."""
+    """One dimension, no hidden layer: mu = x_0, log variance = log .25.
+
+    The decoder gives sigmoid(z) for feature 0, and .5 for all others.
+    """
     model = VAE(VAEConfig(dimensions=1, hidden=()))
     for values in model.weights.values():
         values[:] = 0.0
@@ -67,7 +70,7 @@ def test_a_map_of_one_number_by_hand():
 
 
 def test_the_parts_of_the_loss_by_hand():
-    """Noise 2: z = 1 + .5 * 2 = 2; error (1 - sigmoid 2)^2, summed over features; KL .818: not averaged either."""
+    """Noise 2: z = 1 + .5 * 2 = 2; error (1 - sigmoid 2)^2; KL .818; both are sums."""
     trainer, model = shared_trainer(1, ()), one_number_map()
     trainer.start(model.weights, 0.0)
     tracks = np.full((2, INPUTS), 0.5, np.float32)
@@ -90,7 +93,7 @@ def test_latents_by_hand():
     assert model.latents(tracks)[:, 0].tolist() == [0.5, 0.5, 0.5]
 
 
-# -- against a second opinion ----------------------------------------------------------------------------
+# -- against a second opinion ----------------------------------------------------------
 def test_numpy_and_tensorflow_say_the_same(trained):
     model, _ = trained
     trainer = shared_trainer(5, (32,))
@@ -103,7 +106,7 @@ def test_numpy_and_tensorflow_say_the_same(trained):
 
 
 def test_one_step_against_written_out_adam():
-    """The first step of Adam moves each weight by the step size against the sign of its gradient."""
+    """Adam's first step moves each weight by the step size, against its gradient."""
     config = replace(SMALL, updates=1, batch_size=400, learning_rate=0.01, beta=0.5)
     model, tracks = VAE(config, 3), KNOWN[:400]
     after, history = fit(model.weights, tracks, config, np.random.default_rng(5))
@@ -148,7 +151,7 @@ def test_pca_against_the_singular_value_decomposition(dimensions):
     assert model.encode(NEW).shape == (200, dimensions)
 
 
-# -- what it is for --------------------------------------------------------------------------------------
+# -- what it is for --------------------------------------------------------------------
 def test_it_beats_pca_on_tracks_it_never_saw(trained):
     model, history = trained
     linear = PCA(5)
@@ -177,7 +180,7 @@ def test_latents_lie_in_the_unit_box_and_lead_back(trained):
     assert (model.latents(np.ones((1, INPUTS))) <= 1).all()
 
 
-# -- the same bits; storing ------------------------------------------------------------------------------
+# -- the same bits; storing ------------------------------------------------------------
 def test_same_seed_same_bits_whatever_was_trained_between():
     found = []
     for seed in (1, 2, 1):
@@ -272,7 +275,10 @@ def test_a_training_that_diverges_says_so():
 
 
 def test_a_loss_of_your_own_takes_the_place_of_the_librarys():
-    """A mean over eleven features instead of a sum: beta counts eleven times as much, and the map collapses."""
+    """A mean over eleven features instead of a sum: the map collapses.
+
+    Beta counts eleven times as much.
+    """
 
     def mean_error(features, found, means, log_variances):
         kl = 0.5 * tf.reduce_sum(
