@@ -22,7 +22,8 @@ from rlrec.runs.vae import (
     split,
     tracks_fingerprint,
 )
-from rlrec.sound.vae import VAE, VAEConfig
+from rlrec.sound.vae import VAE
+from rlrec.sound.vae_config import VAEConfig
 from rlrec.types import Say
 
 BETAS = (0.0, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3)

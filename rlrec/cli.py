@@ -26,7 +26,7 @@ from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.errors import ConfigError, DataError, RlrecError
 from rlrec.runs.ppo import World
 from rlrec.sound.vae_config import VAEConfig
-from rlrec.studies.plan import StudyFlags
+from rlrec.studies.plan import Study, StudyFlags
 
 Command = Callable[..., int | None]
 # Of the command that runs.
@@ -364,15 +364,10 @@ def command_recommend(
             f"train on it: rlrec train ppo --map {run} --out FOLDER"
         )
     flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
-    rule = {
-        "ddpg": '--history "Title; Title"',
-        "ppo": '--track "Title; Title"',
-        "qlearning": "--playing GENRE",
-    }[agent]
-    allowed = {
-        "ddpg": ("history",),
-        "ppo": ("track",),
-        "qlearning": ("playing", "tracks"),
+    rule, *allowed = {
+        "ddpg": ('--history "Title; Title"', "history"),
+        "ppo": ('--track "Title; Title"', "track"),
+        "qlearning": ("--playing GENRE", "playing", "tracks"),
     }[agent]
     for name, value in flags.items():
         if value is not None and name not in allowed:
@@ -464,7 +459,7 @@ def command_study(
     from rlrec.runs.provenance import require_file_path
     from rlrec.storage import write_json
     from rlrec.studies.report import study_table
-    from rlrec.studies.study import Study, run_study, study_json
+    from rlrec.studies.study import run_study, study_json
 
     start = time.monotonic()
     require_file_path(json)

@@ -94,10 +94,9 @@ def train_vae(
 ) -> MapFigures:
     """Train on tracks, write the run into ``folder``, print the table; its figures.
 
-    data: a data set's name or a CSV. seed: 0.., draws held-out tracks, first weights
-    and noise. scaling: by "fixed" ranges, so that a new track's place never changes, or
-    by the "min-max" of the training tracks (held-out ones are clipped). Raises
-    ``ConfigError``, ``DataError`` and ``TrainingDiverged``.
+    data: a data set's name or a CSV. seed: 0.., of held-out tracks, weights and noise.
+    scaling: by "fixed" ranges, so that a new track's place never changes, or by the
+    "min-max" of the training tracks (held-out ones are clipped). Raises ``RlrecError``.
     """
     require_unused(folder)
     config = config or VAEConfig()
@@ -125,8 +124,7 @@ def train_vae(
     found = measure_map(model, known, new, seed)
     for line in map_report(found, config.dimensions):
         say(line)
-    model.save(folder)
-    _write_metrics(folder, history)
+    _write_map(folder, model, history)
     run = VAERun(
         folder=folder,
         versions=versions(),
@@ -146,7 +144,8 @@ def train_vae(
     return found
 
 
-def _write_metrics(folder: Path, history: History) -> None:
+def _write_map(folder: Path, model: VAE, history: History) -> None:
+    model.save(folder)
     rows = []
     for epoch, (error, kl) in enumerate(zip(*history, strict=True), 1):
         rows.append((epoch, f"{error:.6f}", f"{kl:.6f}"))

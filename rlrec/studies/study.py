@@ -38,7 +38,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 import rlrec
 from rlrec import storage
@@ -51,25 +50,12 @@ from rlrec.studies.contestants import Factory
 from rlrec.studies.plan import (
     FIRST,
     FIRST_TUNING,
-    TRAINING,
     TUNING_SEED,
     WORLD,
     Study,
     environment,
 )
 from rlrec.types import Floats, Say
-
-__all__ = [
-    "FIRST",
-    "TRAINING",
-    "WORLD",
-    "Study",
-    "StudyResult",
-    "cell_fingerprint",
-    "run_cell",
-    "run_study",
-    "study_json",
-]
 
 Cell = dict[str, Any]
 BACKENDS = ("loky", "dask")
@@ -187,7 +173,7 @@ def _figures(played: Played, sound: Floats) -> Cell:
     }
 
 
-def _mean(values: ArrayLike) -> float:
+def _mean(values: Any) -> float:
     return round(float(np.mean(values)), 6)
 
 

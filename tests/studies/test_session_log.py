@@ -14,6 +14,7 @@ from rlrec.errors import ConfigError
 from rlrec.evaluation import play
 from rlrec.studies import contestants
 from rlrec.studies import report as study_report
+from rlrec.studies.plan import FIRST, TRAINING, WORLD
 from rlrec.studies.session_log import (
     HEARD,
     LIKED,
@@ -21,7 +22,7 @@ from rlrec.studies.session_log import (
     SessionCollaborative,
     known_ratings,
 )
-from rlrec.studies.study import FIRST, TRAINING, WORLD, run_cell
+from rlrec.studies.study import run_cell
 
 KINDS = ("item-knn", "ease", "biases-ease", "mf")
 A, B, C = range(3)
