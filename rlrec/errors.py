@@ -29,7 +29,8 @@ class TrainingDiverged(RlrecError, RuntimeError):
 
 
 def require_ranges(
-    settings: object, ranges: Iterable[tuple[str, float, float]]
+    settings: object,
+    ranges: Iterable[tuple[str, float, float]],
 ) -> None:
     """Raise ``ConfigError`` unless low <= value <= high for each attribute.
 
@@ -49,7 +50,11 @@ def require_ranges(
         raise ConfigError(f"{name} is {value}; it must {wanted}")
 
 
-def require_choice(settings: object, name: str, choices: Collection[str]) -> None:
+def require_choice(
+    settings: object,
+    name: str,
+    choices: Collection[str],
+) -> None:
     """Raise ``ConfigError`` unless the attribute ``name`` is one of ``choices``."""
     value = getattr(settings, name)
     if value not in choices:

@@ -53,7 +53,11 @@ class LinUCB:
     (see `rlrec.envs.view`).
     """
 
-    def __init__(self, songs: NDArray[Any], config: LinUCBConfig | None = None) -> None:
+    def __init__(
+        self,
+        songs: NDArray[Any],
+        config: LinUCBConfig | None = None,
+    ) -> None:
         self.config = config or LinUCBConfig()
         self.songs = np.asarray(songs, np.float64)
         self.view = ListeningView(self.songs, "averages")
@@ -85,7 +89,13 @@ class LinUCB:
         self.target += contexts.T @ rewards
         self._solve()
 
-    def train(self, env: BatchEnv[Any], steps: int, *, seed: int = 0) -> None:
+    def train(
+        self,
+        env: BatchEnv[Any],
+        steps: int,
+        *,
+        seed: int = 0,
+    ) -> None:
         """Play the songs with the largest upper bounds, and learn from each.
 
         ``steps``: songs, rounded up to whole steps of ``env``.
@@ -124,7 +134,11 @@ class BestConstantList:
     """
 
     def __init__(
-        self, n_songs: int, *, prior: float = 20.0, bonus: float = 0.3
+        self,
+        n_songs: int,
+        *,
+        prior: float = 20.0,
+        bonus: float = 0.3,
     ) -> None:
         self.prior = prior
         self.bonus = bonus
@@ -141,7 +155,13 @@ class BestConstantList:
         self.plays += np.bincount(songs, minlength=len(self.plays))
         self.rewards += np.bincount(songs, rewards, minlength=len(self.plays))
 
-    def train(self, env: BatchEnv[Any], steps: int, *, seed: int = 0) -> None:
+    def train(
+        self,
+        env: BatchEnv[Any],
+        steps: int,
+        *,
+        seed: int = 0,
+    ) -> None:
         """Play the songs with the largest upper bounds, and learn from each.
 
         ``steps``: songs, rounded up to whole steps of ``env``.
@@ -163,6 +183,11 @@ class BestConstantList:
         """The best songs on offer: [batch, k]."""
         return self._best(observations, self.scores(), k)
 
-    def _best(self, observations: Any, scores: Floats, k: int) -> Ids:
+    def _best(
+        self,
+        observations: Any,
+        scores: Floats,
+        k: int,
+    ) -> Ids:
         pool = item_pool(observations, len(self.plays))
         return best_unplayed(observations, pool, scores[pool], k)

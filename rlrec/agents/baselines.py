@@ -215,7 +215,11 @@ class ListeningOracle:
             songs = self._next_songs(copies, shape)
         return np.asarray(heard.reshape(shape).mean(axis=2))
 
-    def _next_songs(self, copies: Listeners, shape: tuple[int, int, int]) -> Ids:
+    def _next_songs(
+        self,
+        copies: Listeners,
+        shape: tuple[int, int, int],
+    ) -> Ids:
         """The next song of each rollout, the best of some random ones: [copies]."""
         batch, m, rollouts = shape
         size = (batch, 1, rollouts, ROLLOUT_CANDIDATES)

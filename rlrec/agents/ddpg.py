@@ -120,7 +120,11 @@ class DDPG(Trainer):
         self.user_vectors = user_vectors.astype(np.float32)  # [U, d]
         super().__init__(seed)
         self.learner = DDPGLearner(
-            self.item_vectors, self.user_vectors, history, self.config, self.rng
+            self.item_vectors,
+            self.user_vectors,
+            history,
+            self.config,
+            self.rng,
         )
         self.memory = _memory(self.config, history)
 
@@ -273,7 +277,9 @@ class DDPG(Trainer):
             return scores
         best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         judged = self.learner.judge(
-            self._vectors(users), history.astype(np.int32), best.astype(np.int32)
+            self._vectors(users),
+            history.astype(np.int32),
+            best.astype(np.int32),
         ).numpy()
         judged -= judged.min(axis=1, keepdims=True)  # [batch, proposals] >= 0
         lifted = scores.max(axis=1, keepdims=True) + 1.0 + judged
@@ -282,7 +288,10 @@ class DDPG(Trainer):
         return scores
 
     def recommend(
-        self, observations: Any, k: int = 1, allowed: Bools | None = None
+        self,
+        observations: Any,
+        k: int = 1,
+        allowed: Bools | None = None,
     ) -> Ids:
         """Item ids [batch, k], best first, without the items of the history.
 
@@ -344,7 +353,11 @@ class DDPG(Trainer):
         storage.write_arrays(Path(folder) / "agent.npz", **vectors, **self.state())
 
     @classmethod
-    def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> DDPG:
+    def load(
+        cls,
+        folder: str | Path,
+        env: BatchEnv[Any] | None = None,
+    ) -> DDPG:
         """Read what ``save`` wrote, to continue training in ``env`` if given.
 
         Raises ``DataError`` for a broken folder.

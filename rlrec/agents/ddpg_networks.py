@@ -97,7 +97,9 @@ class DDPGLearner(Checkpointed):
             config.gradient_norm,
         )
         self.critic_optimiser = Adam(
-            config.critic_rate, self.online.critic_variables, config.gradient_norm
+            config.critic_rate,
+            self.online.critic_variables,
+            config.gradient_norm,
         )
         self.stored = {
             "online": self.online.variables,
@@ -262,7 +264,10 @@ class Networks:
         ]
 
     def encode(
-        self, users: Tensor, items: Tensor, known: Tensor
+        self,
+        users: Tensor,
+        items: Tensor,
+        known: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """States [batch, width] and the base b [batch, d]."""
         return self.states(users, items, known), self.base(users, items, known)
@@ -293,7 +298,11 @@ class Networks:
         return tf.nn.l2_normalize(unit * self.root + tf.tanh(pre_tanh), axis=1)
 
     def value(
-        self, which: int, states: Tensor, base: Tensor, actions: Tensor
+        self,
+        which: int,
+        states: Tensor,
+        base: Tensor,
+        actions: Tensor,
     ) -> Tensor:
         """Q(s, a) [batch] of critic number ``which``."""
         critic = self.critics[which]

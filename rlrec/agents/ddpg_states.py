@@ -35,7 +35,12 @@ class State:
     Raises ``ConfigError`` for other values.
     """
 
-    def __init__(self, name: str, dimensions: int, history: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        dimensions: int,
+        history: int,
+    ) -> None:
         self.name = name
         self.dimensions = dimensions
         self.history = history
@@ -47,7 +52,12 @@ class State:
         self.width = vectors.get(name, history + pairs) * dimensions
         self.position_weights = tf.Variable(tf.ones(history), name="position_weights")
 
-    def __call__(self, users: Tensor, items: Tensor, known: Tensor) -> Tensor:
+    def __call__(
+        self,
+        users: Tensor,
+        items: Tensor,
+        known: Tensor,
+    ) -> Tensor:
         """States [batch, width].
 
         users [batch, k], items [batch, n, k], known [batch, n]: which items are there.
@@ -77,23 +87,39 @@ class State:
 
 
 def _concatenation(
-    state: State, users: Tensor, items: Tensor, present: Tensor
+    state: State,
+    users: Tensor,
+    items: Tensor,
+    present: Tensor,
 ) -> Tensor:
     return state.flat(items)
 
 
-def _products(state: State, users: Tensor, items: Tensor, present: Tensor) -> Tensor:
+def _products(
+    state: State,
+    users: Tensor,
+    items: Tensor,
+    present: Tensor,
+) -> Tensor:
     return tf.concat([state.flat(items), state.pairs(items)], axis=1)
 
 
 def _user_products(
-    state: State, users: Tensor, items: Tensor, present: Tensor
+    state: State,
+    users: Tensor,
+    items: Tensor,
+    present: Tensor,
 ) -> Tensor:
     with_user = users[:, None, :] * state.weighted(items)  # [batch, n, k]
     return tf.concat([state.flat(with_user), state.pairs(items)], axis=1)
 
 
-def _average(state: State, users: Tensor, items: Tensor, present: Tensor) -> Tensor:
+def _average(
+    state: State,
+    users: Tensor,
+    items: Tensor,
+    present: Tensor,
+) -> Tensor:
     # [batch, 1]: the number of items, never the width.
     count = tf.maximum(tf.reduce_sum(present, axis=1), 1.0)
     average = tf.reduce_sum(state.weighted(items), axis=1) / count  # [batch, k]
@@ -108,7 +134,11 @@ STATES: dict[str, Callable[[State, Tensor, Tensor, Tensor], Tensor]] = {
 }
 
 
-def make_state(name: str, dimensions: int = 100, history: int = 5) -> State:
+def make_state(
+    name: str,
+    dimensions: int = 100,
+    history: int = 5,
+) -> State:
     """The representation ``name``, one of ``STATES``.
 
     >>> state = make_state("drr-ave", dimensions=2, history=2)

@@ -150,7 +150,8 @@ class DQN:
         copy_weights(self.target.variables, self.online.variables)
         optimiser = Adam if self.config.optimiser == "adam" else SGD
         self.optimiser = optimiser(
-            self.config.learning_rate, self.online.trainable_variables
+            self.config.learning_rate,
+            self.online.trainable_variables,
         )
         self.updated = tf.Variable(0)  # updates so far
         self._compiled_updates = tf.function(self._updates)
@@ -158,7 +159,13 @@ class DQN:
         self.memory: UniformReplay | None = None
 
     # -- train -------------------------------------------------------------------------
-    def train(self, env: BatchEnv[Any], steps: int, *, seed: int = 0) -> Floats:
+    def train(
+        self,
+        env: BatchEnv[Any],
+        steps: int,
+        *,
+        seed: int = 0,
+    ) -> Floats:
         """Play and learn for ``steps`` recommendations, rounded up to whole rounds.
 
         A round is one step of every environment. Starts from ``env.reset(seed=seed)``.
@@ -173,12 +180,18 @@ class DQN:
             actions = env.actions_for(items[:, None])
             observations, rewards, terminated, *_ = env.step(actions)
             batch = self._transitions(
-                features, items, rewards, observations, terminated
+                features,
+                items,
+                rewards,
+                observations,
+                terminated,
             )
             memory = self._remember(batch, live)
             if len(memory) >= self.config.learning_starts:
                 sample = memory.sample(
-                    self.config.updates, self.config.batch_size, self.rng
+                    self.config.updates,
+                    self.config.batch_size,
+                    self.rng,
                 )
                 self._compiled_updates(sample.data)
             self.step += env.num_envs
@@ -226,7 +239,11 @@ class DQN:
         ``items``, ``rewards``, ``terminated``: [batch].
         """
         batch = self._transitions(
-            self.view(observations), items, rewards, next_observations, terminated
+            self.view(observations),
+            items,
+            rewards,
+            next_observations,
+            terminated,
         )
         return np.asarray(self._update(batch))
 
@@ -255,7 +272,10 @@ class DQN:
         best = tf.argmax(picking, axis=1)
         next_value = tf.gather(values, best, batch_dims=1)
         return td_target(
-            batch["reward"], batch["terminated"], next_value, self.config.discount
+            batch["reward"],
+            batch["terminated"],
+            next_value,
+            self.config.discount,
         )
 
     def _q(self, network: Any, view: Tensor, items: Tensor) -> Tensor:

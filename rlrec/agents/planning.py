@@ -14,7 +14,9 @@ from rlrec.types import Floats
 
 
 def value_iteration(
-    model: GenreModel, discount: float = 0.9, tolerance: float = 1e-10
+    model: GenreModel,
+    discount: float = 0.9,
+    tolerance: float = 1e-10,
 ) -> Floats:
     """Value iteration: the optimal action values Q* [S, A] of an endless session.
 
@@ -39,7 +41,11 @@ def value_iteration(
     return values
 
 
-def policy_values(model: GenreModel, policy: Floats, discount: float = 0.9) -> Floats:
+def policy_values(
+    model: GenreModel,
+    policy: Floats,
+    discount: float = 0.9,
+) -> Floats:
     """Policy evaluation: the action values [S, A] of following ``policy`` for ever.
 
     ``policy`` [S, A]: probabilities of actions. The state values solve the linear

@@ -81,7 +81,10 @@ class PPO(Trainer):
     """
 
     def __init__(
-        self, songs: NDArray[Any], config: PPOConfig | None = None, seed: int = 0
+        self,
+        songs: NDArray[Any],
+        config: PPOConfig | None = None,
+        seed: int = 0,
     ) -> None:
         if songs.ndim != 2 or not np.isfinite(songs).all():
             raise ConfigError(
@@ -164,7 +167,11 @@ class PPO(Trainer):
         self._refresh()
         speed = size / (time.perf_counter() - start)
         return PPORound(
-            self.step, reward, **measured, explained=explained, steps_per_second=speed
+            self.step,
+            reward,
+            **measured,
+            explained=explained,
+            steps_per_second=speed,
         )
 
     def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
@@ -241,7 +248,11 @@ class PPO(Trainer):
 
     # -- decide ----------------------------------------------------------------------
     def recommend(
-        self, observations: Any, k: int = 1, *, rng: np.random.Generator | None = None
+        self,
+        observations: Any,
+        k: int = 1,
+        *,
+        rng: np.random.Generator | None = None,
     ) -> Ids:
         """Song ids [batch, k], best first: the most probable; with ``rng``, drawn."""
         state = self.view(observations)
@@ -316,7 +327,11 @@ class PPO(Trainer):
         storage.write_arrays(Path(folder) / "agent.npz", songs=self.map, **self.state())
 
     @classmethod
-    def load(cls, folder: str | Path, env: BatchEnv[Any] | None = None) -> PPO:
+    def load(
+        cls,
+        folder: str | Path,
+        env: BatchEnv[Any] | None = None,
+    ) -> PPO:
         """Read what ``save`` wrote, to continue training in ``env`` if given.
 
         Raises ``DataError`` for a broken folder.

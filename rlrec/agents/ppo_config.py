@@ -97,5 +97,9 @@ _RANGES = (
 # 200,000 songs what the defaults above, common in papers, need a million for. Chosen by
 # hand on the generated tracks.
 PPO_SETTINGS = PPOConfig(
-    minibatch=1024, epochs=6, learning_rate=3e-3, discount=0.8, gae_lambda=0.8
+    minibatch=1024,
+    epochs=6,
+    learning_rate=3e-3,
+    discount=0.8,
+    gae_lambda=0.8,
 )

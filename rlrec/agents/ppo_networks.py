@@ -85,7 +85,12 @@ def clipped_objective(ratio: Tensor, advantage: Tensor, clip: Tensor | float) ->
     return tf.minimum(ratio * advantage, clipped * advantage)
 
 
-def value_loss(value: Tensor, old: Tensor, target: Tensor, clip: float) -> Tensor:
+def value_loss(
+    value: Tensor,
+    old: Tensor,
+    target: Tensor,
+    clip: float,
+) -> Tensor:
     """Half the squared error [batch], of values [batch] from their targets [batch].
 
     With ``clip`` > 0 (units of reward) the larger error of two counts: of ``value``,
@@ -111,13 +116,20 @@ class PPOLearner(Checkpointed):
     """
 
     def __init__(
-        self, songs: Floats32, width: int, config: PPOConfig, rng: np.random.Generator
+        self,
+        songs: Floats32,
+        width: int,
+        config: PPOConfig,
+        rng: np.random.Generator,
     ) -> None:
         self.config = config
         self.songs = tf.constant(songs, tf.float32)
         kind = PointPolicy if config.action in ("point", "vector") else CandidatePolicy
         self.policy: CandidatePolicy | PointPolicy = kind(
-            width, songs.shape[1], config, rng
+            width,
+            songs.shape[1],
+            config,
+            rng,
         )
         self.value = mlp(width, config.hidden, 1, rng)
         self.weights = [*self.policy.variables, *self.value.trainable_variables]
@@ -126,7 +138,12 @@ class PPOLearner(Checkpointed):
         self.stored = {"weights": self.weights, "optimiser": self.optimiser.variables}
         self._compiled = tf.function(self._learn, jit_compile=True)
 
-    def learn(self, steps: Arrays, order: Ids32, share_left: float) -> dict[str, float]:
+    def learn(
+        self,
+        steps: Arrays,
+        order: Ids32,
+        share_left: float,
+    ) -> dict[str, float]:
         """Learn from ``steps``, name -> [M, ..]; the means of ``MEASURES``, and epochs.
 
         Names: state, choice, log_prob, value, advantage, live (1: learn from it, 0: do
@@ -142,7 +159,11 @@ class PPOLearner(Checkpointed):
         return measured | {"epochs": float(epochs)}
 
     def _learn(
-        self, steps: Batch, order: Tensor, clip: Tensor, entropy: Tensor
+        self,
+        steps: Batch,
+        order: Tensor,
+        clip: Tensor,
+        entropy: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """All epochs, or fewer if the KL from the old policy grows too large.
 
@@ -163,7 +184,10 @@ class PPOLearner(Checkpointed):
         return means, epoch
 
     def update(
-        self, batch: Batch, clip: Tensor | float, entropy: Tensor | float
+        self,
+        batch: Batch,
+        clip: Tensor | float,
+        entropy: Tensor | float,
     ) -> Tensor:
         """One step down a minibatch's loss; ``MEASURES`` [5] from before the step."""
         live = batch["live"]
@@ -192,7 +216,11 @@ class CandidatePolicy:
     """P(j) = softmax_j(query(state) . key(song_j) / sqrt(keys)) over k candidates."""
 
     def __init__(
-        self, width: int, dimensions: int, config: PPOConfig, rng: np.random.Generator
+        self,
+        width: int,
+        dimensions: int,
+        config: PPOConfig,
+        rng: np.random.Generator,
     ) -> None:
         self.keys = config.keys
         self.query = mlp(width, config.hidden, config.keys, rng, last_scale=0.1)
@@ -228,7 +256,11 @@ class PointPolicy:
     """A normal distribution over points of the map: mean(state) and log_sd [d]."""
 
     def __init__(
-        self, width: int, dimensions: int, config: PPOConfig, rng: np.random.Generator
+        self,
+        width: int,
+        dimensions: int,
+        config: PPOConfig,
+        rng: np.random.Generator,
     ) -> None:
         self.mean = mlp(width, config.hidden, dimensions, rng, last_scale=0.1)
         self.log_sd = tf.Variable(tf.zeros(dimensions))

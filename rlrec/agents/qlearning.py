@@ -163,7 +163,11 @@ class QLearning:
         return indices
 
     def train(
-        self, env: VectorEnv[Any, Any, Any], steps: int, *, seed: int = 0
+        self,
+        env: VectorEnv[Any, Any, Any],
+        steps: int,
+        *,
+        seed: int = 0,
     ) -> TrainingLog:
         """Play ``steps`` steps in each of ``env``'s rows (one a run); learn from each.
 
@@ -195,7 +199,8 @@ class QLearning:
             log.epsilon[step] = self.epsilon
             log.learned[step] = learns
             self.epsilon = max(
-                self.epsilon * self.config.epsilon_decay, self.config.epsilon_floor
+                self.epsilon * self.config.epsilon_decay,
+                self.config.epsilon_floor,
             )
             states = next_states
             learns = ~(terminated | truncated)

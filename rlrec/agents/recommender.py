@@ -35,7 +35,11 @@ def item_pool(observations: Any, n_items: int) -> Ids:
     return np.tile(np.arange(n_items), (np.size(observations), 1))
 
 
-def best_first(pool: Ids, scores: NDArray[Any], k: int) -> Ids:
+def best_first(
+    pool: Ids,
+    scores: NDArray[Any],
+    k: int,
+) -> Ids:
     """The ``k`` items of ``pool`` [batch, m] with the highest ``scores`` [batch, m].
 
     Returns [batch, k], best first; ties keep the pool's order. Raises ``ConfigError``
@@ -64,7 +68,12 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     return masked
 
 
-def best_unplayed(observations: Any, pool: Ids, scores: Floats, k: int) -> Ids:
+def best_unplayed(
+    observations: Any,
+    pool: Ids,
+    scores: Floats,
+    k: int,
+) -> Ids:
     """``best_first`` of what is ``unplayed``: [batch, k]."""
     return best_first(pool, unplayed(observations, pool, scores), k)
 

@@ -154,7 +154,10 @@ class PrioritisedReplay(UniformReplay):
     """
 
     def __init__(
-        self, capacity: int, fields: Fields, config: PriorityConfig | None = None
+        self,
+        capacity: int,
+        fields: Fields,
+        config: PriorityConfig | None = None,
     ) -> None:
         super().__init__(capacity, fields)
         self.config = config or PriorityConfig()
@@ -168,7 +171,12 @@ class PrioritisedReplay(UniformReplay):
         return places
 
     def sample(
-        self, batches: int, batch_size: int, rng: Generator, *, beta: float = 0.4
+        self,
+        batches: int,
+        batch_size: int,
+        rng: Generator,
+        *,
+        beta: float = 0.4,
     ) -> Sample:
         """Draw batches by priority; raises ``ConfigError`` if there is nothing.
 

@@ -25,7 +25,10 @@ from rlrec.types import Bools, Floats, Ids
 
 
 def top_k(
-    vectors: NDArray[Any], items: NDArray[Any], k: int, allowed: Bools | None = None
+    vectors: NDArray[Any],
+    items: NDArray[Any],
+    k: int,
+    allowed: Bools | None = None,
 ) -> Ids:
     """The ``k`` items with the largest dot products: ids [batch, k], best first.
 
@@ -44,7 +47,11 @@ def top_k(
     return best_k(vectors @ items.T, k, allowed)
 
 
-def best_k(scores: NDArray[Any], k: int, allowed: Bools | None = None) -> Ids:
+def best_k(
+    scores: NDArray[Any],
+    k: int,
+    allowed: Bools | None = None,
+) -> Ids:
     """The ``k`` columns with the highest ``scores`` [batch, I]: ids [batch, k].
 
     Best first; ties go to the lower id. ``allowed`` as in ``top_k``. Raises
@@ -67,7 +74,11 @@ def best_k(scores: NDArray[Any], k: int, allowed: Bools | None = None) -> Ids:
     return np.take_along_axis(chosen, order, axis=1)
 
 
-def _check_scores(scores: NDArray[Any], k: int, allowed: Bools | None) -> None:
+def _check_scores(
+    scores: NDArray[Any],
+    k: int,
+    allowed: Bools | None,
+) -> None:
     if np.isnan(scores).any():
         raise ConfigError("a score is not a number; has training diverged?")
     _check_k(k, np.array(scores.shape[1:]))
@@ -118,7 +129,10 @@ class Neighbours:
         self.tree = cKDTree(self.vectors)
 
     def nearest(
-        self, points: NDArray[Any], k: int = 4, exclude: NDArray[Any] | None = None
+        self,
+        points: NDArray[Any],
+        k: int = 4,
+        exclude: NDArray[Any] | None = None,
     ) -> Ids:
         """The ``k`` items nearest to each point: ids [batch, k], nearest first.
 
@@ -143,7 +157,11 @@ class Neighbours:
         return found
 
     def _search(
-        self, points: Floats, k: int, exclude: Ids, count: int
+        self,
+        points: Floats,
+        k: int,
+        exclude: Ids,
+        count: int,
     ) -> tuple[Ids, Bools]:
         """The ``k`` best of the ``count`` nearest items, and whether they are final.
 
@@ -160,7 +178,12 @@ class Neighbours:
         final = (last < distances[:, -1]) | (count == len(self.vectors))
         return np.take_along_axis(ids, order, axis=1), final
 
-    def _check(self, points: Floats, k: int, exclude: Ids) -> None:
+    def _check(
+        self,
+        points: Floats,
+        k: int,
+        exclude: Ids,
+    ) -> None:
         items, dimensions = self.vectors.shape
         if points.ndim != 2 or points.shape[1] != dimensions:
             raise ConfigError(

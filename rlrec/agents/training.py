@@ -39,7 +39,11 @@ class Trainer:
         raise NotImplementedError
 
     def _rounds(
-        self, env: BatchEnv[Any], count: int, callback: Callback | None, seed: int
+        self,
+        env: BatchEnv[Any],
+        count: int,
+        callback: Callback | None,
+        seed: int,
     ) -> list[Any]:
         """``count`` rounds, or until ``callback`` returns True; their records."""
         if env is not self._env:
@@ -62,7 +66,11 @@ class Trainer:
                 state[prefix + name] = array
         return state
 
-    def restore(self, state: Arrays, env: BatchEnv[Any] | None = None) -> None:
+    def restore(
+        self,
+        state: Arrays,
+        env: BatchEnv[Any] | None = None,
+    ) -> None:
         """Continue from ``state()``: in an equal, new environment, bit-identical."""
         self.rng = storage.restore_generator(state["rng"])
         self.step = int(state["step"])

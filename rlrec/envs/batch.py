@@ -197,14 +197,20 @@ class SingleEnv(gymnasium.Env[Any, Any]):
         self.action_space = self.batch.single_action_space
 
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+        self,
+        *,
+        seed: int | None = None,
+        options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
         """Start the first episode of ``seed`` (>= 0); without a seed the next one."""
         super().reset(seed=seed)
         observation, info = _first_row(self.batch.reset(seed=seed))
         return observation, info
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(
+        self,
+        action: Any,
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Play one action. Raises ``ResetNeeded`` after the end of an episode."""
         if self.batch.over[0]:
             raise ResetNeeded("the episode is over; call reset() before step()")

@@ -66,7 +66,9 @@ class GenreBatch(BatchEnv[Ids]):
         like_draws, leave_draws = self.streams.uniform(self.steps, 2)
         self.liked = like_draws < self._like_table[self.states, actions]
         reward = np.where(
-            self.liked, user.like_reward[actions], user.dislike_reward[actions]
+            self.liked,
+            user.like_reward[actions],
+            user.dislike_reward[actions],
         )
         terminated = ~self.liked & (leave_draws < user.leave_probability[actions])
         truncated = ~terminated & (self.steps + 1 >= self.session_length)

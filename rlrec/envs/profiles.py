@@ -103,7 +103,11 @@ class GenreProfile:
             dislike_reward=self._edited(self.dislike_reward, dislike or {}),
         )
 
-    def _edited(self, values: Floats, changes: dict[str, float]) -> Floats:
+    def _edited(
+        self,
+        values: Floats,
+        changes: dict[str, float],
+    ) -> Floats:
         edited = values.copy()
         for genre, value in changes.items():
             if genre not in self.genres:
@@ -114,7 +118,12 @@ class GenreProfile:
         return edited
 
 
-def _profile(name: str, about: str, like: Any, **settings: Any) -> GenreProfile:
+def _profile(
+    name: str,
+    about: str,
+    like: Any,
+    **settings: Any,
+) -> GenreProfile:
     return GenreProfile(name, like, about=about, **settings)
 
 

@@ -27,7 +27,12 @@ from rlrec.types import Bools, Floats
 class Reward(Protocol):
     """Turns fraction heard (0..1), liked and skipped [batch] into rewards [batch]."""
 
-    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats: ...
+    def __call__(
+        self,
+        fraction: Floats,
+        liked: Bools,
+        skipped: Bools,
+    ) -> Floats: ...
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,12 @@ class BinaryReward:
     listen: float = 1.0
     skip: float = 0.0
 
-    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
+    def __call__(
+        self,
+        fraction: Floats,
+        liked: Bools,
+        skipped: Bools,
+    ) -> Floats:
         return np.where(skipped, self.skip, self.listen)
 
 
@@ -53,7 +63,12 @@ class ListenSkipReward:
     early_skip: float = -2.0
     early_fraction: float = 0.1  # 0..1 of the song
 
-    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
+    def __call__(
+        self,
+        fraction: Floats,
+        liked: Bools,
+        skipped: Bools,
+    ) -> Floats:
         penalty = np.where(fraction < self.early_fraction, self.early_skip, self.skip)
         return np.where(skipped, penalty, self.listen)
 
@@ -64,7 +79,12 @@ class FractionReward:
 
     lam: float = 1.0  # reward of one like, in whole songs heard; >= 0
 
-    def __call__(self, fraction: Floats, liked: Bools, skipped: Bools) -> Floats:
+    def __call__(
+        self,
+        fraction: Floats,
+        liked: Bools,
+        skipped: Bools,
+    ) -> Floats:
         return fraction + self.lam * liked.astype(np.float64)
 
 

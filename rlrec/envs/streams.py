@@ -54,7 +54,12 @@ class Streams:
     def __init__(self, batch: int) -> None:
         self.keys = np.zeros(batch, np.uint64)
 
-    def start(self, rows: Ids, seeds: Ids, episodes: Ids) -> None:
+    def start(
+        self,
+        rows: Ids,
+        seeds: Ids,
+        episodes: Ids,
+    ) -> None:
         """Give ``rows`` [m] the streams of ``seeds`` and ``episodes`` [m], from 0."""
         key = _mix(seeds.astype(np.uint64) * _GOLDEN + _GOLDEN)
         self.keys[rows] = _mix(key + (episodes.astype(np.uint64) + 1) * _MIX_1)

@@ -54,7 +54,10 @@ class ListeningView:
     """
 
     def __init__(
-        self, songs: NDArray[Any], kind: str = "averages", history: int = 20
+        self,
+        songs: NDArray[Any],
+        kind: str = "averages",
+        history: int = 20,
     ) -> None:
         d = songs.shape[1]
         widths = {
@@ -118,7 +121,12 @@ class ListeningView:
         averages = (weight @ self.songs[history]) / total
         return np.asarray(averages.reshape(len(history), -1))
 
-    def _belief(self, history: Ids, feedback: Floats32, weights: Floats32) -> Floats32:
+    def _belief(
+        self,
+        history: Ids,
+        feedback: Floats32,
+        weights: Floats32,
+    ) -> Floats32:
         """Taste [4 d], uncertainty [d] and memory [d] of each row: [batch, 6 d]."""
         lately, heard, _, known = weights
         songs = self.songs[history]  # [batch, n, d]

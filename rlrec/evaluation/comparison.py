@@ -110,7 +110,11 @@ def compare_runs(measured: Sequence[RunFigures]) -> list[Difference]:
     return [_difference(measured, best, "baseline"), *found]
 
 
-def _difference(measured: Sequence[RunFigures], name: str, kind: str) -> Difference:
+def _difference(
+    measured: Sequence[RunFigures],
+    name: str,
+    kind: str,
+) -> Difference:
     gains = [one.of_users[AGENT] - one.of_users[name] for one in measured]
     means = [float(values.mean()) for values in gains]
     several = len(measured) > 1

@@ -68,7 +68,9 @@ def outcome_means(reward: Reward, grid: int = 2000) -> Floats:
 
 
 def first_play_value(
-    tastes: Floats, reward: Reward = DEFAULT_REWARD, nodes: int = 9
+    tastes: Floats,
+    reward: Reward = DEFAULT_REWARD,
+    nodes: int = 9,
 ) -> Floats:
     """Expected reward of each song as a first play: ``tastes`` [n, 5] -> [n, songs].
 

@@ -73,7 +73,8 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
 
 
 def interquartile_mean(
-    scores: ArrayLike, axis: tuple[int, ...] | int | None = None
+    scores: ArrayLike,
+    axis: tuple[int, ...] | int | None = None,
 ) -> Floats:
     """The mean of the middle half; the lowest and the highest quarter are cut off.
 
@@ -177,7 +178,10 @@ def probability_of_improvement(scores: ArrayLike, other: ArrayLike) -> float:
 
 
 def paired_p_value(
-    differences: ArrayLike, *, rng: np.random.Generator, resamples: int = 9_999
+    differences: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    resamples: int = 9_999,
 ) -> float:
     """The p-value of a two-sided sign-flip test of paired ``differences`` [n].
 

@@ -109,7 +109,9 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
 
 
 def average_precision(
-    hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None
+    hits: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
 ) -> Floats:
     """Average precision of the first ``k`` places: [users], 0..1; its mean is MAP@k.
 

@@ -175,7 +175,9 @@ def split_session(
 
 
 def split_next_item(
-    ratings: Ratings, by: Literal["point", "user"] = "point", share: float = 0.1
+    ratings: Ratings,
+    by: Literal["point", "user"] = "point",
+    share: float = 0.1,
 ) -> Split:
     """Hold out one liked item a user: the first after a point in time, or the last.
 
@@ -210,7 +212,11 @@ def split_next_item(
 
 # -- protocols -------------------------------------------------------------------------
 def rerank(
-    split: Split, scorer: Scorer, k: int = 10, *, feedback: bool = False
+    split: Split,
+    scorer: Scorer,
+    k: int = 10,
+    *,
+    feedback: bool = False,
 ) -> Result:
     """Re-rank each user's held-out items; a hit is one rated 4 or 5.
 
@@ -230,7 +236,11 @@ def rerank(
     return _run("rerank", split, scorer, k, whole_catalogue=False, feedback=feedback)
 
 
-def session(split: Split, scorer: Scorer, k: int = 10) -> Result:
+def session(
+    split: Split,
+    scorer: Scorer,
+    k: int = 10,
+) -> Result:
     """Recommend from the whole catalogue to users who were never trained on.
 
     10 ratings of each are known, and a hit is an item later rated 4 or 5. The
@@ -246,7 +256,11 @@ def session(split: Split, scorer: Scorer, k: int = 10) -> Result:
     return _run("session", split, scorer, k)
 
 
-def next_item(split: Split, scorer: Scorer, k: int = 10) -> Result:
+def next_item(
+    split: Split,
+    scorer: Scorer,
+    k: int = 10,
+) -> Result:
     """Rank the whole catalogue for the one held-out item, without sampled negatives.
 
     The candidates are all items but the known ones. With one relevant item R@k equals
@@ -380,7 +394,12 @@ def _scores_of(scorer: Scorer, users: Ids, known: Matrix) -> Floats:
     return np.clip(scores, -largest, largest)
 
 
-def _reveal(known: Matrix, revealed: Matrix, items: Ids, is_open: Bools) -> Matrix:
+def _reveal(
+    known: Matrix,
+    revealed: Matrix,
+    items: Ids,
+    is_open: Bools,
+) -> Matrix:
     """``known`` with one more revealed rating at the end of each open row."""
     rows = np.flatnonzero(is_open)
     values = np.asarray(revealed[rows, items[rows]]).ravel()
@@ -397,7 +416,10 @@ def _stored(matrix: Matrix) -> Bools:
     return np.asarray(sp.csr_matrix(entries, shape=matrix.shape).toarray())
 
 
-def _places(ratings: Ratings, order: Floats | None = None) -> tuple[Ids, Ids]:
+def _places(
+    ratings: Ratings,
+    order: Floats | None = None,
+) -> tuple[Ids, Ids]:
     """`rlrec.datasets.matrices.places`, by time or by ``order`` [n]."""
     place, count = places(ratings)
     if order is not None:
@@ -406,7 +428,11 @@ def _places(ratings: Ratings, order: Floats | None = None) -> tuple[Ids, Ids]:
     return place, count
 
 
-def _first_of_user(ratings: Ratings, mask: Bools, last: bool = False) -> Bools:
+def _first_of_user(
+    ratings: Ratings,
+    mask: Bools,
+    last: bool = False,
+) -> Bools:
     """Of the ratings in ``mask`` the first (or last) in time of each user: [n]."""
     rows = np.flatnonzero(mask)[:: -1 if last else 1]
     _, first = np.unique(ratings.users[rows], return_index=True)
@@ -415,7 +441,11 @@ def _first_of_user(ratings: Ratings, mask: Bools, last: bool = False) -> Bools:
     return chosen
 
 
-def _check_split(by: str, choices: tuple[str, str], share: float) -> None:
+def _check_split(
+    by: str,
+    choices: tuple[str, str],
+    share: float,
+) -> None:
     if by not in choices or not 0.0 < share < 1.0:
         raise ConfigError(
             f"by is {by!r}, share {share}; "
@@ -424,7 +454,11 @@ def _check_split(by: str, choices: tuple[str, str], share: float) -> None:
 
 
 def _split(
-    name: str, ratings: Ratings, train: Bools, known: Bools, held_out: Bools
+    name: str,
+    ratings: Ratings,
+    train: Bools,
+    known: Bools,
+    held_out: Bools,
 ) -> Split:
     """The split of three masks [n]; ``DataError`` if nothing is left to use."""
     users = np.unique(ratings.users[held_out]).astype(np.int64)

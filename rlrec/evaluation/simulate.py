@@ -15,7 +15,11 @@ from rlrec.types import Arrays, Bools, Floats, Ids
 
 
 def simulate(
-    env: BatchEnv[Any], policy: Recommender, *, seed: int, discount: float = 1.0
+    env: BatchEnv[Any],
+    policy: Recommender,
+    *,
+    seed: int,
+    discount: float = 1.0,
 ) -> Floats:
     """The return of one whole session for each row of ``env``: [batch].
 
@@ -113,7 +117,9 @@ def play(env: BatchEnv[Any], policy: Recommender, *, seed: int) -> Played:
 
 
 def _session(
-    env: BatchEnv[Any], policy: Recommender, seed: int
+    env: BatchEnv[Any],
+    policy: Recommender,
+    seed: int,
 ) -> Iterator[tuple[Bools, Floats, Arrays]]:
     """Which sessions still ran, rewards [batch] and info, step by step."""
     observations, _ = env.reset(seed=seed)

@@ -58,7 +58,11 @@ NEIGHBOURS = (0, 20, 50, 200, 500)
 
 
 def tuned_baselines(
-    split: Split, protocol: str, rng: np.random.Generator, *, seed: int = 0
+    split: Split,
+    protocol: str,
+    rng: np.random.Generator,
+    *,
+    seed: int = 0,
 ) -> dict[str, Collaborative]:
     """All baselines by name, fitted on ``split.train``.
 
@@ -104,7 +108,11 @@ def _defaults(seed: int) -> dict[str, Callable[[], Any]]:
     }
 
 
-def validation_split(split: Split, protocol: str, rng: np.random.Generator) -> Split:
+def validation_split(
+    split: Split,
+    protocol: str,
+    rng: np.random.Generator,
+) -> Split:
     """The same kind of split made of ``split.train``, with at most 2,000 users."""
     if protocol == "rerank":
         drawn = split.name.endswith("random")
@@ -126,7 +134,9 @@ def _present(train: Ratings) -> Ratings:
 
 
 def with_seed(
-    models: dict[str, Collaborative], train: Ratings, seed: int
+    models: dict[str, Collaborative],
+    train: Ratings,
+    seed: int,
 ) -> dict[str, Collaborative]:
     """The same models; those that draw random numbers are refitted with ``seed``."""
     redrawn = dict(models)
@@ -148,7 +158,10 @@ def chosen_settings(models: dict[str, Collaborative]) -> dict[str, dict[str, Any
     return settings
 
 
-def _candidates(train: Ratings, seed: int) -> Iterator[tuple[str, Scorer, Make]]:
+def _candidates(
+    train: Ratings,
+    seed: int,
+) -> Iterator[tuple[str, Scorer, Make]]:
     """All settings to try: a name, the model fitted on ``train``, how to make it again.
 
     Evaluate each model before the next one comes: they share a fit.
@@ -173,7 +186,11 @@ def _candidates(train: Ratings, seed: int) -> Iterator[tuple[str, Scorer, Make]]
             yield _fitted("PureSVD", partial(PureSVD, PureSVDConfig(factors)), train)
 
 
-def _fitted(name: str, make: Make, train: Ratings) -> tuple[str, Scorer, Make]:
+def _fitted(
+    name: str,
+    make: Make,
+    train: Ratings,
+) -> tuple[str, Scorer, Make]:
     return name, make().fit(train), make
 
 

@@ -76,7 +76,9 @@ def td_target(
 
 
 def polyak(
-    targets: Sequence[Variable], sources: Sequence[Variable], tau: float
+    targets: Sequence[Variable],
+    sources: Sequence[Variable],
+    tau: float,
 ) -> None:
     """Move each target towards its source: t <- t + tau (s - t), ``tau`` in 0..1.
 
