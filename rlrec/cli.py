@@ -562,7 +562,7 @@ def _fail(message: str, status: int = 1) -> int:
 
 def _unforeseen(error: Exception) -> str:
     """One sentence on an error that nobody expected; its traceback goes to a file."""
-    what = f"{type(error).__name__} {error}".strip().splitlines()[0]
+    what = f"{type(error).__name__} {error}".splitlines()[0].rstrip(": ")
     try:
         descriptor, path = tempfile.mkstemp(".txt", "rlrec-traceback-")
         with open(descriptor, "w", encoding="utf-8", errors="replace") as file:
