@@ -1,11 +1,9 @@
 """Lesson 12: the truth against simulated plays, worlds, errors, widget, pictures."""
 
-import subprocess
-import sys
-
 import lab12_listen_worth as lab12
 import numpy as np
 import pytest
+from lesson_checks import assert_no_tensorflow
 from matplotlib.figure import Figure
 
 from rlrec.envs import default_catalogue
@@ -166,8 +164,4 @@ def test_pictures_can_be_drawn():
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys; import lab12_listen_worth as lab; lab.spread_view()"
-    subprocess.run(
-        [sys.executable, "-c", f"{code}; assert 'tensorflow' not in sys.modules"],
-        check=True,
-    )
+    assert_no_tensorflow("import lab12_listen_worth as lab; lab.spread_view()")

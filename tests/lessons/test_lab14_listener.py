@@ -1,8 +1,6 @@
 """Lesson 14's listener: belief by hand, plays, sessions, logs, agents, the widget."""
 
 import base64
-import subprocess
-import sys
 import warnings
 from dataclasses import replace
 
@@ -11,6 +9,7 @@ import lab14_listener_picture as pictures
 import numpy as np
 import pytest
 from lab14_listener import Listener, ListenerLab, let_answer, make_studio
+from lesson_checks import assert_no_tensorflow
 from matplotlib.figure import Figure
 from sklearn.linear_model import Ridge
 
@@ -433,9 +432,7 @@ def test_ppo_acts_on_what_you_did():
 
 
 def test_no_tensorflow_is_imported():
-    code = "import sys; from lab14_listener import ListenerLab; ListenerLab(); "
-    code += "assert 'tensorflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert_no_tensorflow("from lab14_listener import ListenerLab; ListenerLab()")
 
 
 COLUMNS = "ids titles artists genre genres raw features popularity".split()
