@@ -16,13 +16,13 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from lab04_reward_lab import RewardView, own_rewards, reward_view
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from lab04_reward_lab import RewardView, own_rewards, reward_view
 from rlrec.envs import GENRES
 from rlrec.types import Floats
 from rlrec.viz.style import PALETTE, theme
@@ -48,7 +48,7 @@ def frame(reward: float) -> Image.Image:
         draw_table(middle, view)
         draw_songs(right, view)
         png = io.BytesIO()
-        canvas.print_png(png)
+        canvas.print_png(png)  # type: ignore[no-untyped-call]
     return Image.open(png).convert("RGB")
 
 
