@@ -20,7 +20,7 @@ from rlrec.agents.replay import (
 )
 from rlrec.types import Floats, Ids
 from rlrec.viz.plots import mean_band
-from rlrec.viz.style import PALETTE
+from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider
 
 Log = dict[str, NDArray[Any]]
@@ -101,7 +101,7 @@ def draws_picture(figure: Figure, found: Draws) -> None:
     left.axhline(1 / len(place), color="0.4", lw=1, ls=":")
     left.set(ylim=(0, 1.22), ylabel="share", title="drawn")
     right.bar(place - 0.2, found.weights, width=0.4, color=ORANGE, label="weight w(i)")
-    pull = {"color": GREEN, "label": "pull: draws × weight"}
+    pull: Style = {"color": GREEN, "label": "pull: draws × weight"}
     right.bar(place + 0.2, found.pull, width=0.4, **pull)
     right.axhline(1, color="0.4", lw=1, ls=":")
     right.set(ylim=(0, 8.5) if len(place) > 3 else (0, 2.6), title="counts")
@@ -330,7 +330,7 @@ def updates_plot(
     ``found``: name -> [seeds, points].
     """
     for name, values in found.items():
-        style = {"colour": COLOURS[name], "marker": "o", "ms": 4, "label": name}
+        style: Style = {"colour": COLOURS[name], "marker": "o", "ms": 4, "label": name}
         mean_band(ax, x, values, alpha=0.25, **style)
     ax.set(yscale="log", xlabel=xlabel, ylabel="transitions replayed until learned")
     ax.legend(frameon=False, fontsize=8)
@@ -446,7 +446,7 @@ def draw_story(figure: Figure) -> None:
 
 def _draw_set(ax: Axes, length: int) -> None:
     """The set as a chain: right choices go on, wrong ones end the evening."""
-    centre = {"ha": "center", "va": "center"}
+    centre: Style = {"ha": "center", "va": "center"}
     for song in range(length):
         ax.plot(song, 0, "o", ms=24, color="white", mec="black")
         ax.text(song, 0, f"{song + 1}", **centre)
@@ -464,7 +464,7 @@ def _draw_set(ax: Axes, length: int) -> None:
 def _arrow(
     ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str
 ) -> None:
-    style = {"arrowstyle": "-|>", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
+    style: Style = {"arrowstyle": "-|>", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
     ax.annotate("", end, start, arrowprops=style | {"color": colour})
 
 
@@ -520,7 +520,7 @@ def _draw_bar(ax: Axes) -> None:
     """The leaves side by side, and where the two draws fall."""
     for value, colour, side in ((2.9, BLUE, -1), (3.5, ORANGE, 1)):
         ax.plot([value, value], [0.5, 1.35], color=colour, lw=2.5)
-        style = {"color": colour, "va": "center", "weight": "bold"}
+        style: Style = {"color": colour, "va": "center", "weight": "bold"}
         align = "right" if side < 0 else "left"
         ax.text(value + 0.08 * side, 1.1, f"draw {value:g}", ha=align, **style)
     for leaf, (start, width) in enumerate(((0, 1), (1, 2), (3, 4), (7, 1))):

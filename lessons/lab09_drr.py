@@ -20,7 +20,7 @@ from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.protocols import Split
 from rlrec.evaluation.verdict import signed
 from rlrec.types import Floats
-from rlrec.viz.style import PALETTE
+from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider, tick
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def forest(ax: Axes, content: Content, column: str = "P@5") -> Axes:
     """A dot and its 95% interval over seeds for each row of a table, best on top."""
     means = {name: interval(content, name, column).mean for name in content["table"]}
     rows = sorted(means, key=lambda name: -means[name])
-    label = {"textcoords": "offset points", "va": "center", "fontsize": 8}
+    label: Style = {"textcoords": "offset points", "va": "center", "fontsize": 8}
     for place, name in enumerate(rows):
         of = interval(content, name, column)
         colour = PART_COLOURS.get(name, GREY)
@@ -389,14 +389,13 @@ def start_again(drr: DRR, seed: int) -> None:
     from rlrec.agents.ddpg import DDPG
 
     agent = drr.agent
-    users, scaled = agent.user_vectors, agent.user_scale
     new = DDPG(
         agent.item_vectors,
-        users,
+        agent.user_vectors,
         agent.config,
         seed,
         history=agent.history,
-        scaled=scaled,
+        user_scale=agent.user_scale,
     )
     agent.restore(new.state())
 
@@ -593,7 +592,7 @@ def _draw_key(ax: Axes) -> None:
     for row, name in enumerate(stages):
         y = 48.3 - 3.6 * row
         colour = (ONCE, SUPERVISED, LEARNED)[row]
-        style = {"boxstyle": "round,pad=0.2", "fc": colour, "ec": "0.4"}
+        style: Style = {"boxstyle": "round,pad=0.2", "fc": colour, "ec": "0.4"}
         ax.add_patch(FancyBboxPatch((79, y), 2, 1.6, **style))
         ax.text(82.5, y + 0.8, name, va="center", fontsize=9)
 
@@ -616,10 +615,15 @@ class _Boxes:
         colour: str,
     ) -> None:
         self.places[name] = (x, y, width)
-        style = {"boxstyle": "round,pad=0.3", "fc": colour, "ec": "0.35", "lw": 1}
+        style: Style = {
+            "boxstyle": "round,pad=0.3",
+            "fc": colour,
+            "ec": "0.35",
+            "lw": 1,
+        }
         corner = (x - width / 2, y - 3.4)
         self.ax.add_patch(FancyBboxPatch(corner, width, 6.8, **style))
-        centre = {"ha": "center", "va": "center"}
+        centre: Style = {"ha": "center", "va": "center"}
         self.ax.text(x, y + 1.3, title, weight="bold", fontsize=9.5, **centre)
         self.ax.text(x, y - 1.6, text, fontsize=8, **centre)
 
@@ -635,12 +639,12 @@ class _Boxes:
         self, start: Point, end: Point, text: str = "", at: Point = (0, 0)
     ) -> None:
         """A straight arrow, with a word beside it."""
-        style = {"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
+        style: Style = {"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
         self.ax.annotate("", end, start, arrowprops=style)
         if text:
             self.ax.text(*at, text, fontsize=8, ha="center", va="center", color="0.25")
 
-    def bend(self, way: list[Point], end: Point, text: str, at: Point) -> None:
+    def bend(self, way: Sequence[Point], end: Point, text: str, at: Point) -> None:
         """An arrow round corners."""
         self.ax.plot(*zip(*way, strict=True), color="0.25", lw=1.3)
         self.arrow(way[-1], end, text, at)

@@ -49,7 +49,7 @@ from rlrec.logs.off_policy import (
 )
 from rlrec.logs.off_policy_sessions import LoggedSessions, fitted_q
 from rlrec.types import Floats, Ids
-from rlrec.viz.style import PALETTE, agent_colour
+from rlrec.viz.style import PALETTE, Style, agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
 OFFERED = 10  # songs on offer
@@ -545,7 +545,7 @@ def draw_two_songs(figure: Figure) -> None:
     reward = np.repeat([0.2, 1.0], [8, 2])
     weight = np.repeat([0.25, 4.0], [8, 2])
     colours = [PALETTE[5]] * 8 + [PALETTE[0]] * 2
-    style = {"edgecolors": "black", "linewidths": 0.8, "zorder": 3}
+    style: Style = {"edgecolors": "black", "linewidths": 0.8, "zorder": 3}
     for ax, weights, title in (
         (panels[0], np.ones(10), "the log: each play counts once"),
         (panels[1], weight, "weighed: A counts 1/4, B counts 4"),

@@ -30,10 +30,11 @@ from rlrec.runs.vae import (
     split,
     tracks_fingerprint,
 )
-from rlrec.sound.vae import VAE, VAEConfig
+from rlrec.sound.vae import VAE
+from rlrec.sound.vae_config import VAEConfig
 from rlrec.types import Floats, Ids
 from rlrec.viz.plots import mean_band
-from rlrec.viz.style import PALETTE
+from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, slider
 
 Content = dict[str, Any]
@@ -99,12 +100,12 @@ def place_picture(figure: Figure, sounds: SoundMap, place: Place) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
     map_plot(left, sounds)
     nearest = sounds.latents[place.nearest][:, [ACROSS, UP]].T
-    hollow = {"mfc": "none", "mec": "black", "mew": 1.5}
+    hollow: Style = {"mfc": "none", "mec": "black", "mew": 1.5}
     left.plot(*nearest, "o", ms=8, label="the four nearest", **hollow)
     _star(left, place, ms=17, label="you")
     left.legend(frameon=True, fontsize=8, loc="upper right")
     rows = np.arange(len(FEATURES))
-    decoded = {"color": BLUE, "label": "decoded from the point"}
+    decoded: Style = {"color": BLUE, "label": "decoded from the point"}
     right.barh(rows, place.features, height=0.7, **decoded)
     label: str | None = "the four nearest tracks"
     for track in place.nearest:
@@ -115,7 +116,7 @@ def place_picture(figure: Figure, sounds: SoundMap, place: Place) -> None:
     right.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="feature, 0 to 1")
     right.grid(False, axis="y")
     legend = right.get_legend_handles_labels()
-    style = {"frameon": False, "fontsize": 8, "ncols": 2}
+    style: Style = {"frameon": False, "fontsize": 8, "ncols": 2}
     figure.legend(*legend, loc="outside upper right", **style)
 
 
@@ -125,12 +126,13 @@ def _star(ax: Axes, place: Place, **style: Any) -> None:
 
 def map_plot(ax: Axes, sounds: SoundMap) -> Axes:
     """All tracks on dimensions 2 and 3, coloured by minor and major."""
-    style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9}
+    style: Style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9}
     for name, value, colour in (("minor", 0.0, PINK), ("major", 1.0, SKY)):
         rows = sounds.tracks.features[:, MODE] == value
         points = sounds.latents[rows][:, [ACROSS, UP]]
         ax.plot(*points.T, ".", ms=3, alpha=0.5, color=colour)
-        ax.text(*points.mean(axis=0).tolist(), name, **style)
+        middle = points.mean(axis=0)
+        ax.text(middle[0], middle[1], name, **style)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
     ax.set(xlabel="dimension 2 (slider two)", ylabel="dimension 3 (three)")
     return ax
@@ -223,7 +225,7 @@ def study_picture(figure: Figure, study: Study) -> None:
     }
     places = list(map(_place, study.betas))
     ticks = [f"{beta:g}" for beta in study.betas]
-    style = {"marker": "o", "ms": 4, "label": "VAE, 5 dimensions"}
+    style: Style = {"marker": "o", "ms": 4, "label": "VAE, 5 dimensions"}
     axes = figure.subplots(1, 3)
     for ax, (name, panel) in zip(axes, panels.items(), strict=True):
         title, trivial, label, limits = panel
@@ -339,10 +341,10 @@ BOXES = (
 
 def _draw_way(ax: Axes) -> None:
     """From a track's features through encoder and decoder, and what is learned."""
-    arrow = {"arrowstyle": "-|>", "lw": 1.6}
-    tight = arrow | {"shrinkA": 0, "shrinkB": 0, "color": "black"}
-    box = {"boxstyle": "round,pad=0.05", "ec": "0.3"}
-    centre = {"ha": "center", "va": "center", "fontsize": 8}
+    arrow: Style = {"arrowstyle": "-|>", "lw": 1.6}
+    tight: Style = arrow | {"shrinkA": 0, "shrinkB": 0, "color": "black"}
+    box: Style = {"boxstyle": "round,pad=0.05", "ec": "0.3"}
+    centre: Style = {"ha": "center", "va": "center", "fontsize": 8}
     for place, (words, colour, ink) in enumerate(BOXES):
         x = 2.4 * place
         ax.add_patch(FancyBboxPatch((x, 0), 1.6, 1.5, fc=colour, **box))

@@ -37,7 +37,7 @@ from rlrec.sound.propagation import (
 )
 from rlrec.types import Floats, Ids
 from rlrec.viz.plots import mean_band
-from rlrec.viz.style import PALETTE
+from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider
 
 # quiet songs to dance to; her taste lies within the two axes of the pictures
@@ -236,7 +236,7 @@ def draw_growth(figure: Figure, panels: Mapping[str, Mapping[str, Growth]]) -> N
 
 
 def _curve(ax: Axes, scheme: str, values: Floats) -> None:
-    style = {"marker": MARKERS[scheme], "ms": 4, "label": scheme}
+    style: Style = {"marker": MARKERS[scheme], "ms": 4, "label": scheme}
     mean_band(ax, 100 * np.array(SHARES), values, colour=COLOURS[scheme], **style)
     ax.set_xscale("log")
     ax.set_xticks([1, 10, 100], ["1%", "10%", "100%"])
@@ -350,8 +350,9 @@ def draw_spread(figure: Figure, view: Spread) -> None:
 
 def _draw_map(ax: Axes, values: Floats, title: str) -> PathCollection:
     """All songs on the two axes, coloured by ``values`` [songs]."""
-    colours = {"c": values, "cmap": "viridis", "vmin": 0.1, "vmax": 1.2}
-    dots = ax.scatter(*song_map("two axes").T, s=5, linewidths=0, **colours)
+    colours: Style = {"c": values, "cmap": "viridis", "vmin": 0.1, "vmax": 1.2}
+    x, y = song_map("two axes").T
+    dots = ax.scatter(x, y, s=5, linewidths=0, **colours)
     ax.set(title=title, xlabel="quiet to loud", xticks=[], yticks=[])
     ax.set(xlim=(-3.4, 3.4), ylim=(-3.8, 3.4))
     return dots
@@ -420,7 +421,7 @@ def draw_six_songs(figure: Figure) -> None:
         at = place + (0.45 if right else -0.45)
         side = "left" if right else "right"
         ax.text(at, value, f"song {song}", ha=side, va="center")
-    hollow = {"mfc": "white", "mec": "black", "mew": 2}
+    hollow: Style = {"mfc": "white", "mec": "black", "mew": 2}
     ax.plot([], [], "o", color="black", ms=9, label="heard")
     ax.plot([], [], "o", ms=9, label="never heard: estimated", **hollow)
     ax.legend(frameon=False, loc="upper right")

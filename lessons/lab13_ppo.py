@@ -15,7 +15,7 @@ from scipy.special import softmax
 
 from rlrec.envs import Catalogue
 from rlrec.types import Floats, Ids
-from rlrec.viz.style import PALETTE, agent_colour
+from rlrec.viz.style import PALETTE, Style, agent_colour
 from rlrec.viz.widgets import Lab, slider
 
 BLUE, ORANGE, GREEN, PINK, SKY, RED = PALETTE[:6]
@@ -70,7 +70,7 @@ class Clip(NamedTuple):
     free: Floats  # [updates + 1] the same without the clip
 
 
-def clipped(ratio: ArrayLike, advantage: ArrayLike, clip: float) -> Floats:
+def clipped(ratio: ArrayLike, advantage: float | Floats, clip: float) -> Floats:
     """min(ratio A, clip(ratio, 1 - eps, 1 + eps) A) (arXiv:1707.06347, equation 7).
 
     >>> float(clipped(1.5, 2, 0.2)), float(clipped(0.5, 2, 0.2))
@@ -142,8 +142,10 @@ def _draw_objective(ax: Axes, found: Clip) -> None:
     ax.plot(found.ratio, here, "o", color=RED, ms=10, mec="black")
     ax.set(xlim=(0, 2), ylim=(-6.5, 6.5), ylabel="objective")
     ax.set_xlabel("ratio: probability now / when it played")
-    corner = "upper left" if found.advantage < 0 else "lower right"
-    ax.legend(frameon=False, loc=corner, fontsize=8.5)
+    if found.advantage < 0:
+        ax.legend(frameon=False, loc="upper left", fontsize=8.5)
+    else:
+        ax.legend(frameon=False, loc="lower right", fontsize=8.5)
     slope = clipped_slope(found.ratio, found.advantage, found.clip)
     title = f"slope {slope + 0.0:+.1f}" if slope else "slope 0: no push"
     ax.set_title(title, fontsize=10)
@@ -153,7 +155,7 @@ def _draw_objective(ax: Axes, found: Clip) -> None:
 def _draw_path(ax: Axes, found: Clip) -> None:
     updates = np.arange(len(found.path))
     ax.axhspan(max(1.0 - found.clip, 0.0), 1.0 + found.clip, color="0.93", lw=0)
-    free = {"color": "0.6", "lw": 1.5, "ls": "--"}
+    free: Style = {"color": "0.6", "lw": 1.5, "ls": "--"}
     ax.plot(updates, found.free, label="without the clip", **free)
     ax.plot(updates, found.path, color=BLUE, lw=2.5, label="with the clip")
     ax.plot(0, found.ratio, "o", color=RED, ms=10, mec="black")
@@ -241,10 +243,10 @@ def draw_intuition(figure: Figure) -> None:
     right.plot(found.steps, found.promised.mean(axis=0), color="0.5", lw=2, ls="--")
     right.plot(found.steps, found.true.mean(axis=0), color=RED, lw=2.5)
     right.plot(found.steps, found.kept.mean(axis=0), color=BLUE, lw=2.5)
-    end = {"ha": "right", "va": "center"}
+    end: Style = {"ha": "right", "va": "center"}
     right.text(59, 0.145, "what the plays promise", color="0.35", **end)
     right.text(59, 0.028, "what comes of it", color=RED, **end | {"va": "bottom"})
-    middle = {"ha": "center", "va": "center"}
+    middle: Style = {"ha": "center", "va": "center"}
     right.text(20, -0.085, "the clipped promise", color=BLUE, **middle)
     right.set(xlabel="length of the step", xticks=[], xlim=(0, 60))
     right.set_ylabel("gain, in songs heard a play")
@@ -261,7 +263,7 @@ def dice_picture(ax: Axes) -> None:
         (0.27, [0.02, 0.02, 0.90, 0.06], RED, "a large step"),
     ):
         ax.bar(place + shift, probabilities, width=0.25, color=colour, label=label)
-    arrow = {"arrowstyle": "-|>", "color": "black"}
+    arrow: Style = {"arrowstyle": "-|>", "color": "black"}
     ax.annotate("went well", (2, 0.92), (0.7, 0.9), va="center", arrowprops=arrow)
     ax.set_xticks(place, ["song A", "song B", "song C", "song D"])
     ax.set(ylim=(0, 1.25), ylabel="probability")
@@ -292,12 +294,16 @@ def draw_ppo(figure: Figure) -> None:
     ax = figure.subplots()
     ax.set(xlim=(0, 12), ylim=(0, 4))
     ax.set_axis_off()
-    box = {"boxstyle": "round,pad=0.03,rounding_size=0.1", "ec": "0.3", "lw": 1.2}
-    centre = {"ha": "center", "va": "center", "fontsize": 9.5}
+    box: Style = {
+        "boxstyle": "round,pad=0.03,rounding_size=0.1",
+        "ec": "0.3",
+        "lw": 1.2,
+    }
+    centre: Style = {"ha": "center", "va": "center", "fontsize": 9.5}
     for x, y, width, height, words, colour in BOXES:
         ax.add_patch(FancyBboxPatch((x, y), width, height, fc=colour, **box))
         ax.text(x + width / 2, y + height / 2, words, **centre)
-    arrow = {"arrowstyle": "-|>", "lw": 1.6, "color": "0.3"}
+    arrow: Style = {"arrowstyle": "-|>", "lw": 1.6, "color": "0.3"}
     for start, end in ARROWS:
         ax.annotate("", end, start, arrowprops=arrow)
     for song, probability in enumerate((0.1, 0.25, 0.5, 0.15)):
@@ -315,7 +321,7 @@ def reference_lines(ax: Axes, found: Mapping[str, ArrayLike]) -> Axes:
     """A dashed line for the mean of each of ``found``, with its name at the right."""
     for name, values in found.items():
         mean = float(np.mean(np.asarray(values, np.float64)))
-        style = {"color": colour_of(name), "va": "center", "fontsize": 9}
+        style: Style = {"color": colour_of(name), "va": "center", "fontsize": 9}
         ax.axhline(mean, color=colour_of(name), lw=1.5, ls="--")
         ax.text(1.01, mean, name, transform=ax.get_yaxis_transform(), **style)
     return ax

@@ -26,7 +26,7 @@ from rlrec.datasets import FEATURES
 from rlrec.datasets.reading.reports import shorten
 from rlrec.envs.listeners import LONGEST
 from rlrec.types import Floats
-from rlrec.viz.style import PALETTE, theme
+from rlrec.viz.style import PALETTE, Style, theme
 
 Pixels = NDArray[np.uint8]
 
@@ -61,8 +61,8 @@ MANY = 5_000  # from here on a song is one pixel
 # points
 TINY = 7.5
 SMALL = 8.0
-HEADING = {"va": "center", "fontsize": 9.5, "weight": "bold"}
-CENTRE = {"ha": "center", "va": "center"}
+HEADING: Style = {"va": "center", "fontsize": 9.5, "weight": "bold"}
+CENTRE: Style = {"ha": "center", "va": "center"}
 
 ORANGE, GREEN, PINK = PALETTE[1:4]
 RED = PALETTE[5]
@@ -132,13 +132,13 @@ def _draw_frame(ax: Axes, studio: Studio) -> None:
         ax.fill(*(RADAR + radius * RADIUS * rim).T, fc="none", ec="0.85", lw=0.8)
     usual = studio.tracks.features.mean(axis=0)[:, None]
     ax.fill(*(RADAR + RADIUS * usual * rim).T, fc="none", ec="0.5", lw=1, ls="--")
-    beside = {"va": "center", "fontsize": TINY}
+    beside: Style = {"va": "center", "fontsize": TINY}
     for row, (name, (x, y)) in enumerate(zip(FEATURES, rim, strict=True)):
         side = "left" if x > 0 else "right"
         if abs(x) < 0.1:
             side = "center"
-        at = RADAR + RADIUS * np.array([1.08 * x, 1.12 * y])
-        ax.text(*at.tolist(), name, ha=side, **beside)
+        place = RADAR + RADIUS * np.array([1.08 * x, 1.12 * y])
+        ax.text(place[0], place[1], name, ha=side, **beside)
         y = BELIEF_TOP + BELIEF_ROW * row
         ax.text(BELIEF - BELIEF_WIDTH - 8, y, name, ha="right", **beside)
     ends = [BELIEF_TOP - 10, BELIEF_TOP + 10.6 * BELIEF_ROW]
@@ -231,7 +231,7 @@ def _plays(ax: Axes, view: View) -> None:
                 if (play.session == listener.session) == now:
                     songs.append(play.song)
             if songs:
-                style = {"ms": _size(mark, size), "mec": "white", "mew": 0.7}
+                style: Style = {"ms": _size(mark, size), "mec": "white", "mew": 0.7}
                 ax.plot(*_on_map(listener.studio, songs).T, mark, color=colour, **style)
 
 
@@ -264,7 +264,7 @@ def _number_spots(view: View) -> dict[int, Floats]:
 
 def _rings(ax: Axes, places: Floats, spots: dict[int, Floats], pick: int) -> None:
     """The songs on offer as rings with their rank, the one that plays as a diamond."""
-    ring = {"ms": 8, "mfc": (1, 1, 1, 0.6), "mec": "black", "mew": 1.5}
+    ring: Style = {"ms": 8, "mfc": (1, 1, 1, 0.6), "mec": "black", "mew": 1.5}
     ax.plot(*np.delete(places, pick, axis=0).T, "o", **ring)
     ax.plot(*places[pick], "D", ms=9, mfc=ORANGE, mec="black", mew=1.3)
     for place, (x, y) in spots.items():
@@ -294,7 +294,7 @@ def _arrow(ax: Axes, slope: Floats) -> None:
     if length <= 0.02:
         return
     tip = MAP_CENTRE + slope / strength * length * (MAP_WIDTH, -MAP_HEIGHT)
-    style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": 2.5}
+    style: Style = {"arrowstyle": "-|>", "shrinkA": 0, "shrinkB": 0, "lw": 2.5}
     style |= {"mutation_scale": min(20.0, 200.0 * length), "color": "black"}
     ax.annotate("", tip.tolist(), MAP_CENTRE.tolist(), arrowprops=style)
 
@@ -311,7 +311,7 @@ def _list_offer(ax: Axes, view: View, now: Offer, shown: list[int]) -> None:
         plays = place == now.pick
         y = OFFER_TOP + OFFER_ROW * row
         name = f"{place + 1}  {_label(view, int(now.songs[place]))}"
-        style = {"va": "center", "weight": "bold" if plays else "normal"}
+        style: Style = {"va": "center", "weight": "bold" if plays else "normal"}
         ax.text(OFFER, y, name, fontsize=SMALL, parse_math=False, **style)
         if now.probabilities is not None:
             share = float(now.probabilities[place])

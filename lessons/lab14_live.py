@@ -29,7 +29,7 @@ from rlrec.logs.live import (
     checkpoint,
 )
 from rlrec.types import Floats, Ids
-from rlrec.viz.style import PALETTE, agent_colour
+from rlrec.viz.style import PALETTE, Style, agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def world(towards: float, *, poisoned: bool = False) -> Callable[[int], LiveList
 
     ``towards``: degrees. ``poisoned``: their feedback is reported the wrong way round.
     """
-    settings = CROWD | {"taste_towards": towards, "poisoned": poisoned}
+    settings: Style = CROWD | {"taste_towards": towards, "poisoned": poisoned}
     return lambda rows: LiveListening(rows, **settings)
 
 
@@ -242,8 +242,9 @@ def alarm_probabilities(
     threshold = float(ndtri(level) * error)
     power = float(ndtr((threshold + loss) / error))
     number = np.arange(1, rounds + 1)
-    false_alarm = 1.0 - (1.0 - level) ** number
-    return Alarms(loss, error, threshold, false_alarm, 1.0 - (1.0 - power) ** number)
+    false_alarm = np.asarray(1.0 - (1.0 - level) ** number, np.float64)
+    alarm = np.asarray(1.0 - (1.0 - power) ** number, np.float64)
+    return Alarms(loss, error, threshold, false_alarm, alarm)
 
 
 def draw_alarms(figure: Figure, found: Alarms) -> None:
@@ -267,8 +268,8 @@ def draw_alarms(figure: Figure, found: Alarms) -> None:
     left.set_title("one round: alarm left of the dashed line", fontsize=10)
     left.legend(frameon=False, loc="upper left")
     number = np.arange(1, len(found.alarm) + 1)
-    good = {"color": as_good, "marker": "o", "label": "as good: a false alarm"}
-    bad = {"color": worse, "marker": "s", "label": "worse by the loss"}
+    good: Style = {"color": as_good, "marker": "o", "label": "as good: a false alarm"}
+    bad: Style = {"color": worse, "marker": "s", "label": "worse by the loss"}
     right.plot(number, found.false_alarm, lw=2.5, ms=4, **good)
     right.plot(number, found.alarm, lw=2.5, ms=4, **bad)
     right.set(xlim=(0, 61), ylim=(-0.03, 1.03), xlabel="rounds")
@@ -413,7 +414,7 @@ def promises_picture(
     for row, (name, value) in enumerate(references.items()):
         ax.axvline(value, color="black", ls=":", lw=1.5)
         side = "right" if name == "random" else "left"
-        label = {"va": "center", "ha": side, "fontsize": 9}
+        label: Style = {"va": "center", "ha": side, "fontsize": 9}
         ax.text(value, -1.75 + 0.5 * row, f" {name} ", **label)
     ax.set_yticks(rows, [f"seed {row}" for row in rows])
     ax.set(ylim=(len(rows) - 0.5, -2.1), xlim=(7, 14))
@@ -464,7 +465,7 @@ def lies_picture(ax: Axes, lied: Sequence[Lied]) -> Axes:
     alarm = rounds[:, lie:, LiveRound._fields.index("alarm")]
     if alarm.any(axis=1).all():
         ax.axvspan(lie + 0.5, lie + 2.5, color="#FBE3E6", lw=0, zorder=0)
-        style = {"ha": "right", "va": "center", "color": "#B00020"}
+        style: Style = {"ha": "right", "va": "center", "color": "#B00020"}
         ax.text(lie + 0.3, 2.8, "alarm: back to the keeper ", **style)
     ax.set(xlim=(0.5, count + 0.7), ylim=(2, 14), xticks=number[1::2])
     ax.set(xlabel="round", ylabel="songs heard a session")
@@ -492,7 +493,7 @@ ARROWS = (
 )
 
 
-ARROW = {"arrowstyle": "-|>", "lw": 2}
+ARROW: Style = {"arrowstyle": "-|>", "lw": 2}
 
 
 ALARM = "#B00020"
@@ -503,7 +504,7 @@ def draw_loop(figure: Figure) -> None:
     ax = figure.subplots()
     ax.set(xlim=(0, 10), ylim=(0, 4))
     ax.axis("off")
-    centre = {"ha": "center", "va": "center", "fontsize": 10}
+    centre: Style = {"ha": "center", "va": "center", "fontsize": 10}
     for words, x, y, colour in BOXES:
         box = {"boxstyle": "round,pad=0.5", "alpha": 0.3}
         box |= {"facecolor": colour, "edgecolor": colour}
@@ -511,7 +512,7 @@ def draw_loop(figure: Figure) -> None:
     for start, end in ARROWS:
         ax.annotate("", end, start, arrowprops=ARROW | {"color": "#444444"})
     ax.annotate("", (8.0, 2.35), (6.3, 1.25), arrowprops=ARROW | {"color": ALARM})
-    style = {"ha": "right", "va": "center", "fontsize": 9, "color": ALARM}
+    style: Style = {"ha": "right", "va": "center", "fontsize": 9, "color": ALARM}
     ax.text(6.5, 1.9, "yes: go back\nto that one", **style)
     ax.text(7.6, 3.65, "promise meets truth here", ha="center", fontsize=9)
 
@@ -523,14 +524,14 @@ def draw_probation(figure: Figure) -> None:
     ax.axis("off")
     ax.axvspan(5.5, 9.5, ymin=0.36, ymax=0.68, color="#F0E442", alpha=0.45, lw=0)
     ax.text(7.5, 0.75, "four rounds of lies", ha="center", fontsize=10)
-    label = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
+    label: Style = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
     for number in range(1, 11):
         colour = PALETTE[5] if number > 6 else PALETTE[2]  # made from lies or not
         ax.plot(number, 0, "o", ms=22, color=colour)
         ax.text(number, 0, str(number), fontsize=10, **label)
     alarm = " alarm: the first honest round"
     ax.text(10.45, 0, alarm, va="center", fontsize=10, color=ALARM)
-    curve = ARROW | {"color": ALARM, "connectionstyle": "arc3,rad=-0.3"}
+    curve: Style = ARROW | {"color": ALARM, "connectionstyle": "arc3,rad=-0.3"}
     ax.annotate("", (5, -0.35), (10, -0.35), arrowprops=curve)
     back = "back to checkpoint 5: four rounds passed after it without an alarm"
     ax.text(7.5, -1.35, back, ha="center", fontsize=10)

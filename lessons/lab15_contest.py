@@ -22,7 +22,7 @@ from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
 from rlrec.studies.study import Cell
 from rlrec.types import Floats
 from rlrec.viz.plots import mean_band
-from rlrec.viz.style import AGENT_COLOURS, PALETTE
+from rlrec.viz.style import AGENT_COLOURS, PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider
 
 GREEDY = "greedy one step"
@@ -104,7 +104,7 @@ def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
     for row, label in enumerate(order):
         values = means[label]
         found = stratified_interval(values[:, None], rng=np.random.default_rng(0))
-        wide = {"color": colour(label), "lw": 8, "alpha": 0.35}
+        wide: Style = {"color": colour(label), "lw": 8, "alpha": 0.35}
         ends = [found.low, found.high]
         ax.plot(ends, [row, row], solid_capstyle="butt", **wide)
         ax.plot([found.mean] * 2, [row - 0.3, row + 0.3], color=colour(label), lw=3)
@@ -137,7 +137,7 @@ def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> N
         table = np.array(curves, np.float64)  # [seeds, points, (songs, heard)]
         songs = table[0, :, 0]
         heard = table[:, :, 1]
-        style = {"colour": colour(label), "label": label, "ls": "-"}
+        style: Style = {"colour": colour(label), "label": label, "ls": "-"}
         if len(songs) == 1:
             songs = np.array([points[0], cells[0]["steps"]])
             heard = np.repeat(heard, 2, axis=1)
@@ -181,7 +181,7 @@ def _draw_gains(ax: Axes, cells: Sequence[Cell], label: str) -> None:
     for row, column in np.ndindex(mean.shape):
         gain = mean[row, column]
         words = f"{gain:+.1f}" if sign[row, column] else f"({gain:+.1f})"
-        ink = {"color": "white" if abs(gain) > 1.5 else "black", "fontsize": 9}
+        ink: Style = {"color": "white" if abs(gain) > 1.5 else "black", "fontsize": 9}
         ax.text(column, row, words, ha="center", va="center", **ink)
     ax.set_xticks(range(len(effects)), [f"{one:g}" for one in effects])
     ax.set_yticks(range(len(tastes)), [f"{one:g}" for one in tastes])

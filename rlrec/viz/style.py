@@ -19,6 +19,8 @@ PALETTE = (
     "#000000",
 )
 
+Style = dict[str, Any]  # keyword arguments of what is drawn
+
 # An agent keeps its colour through all lessons.
 AGENT_COLOURS = {
     "random": "#8C8C8C",
