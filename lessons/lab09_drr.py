@@ -305,7 +305,7 @@ def states_lines(
     if worse:
         verdict = f"refuted here, {' and '.join(worse)} did better"
     elif unclear:
-        verdict = f"cannot be told here from {' and '.join(unclear)}"
+        verdict = f"undecided here against {' and '.join(unclear)}"
     else:
         verdict = "confirmed here"
     return [*lines, f"'{best} is the best state': {verdict}"]

@@ -170,7 +170,7 @@ def draw_two_dials(figure: Figure, found: Mapping[str, Any] | None = None) -> No
         if place + columns >= len(labels):
             ax.set_xlabel("long-term effect")
     title = "songs heard in a session, more or less than greedy "
-    figure.suptitle(title + "(in brackets: cannot be told)", fontsize=11)
+    figure.suptitle(title + "(in brackets: undecided)", fontsize=11)
 
 
 def _draw_gains(ax: Axes, cells: Sequence[Cell], label: str) -> None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from rlrec.evaluation.intervals import Interval
 
 # by sign; {}: the method that is judged
-WORDS = {1: "{} pays here", 0: "cannot be told yet", -1: "{} does not pay here"}
+WORDS = {1: "{} pays here", 0: "undecided", -1: "{} does not pay here"}
 
 
 class Rival(NamedTuple):
@@ -44,7 +44,7 @@ def verdict(
     """One line: RL pays only if the agent beats every one of ``rivals``.
 
     Those are the strongest baseline and the agent's own parts without RL. It does not
-    pay as soon as one of them beats the agent; otherwise it cannot be told yet.
+    pay as soon as one of them beats the agent; otherwise it is undecided.
     ``unit``: of the difference; ``p_value``: of a paired test against the first;
     ``subject``: what is judged, if not RL. The strongest baseline is picked by the
     figures that are compared. This favours the baseline, because the largest of noisy

@@ -93,7 +93,7 @@ def judge_contestant(cells: Sequence[Cell], label: str) -> str:
     """
     best = strongest(cells, but=label)
     if best is None:
-        return "cannot be told yet: no baseline took part"
+        return "undecided: no baseline took part"
     means = by_agent(cells)
     gain = means[label] - means[best]
     p_value = paired_p_value(gain, rng=np.random.default_rng(0))

@@ -134,12 +134,12 @@ def rival(low, high, *others):
     [
         ([rival(0.1, 1.0)], "RL pays here: +0.55 [+0.10, +1.00]"),
         ([rival(-1.0, -0.1)], "RL does not pay here: -0.55"),
-        ([rival(-1.0, 1.0)], "cannot be told yet"),
+        ([rival(-1.0, 1.0)], "undecided"),
         ([rival(0.1, 1.0), rival(-1.0, -0.1)], "RL does not pay here"),
-        ([rival(0.1, 1.0), rival(-1.0, 1.0)], "cannot be told yet"),
+        ([rival(0.1, 1.0), rival(-1.0, 1.0)], "undecided"),
         (
             [rival(0.1, 1.0, Interval(0.5, -0.1, 1.1))],
-            "cannot be told yet",
+            "undecided",
         ),  # another interval holds 0
     ],
 )

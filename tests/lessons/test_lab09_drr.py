@@ -148,7 +148,7 @@ def test_runs_come_in_the_order_of_their_seeds() -> None:
     ("shift", "words"),
     [
         (0.05, "confirmed here"),
-        (0.0, "cannot be told here from drr-n"),
+        (0.0, "undecided here against drr-n"),
         (-0.05, "refuted here, drr-n did better"),
     ],
 )

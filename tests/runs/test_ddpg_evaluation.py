@@ -190,7 +190,7 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     assert less.interval == pytest.approx((0.1, 0.1, 0.1))
     assert less.over_users == pytest.approx(mean_interval(np.array([0.4, 0, 0, 0])))
     assert less.rival().sign == 0
-    assert "cannot be told" in judge_runs([less, part])
+    assert "undecided" in judge_runs([less, part])
     drawn = [
         measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0])
         for seed in range(3)
@@ -206,9 +206,9 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
         ([-0.18, -0.2, -0.22], [0.18, 0.2, 0.22], "RL does not pay here: -0.200"),
         ([0.18, 0.2, 0.22], [-0.18, -0.2, -0.22], "RL does not pay here: +0.200"),
         # three users: +- 0.25
-        ([0.1, 0.2, 0.3], [0.18, 0.2, 0.22], "cannot be told yet: +0.200"),
-        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "cannot be told yet: +0.033"),
-        ([0.18, 0.2, 0.22], [0.0, 0.0, 0.0], "cannot be told yet: +0.200"),
+        ([0.1, 0.2, 0.3], [0.18, 0.2, 0.22], "undecided: +0.200"),
+        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "undecided: +0.033"),
+        ([0.18, 0.2, 0.22], [0.0, 0.0, 0.0], "undecided: +0.200"),
     ],
 )
 def test_verdicts(baseline, part, words):

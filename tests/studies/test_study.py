@@ -106,7 +106,7 @@ def test_a_cell_is_what_play_says(done):
     )
     assert cell["mean"] == played.heard().mean()
     assert cell["first_like"] == pytest.approx(played.first_like().mean())
-    assert cell["curve"] == [[640, cell["mean"]]]  # learns nothing: asked once
+    assert cell["curve"] == [[640, cell["mean"]]]  # learns nothing: evaluated once
 
 
 def test_the_try_with_the_higher_mean_takes_part(done):
@@ -433,7 +433,7 @@ def test_a_verdict_by_hand():
     assert study_report.strongest(cells) == "popularity"
     told = study_report.judge_contestant(cells, "mine")
     assert told.startswith(
-        "cannot be told yet: +2.00 [-0.48, +4.48] over popularity, "
+        "undecided: +2.00 [-0.48, +4.48] over popularity, "
         "the strongest baseline (+40.0%)"
     )
     assert told.endswith("p = 0.250")
