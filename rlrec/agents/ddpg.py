@@ -152,15 +152,25 @@ class DDPG(Trainer):
         noise = self.noise
         new_episode = env.over.copy()
         rewards = self._play(env, new_episode)[~new_episode]
-        losses = (np.nan, np.nan, np.nan)
+        critic_loss = actor_loss = mean_q = np.nan
         if len(self.memory) >= self.config.learning_starts:
-            losses = self._learn()
+            critic_loss, actor_loss, mean_q = self._learn()
         reward = hit_rate = np.nan
         if len(rewards):
             reward = float(np.mean(rewards))
             hit_rate = float(np.mean(rewards > 0.0))
         speed = env.num_envs / (time.perf_counter() - start)
-        return DDPGRound(self.step, reward, hit_rate, *losses, epsilon, noise, speed)
+        return DDPGRound(
+            self.step,
+            reward,
+            hit_rate,
+            critic_loss,
+            actor_loss,
+            mean_q,
+            epsilon,
+            noise,
+            speed,
+        )
 
     def _play(self, env: BatchEnv[Any], new_episode: Bools) -> NDArray[Any]:
         """Store one step of each environment in the memory; rewards [batch].
@@ -186,9 +196,9 @@ class DDPG(Trainer):
         live = ~new_episode
         self.memory.add(**{name: part[live] for name, part in transitions.items()})
         self.step += env.num_envs
-        return np.asarray(rewards)
+        return rewards
 
-    def _learn(self) -> tuple[float, float, float]:
+    def _learn(self) -> list[float]:
         """A round's updates: mean critic loss, actor loss and Q."""
         updates = self.config.updates
         size = self.config.batch_size
@@ -202,18 +212,19 @@ class DDPG(Trainer):
         errors, means = self.learner.learn(
             {**sample.data, "weight": sample.weights, "candidates": candidates}
         )
-        critic_loss, actor_loss, mean_q = means.numpy().tolist()
-        self._check(critic_loss, actor_loss, mean_q)
+        losses: list[float] = means.numpy().tolist()
+        self._check(losses)
         if isinstance(self.memory, PrioritisedReplay):
             self.memory.update(sample.places, errors.numpy())
-        return critic_loss, actor_loss, mean_q
+        return losses
 
-    def _check(self, critic_loss: float, actor_loss: float, mean_q: float) -> None:
+    def _check(self, losses: list[float]) -> None:
         remedy = "lower critic_rate or actor_rate, or resume from a checkpoint"
-        if not np.isfinite([critic_loss, actor_loss, mean_q]).all():
+        if not np.isfinite(losses).all():
             raise TrainingDiverged(
                 f"a loss is not a number at step {self.step}: {remedy}"
             )
+        mean_q = losses[2]
         low, high = self.config.value_bounds
         if not low <= mean_q <= high:
             raise TrainingDiverged(
@@ -248,7 +259,7 @@ class DDPG(Trainer):
         scale = np.float32(self.noise / np.sqrt(self.dimensions))
         noisy = actions + np.clip(noise, -limit, limit) * scale
         scores = np.where(allowed, noisy @ self.item_vectors.T, -np.inf)
-        items = np.asarray(self.rerank(scores, users, history).argmax(axis=1))
+        items: Ids = self.rerank(scores, users, history).argmax(axis=1)
         random = np.flatnonzero(self.rng.random(len(items)) < self.epsilon)
         draws = self.rng.random((len(random), self.n_items), np.float32)
         items[random] = (draws * allowed[random]).argmax(axis=1)
@@ -265,7 +276,8 @@ class DDPG(Trainer):
 
     def scores(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """The actor's scores [batch, I], action . item; arguments as in ``propose``."""
-        return np.asarray(self.propose(users, history) @ self.item_vectors.T)
+        actions = self.propose(users, history)
+        return actions @ self.item_vectors.T
 
     def rerank(self, scores: Floats32, users: Ids | Floats32, history: Ids) -> Floats32:
         """Lift the best ``proposals`` of ``scores`` [batch, I] above all other items.
@@ -283,7 +295,8 @@ class DDPG(Trainer):
         ).numpy()
         judged -= judged.min(axis=1, keepdims=True)  # [batch, proposals] >= 0
         lifted = scores.max(axis=1, keepdims=True) + 1.0 + judged
-        lifted[~np.isfinite(np.take_along_axis(scores, best, axis=1))] = -np.inf
+        proposed = np.take_along_axis(scores, best, axis=1)
+        lifted[~np.isfinite(proposed)] = -np.inf
         np.put_along_axis(scores, best, lifted.astype(scores.dtype), axis=1)
         return scores
 
@@ -322,10 +335,11 @@ class DDPG(Trainer):
                 f"this agent was made for {self.history}: set history="
             )
         if "feedback" in observations:
-            history = np.where(observations["feedback"][:, :, 2] > 0.5, -1, history)
+            skipped = observations["feedback"][:, :, 2] > 0.5
+            history = np.where(skipped, -1, history)
         users = np.full(len(history), -1)
         if self.has_users and "user" in observations:
-            users = np.asarray(observations["user"][:, 0])
+            users = observations["user"][:, 0]
         return users, history
 
     def _vectors(self, users: Ids | Floats32) -> Floats32:
@@ -396,7 +410,8 @@ def _memory(config: DDPGConfig, history: int) -> UniformReplay:
 def _scale(vectors: NDArray[Any]) -> float:
     """Factor that gives ``vectors`` [n, d] a root mean square length of 1."""
     squares = np.square(vectors, dtype=np.float64)
-    length = float(np.sqrt(np.mean(np.sum(squares, axis=1))))
+    mean = np.mean(np.sum(squares, axis=1))
+    length = float(np.sqrt(mean))
     return 1.0 / length if length > 0.0 else 1.0
 
 

@@ -14,7 +14,7 @@ ranks first among ``target_candidates`` items drawn at random.
 
 The base b is 0, the user's vector or the sum of the history (``residual``), moved by a
 reference policy of the actor's form, which only a supervised start trains
-(`rlrec.collaborative.warm_start`). Actor and critics learn what to add to b. The
+(`rlrec.collaborative.drr_warm_start`). Actor and critics learn what to add to b. The
 trust t, one learned number for each critic, begins at 1.
 
 Paper: DRR (arXiv:1810.12027), algorithm 1; what differs from it stands in
@@ -129,7 +129,8 @@ class DDPGLearner(Checkpointed):
                 error, loss, value = self.update_critics(batch)
                 errors = errors.write(first + turn, error)
                 sums += tf.stack([loss, 0.0, value])
-            sums += tf.stack([0.0, delay * self.update_actor(batch), 0.0])
+            actor_loss = self.update_actor(batch)
+            sums += tf.stack([0.0, delay * actor_loss, 0.0])
             polyak(self.target.variables, self.online.variables, self.config.tau)
         return errors.stack(), sums / updates
 
@@ -156,7 +157,8 @@ class DDPGLearner(Checkpointed):
         actions, _ = self.target.action(states, base)
         if self.config.target_candidates:
             actions = self.retrieve(actions, batch["candidates"])
-        next_value = tf.reduce_min(self.target.values(states, base, actions), axis=0)
+        values = self.target.values(states, base, actions)  # [critics, batch]
+        next_value = tf.reduce_min(values, axis=0)
         return td_target(
             batch["reward"],
             batch["terminated"],
@@ -168,7 +170,8 @@ class DDPGLearner(Checkpointed):
     def retrieve(self, actions: Tensor, candidates: Tensor) -> Tensor:
         """Vectors [batch, d] of the ``candidates`` [m] that the actions rank first."""
         vectors = self.items(candidates)  # [m, d]
-        return tf.gather(vectors, tf.argmax(actions @ tf.transpose(vectors), axis=1))
+        scores = actions @ tf.transpose(vectors)  # [batch, m]
+        return tf.gather(vectors, tf.argmax(scores, axis=1))
 
     def update_actor(self, batch: Batch) -> Tensor:
         """One step of the actor up the first critic's slope; returns the loss."""
@@ -282,7 +285,8 @@ class Networks:
             return tf.zeros_like(users)
         vector = users
         if self.residual == "history":
-            vector = tf.nn.l2_normalize(tf.reduce_sum(items, axis=1), axis=1)
+            total = tf.reduce_sum(items, axis=1)
+            vector = tf.nn.l2_normalize(total, axis=1)
         pre_tanh = self.reference(self.states(users, items, known))
         length = tf.norm(vector, axis=1, keepdims=True)
         return self.direction(vector, pre_tanh) * length
@@ -295,7 +299,8 @@ class Networks:
     def direction(self, base: Tensor, pre_tanh: Tensor) -> Tensor:
         """normalise(sqrt(d) b / |b| + tanh(pre_tanh)): [batch, d] of length 1."""
         unit = tf.nn.l2_normalize(base, axis=1)
-        return tf.nn.l2_normalize(unit * self.root + tf.tanh(pre_tanh), axis=1)
+        moved = unit * self.root + tf.tanh(pre_tanh)
+        return tf.nn.l2_normalize(moved, axis=1)
 
     def value(
         self,
@@ -323,4 +328,5 @@ class Networks:
 
 def _with_zeros(vectors: NDArray[Any]) -> Tensor:
     """A table [1 + n, d] whose first row, that of id -1, is zeros."""
-    return tf.constant(np.pad(vectors, ((1, 0), (0, 0))), tf.float32)
+    padded = np.pad(vectors, ((1, 0), (0, 0)))
+    return tf.constant(padded, tf.float32)

@@ -37,7 +37,13 @@ from rlrec.agents.recommender import best_first, item_pool
 from rlrec.agents.replay import UniformReplay
 from rlrec.agents.schedules import linear_schedule
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    BELOW_ONE,
+    ConfigError,
+    require_choice,
+    require_ranges,
+)
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import SGD, Adam, Tensor, copy_weights, mlp, td_target
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
@@ -93,13 +99,12 @@ class DQNConfig:
             self,
             [
                 ("learning_rate", ABOVE_ZERO, np.inf),
-                ("discount", 0.0, 1.0),
+                ("discount", 0.0, BELOW_ONE),
                 ("epsilon", 0.0, 1.0),
                 ("epsilon_floor", 0.0, 1.0),
             ],
         )
-        if self.discount == 1.0:
-            raise ConfigError("discount is 1; it must be below 1")
+
         require_choice(self, "features", ("concat", "product"))
         require_choice(self, "optimiser", ("adam", "sgd"))
 
@@ -281,7 +286,8 @@ class DQN:
     def _q(self, network: Any, view: Tensor, items: Tensor) -> Tensor:
         """Q(s, i) [batch, m] of items [batch, m] for features ``view`` [batch, f]."""
         features = tf.gather(self.item_features, items)  # [batch, m, g]
-        states = tf.repeat(view[:, None], tf.shape(items)[1], axis=1)  # [batch, m, f]
+        count = tf.shape(items)[1]
+        states = tf.repeat(view[:, None], count, axis=1)  # [batch, m, f]
         if self.config.features == "product":
             pairs = states[:, :, :, None] * features[:, :, None, :]
         else:

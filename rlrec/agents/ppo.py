@@ -96,8 +96,9 @@ class PPO(Trainer):
         self.map = np.asarray(songs, np.float32)
         spread = self.map.std(axis=0)
         spread[spread == 0.0] = 1.0
-        self.songs = (self.map - self.map.mean(axis=0)) / spread  # [I, d]
-        self.continuous = self.config.action in ("point", "vector")
+        centred = self.map - self.map.mean(axis=0)
+        self.songs = centred / spread  # [I, d]
+        self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
         self.learner = PPOLearner(self.songs, self.view.width, self.config, self.rng)
         by_distance = self.config.action in ("neighbours", "point")
@@ -156,7 +157,8 @@ class PPO(Trainer):
         size = len(steps["live"])
         epochs = self.config.epochs
         rows = [self.rng.permutation(size) for _ in range(epochs)]
-        order = np.reshape(rows, (epochs, -1, self.config.minibatch)).astype(np.int32)
+        shape = (epochs, -1, self.config.minibatch)
+        order = np.reshape(rows, shape).astype(np.int32)
         measured = self.learner.learn(steps, order, left)
         if not np.isfinite([*measured.values()]).all():
             raise TrainingDiverged(
@@ -199,7 +201,8 @@ class PPO(Trainer):
     def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
         """As ``_play``, from steps [T, batch, ..]."""
         last = self.view(self._observation)
-        values = self.values(np.concatenate([steps["state"], last[None]]))
+        states = np.concatenate([steps["state"], last[None]])
+        values = self.values(states)  # [T + 1, batch]
         rewards = steps.pop("reward")
         live = steps["live"]
         advantage = gae(
@@ -241,7 +244,8 @@ class PPO(Trainer):
         mean = mlp_forward(self._policy, state)  # [batch, d]
         away = self.rng.standard_normal(mean.shape, np.float32)
         points = mean + self._sd * away
-        density = -0.5 * (away**2).sum(axis=1) - np.log(self._sd).sum()
+        squares = (away**2).sum(axis=1)
+        density = -0.5 * squares - np.log(self._sd).sum()
         density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)
         drawn = {"choice": points, "log_prob": density.astype(np.float32)}
         return drawn, self._near(points, observations, 1)[:, 0]
@@ -278,7 +282,8 @@ class PPO(Trainer):
                 'train one with action="offered"'
             )
         candidates = self.candidates(observations)
-        return candidates, np.exp(self._log_probs(self.view(observations), candidates))
+        state = self.view(observations)
+        return candidates, np.exp(self._log_probs(state, candidates))
 
     def values(self, state: Floats32) -> Floats32:
         """The value network's estimates [..] for states [.., width]."""

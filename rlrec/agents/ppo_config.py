@@ -73,6 +73,11 @@ class PPOConfig:
                 f"hidden is {self.hidden}; each layer needs 1 unit or more"
             )
 
+    @property
+    def continuous(self) -> bool:
+        """Whether the policy draws points or vectors, not one of some candidates."""
+        return self.action in ("point", "vector")
+
 
 _RANGES = (
     ("neighbours", 2, inf),

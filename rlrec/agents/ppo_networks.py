@@ -124,7 +124,7 @@ class PPOLearner(Checkpointed):
     ) -> None:
         self.config = config
         self.songs = tf.constant(songs, tf.float32)
-        kind = PointPolicy if config.action in ("point", "vector") else CandidatePolicy
+        kind = PointPolicy if config.continuous else CandidatePolicy
         self.policy: CandidatePolicy | PointPolicy = kind(
             width,
             songs.shape[1],
@@ -237,13 +237,15 @@ class CandidatePolicy:
         """
         log_probs = tf.nn.log_softmax(self.logits(batch, songs))  # [batch, k]
         chosen = tf.gather(log_probs, batch["choice"], batch_dims=1)
-        return chosen, -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1)
+        entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1)
+        return chosen, entropy
 
     def logits(self, batch: Batch, songs: Tensor) -> Tensor:
         """Logits of each candidate [batch, k]."""
         vectors = tf.gather(songs, batch["candidates"])  # [batch, k, d]
-        flat = tf.reshape(vectors, (-1, vectors.shape[2]))
-        keys = tf.reshape(self.key(flat), (-1, vectors.shape[1], self.keys))
+        _, count, dimensions = vectors.shape
+        flat = tf.reshape(vectors, (-1, dimensions))
+        keys = tf.reshape(self.key(flat), (-1, count, self.keys))
         query = self.keys**-0.5 * self.query(batch["state"])
         return tf.reduce_sum(query[:, None, :] * keys, axis=2)
 
@@ -268,10 +270,15 @@ class PointPolicy:
 
     def log_prob(self, batch: Batch, songs: Tensor) -> tuple[Tensor, Tensor]:
         """Log density of ``choice`` [batch, d] and entropy in nats, [batch] each."""
-        away = (batch["choice"] - self.mean(batch["state"])) * tf.exp(-self.log_sd)
-        spread = tf.reduce_sum(self.log_sd) + 0.5 * np.log(2.0 * np.pi) * away.shape[1]
-        density = -0.5 * tf.reduce_sum(tf.square(away), axis=1) - spread
-        return density, tf.ones_like(density) * (spread + 0.5 * away.shape[1])
+        choice = batch["choice"]
+        dimensions = choice.shape[1]
+        away = (choice - self.mean(batch["state"])) * tf.exp(-self.log_sd)
+        squares = tf.reduce_sum(tf.square(away), axis=1)
+        constant = 0.5 * np.log(2.0 * np.pi) * dimensions
+        spread = tf.reduce_sum(self.log_sd) + constant
+        density = -0.5 * squares - spread
+        entropy = tf.ones_like(density) * (spread + 0.5 * dimensions)
+        return density, entropy
 
     def numpy(self) -> tuple[Layers, Floats32]:
         """The mean network for ``mlp_forward``, and the standard deviations [d]."""
@@ -296,10 +303,12 @@ def mlp_forward(network: Layers, x: Floats32) -> Floats32:
 
 def live_mean(values: Tensor, live: Tensor) -> Tensor:
     """The mean of ``values`` [batch] where ``live`` [batch] is 1."""
-    return tf.reduce_sum(values * live) / tf.maximum(tf.reduce_sum(live), 1.0)
+    count = tf.maximum(tf.reduce_sum(live), 1.0)
+    return tf.reduce_sum(values * live) / count
 
 
 def normalised(advantage: Tensor, live: Tensor) -> Tensor:
     """Advantages [batch] with mean 0 and standard deviation 1 where ``live`` is 1."""
     centred = advantage - live_mean(advantage, live)
-    return centred / (tf.sqrt(live_mean(tf.square(centred), live)) + 1e-8)
+    variance = live_mean(tf.square(centred), live)
+    return centred / (tf.sqrt(variance) + 1e-8)

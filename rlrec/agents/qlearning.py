@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from rlrec import storage
 from rlrec.agents.recommender import best_first, item_pool
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.errors import ABOVE_ZERO, BELOW_ONE, ConfigError, require_ranges
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -58,15 +58,13 @@ class QLearningConfig:
             [
                 ("learning_rate", ABOVE_ZERO, 1.0),
                 ("learning_rate_decay", 0.0, 1.0),
-                ("discount", 0.0, 1.0),
+                ("discount", 0.0, BELOW_ONE),
                 ("epsilon", 0.0, 1.0),
                 ("epsilon_decay", ABOVE_ZERO, 1.0),
                 ("epsilon_floor", 0.0, 1.0),
                 ("initial_value", -1e12, 1e12),
             ],
         )
-        if self.discount == 1.0:
-            raise ConfigError("discount is 1; it must be below 1")
 
 
 class Update(NamedTuple):
@@ -198,10 +196,8 @@ class QLearning:
             log.actions[step] = actions
             log.epsilon[step] = self.epsilon
             log.learned[step] = learns
-            self.epsilon = max(
-                self.epsilon * self.config.epsilon_decay,
-                self.config.epsilon_floor,
-            )
+            decayed = self.epsilon * self.config.epsilon_decay
+            self.epsilon = max(decayed, self.config.epsilon_floor)
             states = next_states
             learns = ~(terminated | truncated)
         return log
@@ -241,7 +237,8 @@ class QLearning:
         """
         actions = self.greedy(observations)
         explore = np.flatnonzero(self.rng.random(self.n_runs) < self.epsilon)
-        actions[explore] = self.rng.integers(self.table.shape[2], size=len(explore))
+        n_actions = self.table.shape[2]
+        actions[explore] = self.rng.integers(n_actions, size=len(explore))
         return actions
 
     def greedy(self, observations: Ids) -> Ids:

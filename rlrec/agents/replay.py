@@ -184,12 +184,14 @@ class PrioritisedReplay(UniformReplay):
         one for each draw, and the draws are shuffled. ``beta``: 0..1.
         """
         count = batches * batch_size
-        values = (np.arange(count) + rng.random(count)) / count * self.tree.total
-        places = rng.permutation(self.tree.find(values)).reshape(batches, batch_size)
+        shares = (np.arange(count) + rng.random(count)) / count  # one in each part
+        drawn = rng.permutation(self.tree.find(shares * self.tree.total))
+        places = drawn.reshape(batches, batch_size)
         present = self.tree.leaves[: self.size]
         smallest = present[present > 0].min()
         # w = (N P)^-beta over its largest: N and the sum of priorities cancel
-        return self._read(places, (self.tree.leaves[places] / smallest) ** -beta)
+        weights = (self.tree.leaves[places] / smallest) ** -beta
+        return self._read(places, weights)
 
     def update(self, places: Ids, td_errors: ArrayLike) -> None:
         """Set priorities from TD errors, of the shape of ``places``.
@@ -268,7 +270,8 @@ class SumTree:
         nodes = places + self.first_leaf
         for _ in range(self.depth):
             nodes = np.unique(nodes >> 1)
-            self.nodes[nodes] = self.nodes[2 * nodes] + self.nodes[2 * nodes + 1]
+            left = 2 * nodes
+            self.nodes[nodes] = self.nodes[left] + self.nodes[left + 1]
 
     def find(self, values: Floats) -> Ids:
         """The leaves [n] where the running sum of priorities passes ``values`` [n].

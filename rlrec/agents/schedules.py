@@ -1,4 +1,7 @@
-"""Schedules: settings that move from one value to another during training."""
+"""Schedules on a straight line: epsilon of DQN and DDPG, noise, beta of replay.
+
+The epsilon of `agents.qlearning` falls geometrically; it is in that module.
+"""
 
 
 def linear_schedule(start: float, end: float, progress: float) -> float:

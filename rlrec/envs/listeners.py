@@ -138,19 +138,23 @@ class Listeners:
     def pull(self, songs: Ids) -> Floats:
         """How much each of ``songs`` [batch, ...] attracts its listener, in logits."""
         affinity = np.einsum("b...d,bd->b...", self.catalogue.sound[songs], self.taste)
-        return np.asarray(self.dials.taste_strength * affinity + self._appeal[songs])
+        pull: Floats = self.dials.taste_strength * affinity + self._appeal[songs]
+        return pull
 
     def skip_probability(self, songs: Ids) -> Floats:
         """P(skip) of ``songs`` [batch, ...], given the hidden state."""
         base = self._skip_logit[self.mood] + self.restless
-        return np.asarray(expit(base - self.pull(songs).T).T)
+        probability: Floats = expit(base - self.pull(songs).T).T
+        return probability
 
     def fatigue(self, songs: Ids) -> Floats:
         """How close ``songs`` [batch, ...] are to the memory, less a random song's."""
         direction = self.catalogue.direction[songs]
         closeness = np.einsum("b...d,bd->b...", direction, self.memory)
         size = np.sqrt(np.einsum("bd,bd->b", self.memory, self.memory))
-        return np.asarray((np.maximum(closeness, 0.0).T - TYPICAL_CLOSENESS * size).T)
+        typical = TYPICAL_CLOSENESS * size
+        fatigue: Floats = (np.maximum(closeness, 0.0).T - typical).T
+        return fatigue
 
     def react(self, songs: Ids, draws: Floats) -> Feedback:
         """Play ``songs`` [batch] and move the hidden state on.
@@ -159,7 +163,8 @@ class Listeners:
         fraction heard.
         """
         pull = self.pull(songs)
-        skipped = draws[0] < expit(self._skip_logit[self.mood] + self.restless - pull)
+        skip_logit = self._skip_logit[self.mood] + self.restless - pull
+        skipped = draws[0] < expit(skip_logit)
         liked = ~skipped & (draws[1] < expit(LIKE_LOGIT + pull))
         turn = TURN_LOGIT[self.mood, skipped.view(np.int8)] + self.restless
         turn += FATIGUE_WEIGHT * self.dials.long_term_effect * self.fatigue(songs)
@@ -176,7 +181,8 @@ class Listeners:
         step = self.dials.taste_drift
         target = _normal(draws).T
         length = np.linalg.norm(target, axis=1, keepdims=True)
-        self.taste = unit_vectors((1.0 - step) * self.taste + step * target / length)
+        moved = (1.0 - step) * self.taste + step * target / length
+        self.taste = unit_vectors(moved)
 
     def state(self) -> Arrays:
         """A copy of all that changes in a session, for planning and for checkpoints."""
@@ -191,7 +197,8 @@ class Listeners:
 
 def _normal(draws: Floats) -> Floats:
     """Uniform numbers turned into standard normal ones."""
-    return np.asarray(ndtri(np.clip(draws, 1e-12, 1.0 - 1e-12)))
+    normal: Floats = ndtri(np.clip(draws, 1e-12, 1.0 - 1e-12))
+    return normal
 
 
 def _fraction_heard(skipped: Bools, draws: Floats) -> Floats:

@@ -133,7 +133,8 @@ class ListeningBatch(BatchEnv[Any]):
                 raise ConfigError(
                     "a recommended song is not among the candidates of its listener"
                 )
-            return np.asarray(match.argmax(axis=1))
+            index: Ids = match.argmax(axis=1)
+            return index
         if self.action == "song":
             return best
         if self.action == "point":
@@ -148,7 +149,8 @@ class ListeningBatch(BatchEnv[Any]):
         if actions.min() < 0 or actions.max() >= limit:
             raise ConfigError(f"an action lies outside 0..{limit - 1}")
         if self.action == "candidate":
-            return np.asarray(self.candidates[self._rows, actions])
+            offered: Ids = self.candidates[self._rows, actions]
+            return offered
         if self.action == "slate":
             return self._chosen(actions)
         return actions.astype(np.int64)
@@ -159,16 +161,21 @@ class ListeningBatch(BatchEnv[Any]):
             raise ConfigError("an action is not a finite point; has training diverged?")
         features = self.catalogue.features.astype(np.float64)
         # squared distance less |point|^2, which is the same for all songs
-        distance = (features**2).sum(axis=1) - 2.0 * points @ features.T
-        return np.asarray(distance.argmin(axis=1))
+        squares = (features**2).sum(axis=1)
+        distance = squares - 2.0 * points @ features.T
+        nearest: Ids = distance.argmin(axis=1)
+        return nearest
 
     def _chosen(self, slates: Ids) -> Ids:
         """The song [batch] picked from ``slates`` [batch, k]: softmax of the pull."""
         pull = self.listeners.pull(slates)
-        weight = np.exp(pull - pull.max(axis=1, keepdims=True)).cumsum(axis=1)
+        largest = pull.max(axis=1, keepdims=True)
+        weight = np.exp(pull - largest).cumsum(axis=1)
         draws = self.streams.uniform(self.steps, 1, first=_CHOICE)[0]
-        pick = (draws[:, None] * weight[:, -1:] >= weight).sum(axis=1)
-        return np.asarray(slates[self._rows, pick])
+        passed = draws[:, None] * weight[:, -1:] >= weight
+        pick = passed.sum(axis=1)
+        chosen: Ids = slates[self._rows, pick]
+        return chosen
 
     # -- checkpoints -------------------------------------------------------------------
     def state(self) -> Arrays:
@@ -200,7 +207,8 @@ class ListeningBatch(BatchEnv[Any]):
 
     def _advance(self, actions: NDArray[Any]) -> tuple[Floats, Bools, Bools]:
         songs = self._songs(actions)
-        heard = self.listeners.react(songs, self.streams.uniform(self.steps, DRAWS))
+        draws = self.streams.uniform(self.steps, DRAWS)
+        heard = self.listeners.react(songs, draws)
         if self.listeners.dials.taste_drift > 0.0:
             draws = self.streams.uniform(self.steps, SOUND_DIMENSIONS, first=_DRIFT)
             self.listeners.drift(draws)
@@ -210,7 +218,8 @@ class ListeningBatch(BatchEnv[Any]):
         terminated = self.steps + 1 >= self.listeners.length
         if self.n_candidates:
             self.candidates = self._draw_candidates(self.steps + 1)
-        return self.reward(*heard), terminated, np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
+        return self.reward(*heard), terminated, truncated
 
     # -- what is seen ------------------------------------------------------------------
     def _observe(self) -> Any:
@@ -227,7 +236,7 @@ class ListeningBatch(BatchEnv[Any]):
             self.steps[:, None] / LONGEST,
             features[self.candidates].reshape(self.num_envs, -1),
         )
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _observe_ids(self) -> Arrays:
         # a place before the first song is negative: it reads from the end of the row,

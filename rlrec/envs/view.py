@@ -100,7 +100,7 @@ class ListeningView:
         else:
             taste = self._belief(history, feedback, weights)
         parts = (taste, _mood(feedback, weights), observations["position"] / LONGEST)
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _last(self, history: Ids, feedback: Floats32) -> Floats32:
         """Song, feedback and 1 for each play, the newest first: [batch, width]."""

@@ -42,7 +42,8 @@ def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) ->
     >>> recall_at_k([[1, 0, 1]], [4]).tolist()
     [0.5]
     """
-    return _ratio(_first(hits, k).sum(axis=1), _relevant(hits, n_relevant))
+    found = _first(hits, k).sum(axis=1)
+    return _ratio(found, _relevant(hits, n_relevant))
 
 
 def ndcg_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
@@ -105,7 +106,8 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
     >>> reciprocal_rank([[0, 1, 1], [0, 0, 0]]).tolist()
     [0.5, 0.0]
     """
-    return _ratio(hit_rate(hits, k), _first(hits, k).argmax(axis=1) + 1)
+    first = _first(hits, k).argmax(axis=1)
+    return _ratio(hit_rate(hits, k), first + 1)
 
 
 def average_precision(
@@ -167,7 +169,8 @@ def between_user_overlap(recommended: ArrayLike) -> float:
     """
     ids = _lists(recommended)
     shown = np.unique(ids[ids >= 0], return_counts=True)[1]
-    return float(shown @ (shown - 1) / max(ids.size * (len(ids) - 1), 1))
+    pairs = ids.size * (len(ids) - 1)
+    return float(shown @ (shown - 1) / max(pairs, 1))
 
 
 def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
@@ -190,7 +193,8 @@ def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
     ids = _lists(recommended, len(table))
     units = unit_vectors(table)[ids]  # [users, k, d]
     filled = ids >= 0
-    pairs = np.triu(filled[:, :, None] & filled[:, None], 1)  # [users, k, k], i < j
+    both = filled[:, :, None] & filled[:, None]  # [users, k, k]
+    pairs = np.triu(both, 1)  # i < j
     distance = (1.0 - units @ units.mT) * pairs
     return _ratio(distance.sum(axis=(1, 2)), pairs.sum(axis=(1, 2)))
 
@@ -216,18 +220,17 @@ def novelty(recommended: ArrayLike, counts: ArrayLike) -> Floats:
         raise ConfigError(f"counts {seen.shape} must be [items], each 0 or more")
     ids = _lists(recommended, len(seen))
     filled = ids >= 0
-    bits = -np.log2(seen / seen.sum())[ids] * filled
-    return _ratio(bits.sum(axis=1), filled.sum(axis=1))
+    bits = -np.log2(seen / seen.sum())  # of each item
+    total = (bits[ids] * filled).sum(axis=1)
+    return _ratio(total, filled.sum(axis=1))
 
 
 def _first(hits: ArrayLike, k: int | None) -> Bools:
     """The first ``k`` places [users, k]."""
     places = np.asarray(hits)
     length = places.shape[1] if places.ndim == 2 else 0
-    if (
-        not 1 <= (length if k is None else k) <= length
-        or not np.isin(places, (0, 1)).all()
-    ):
+    count = length if k is None else k
+    if not 1 <= count <= length or not np.isin(places, (0, 1)).all():
         raise ConfigError(
             f"hits {places.shape} must be [users, places] of 0 and 1, k {k} 1..places"
         )

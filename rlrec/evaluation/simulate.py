@@ -61,7 +61,8 @@ class Played:
 
     def heard(self) -> Floats:
         """Songs not skipped in each session: [batch]."""
-        return np.asarray((self.alive & ~self.skipped).sum(axis=0), float)
+        heard = self.alive & ~self.skipped
+        return np.asarray(heard.sum(axis=0), float)
 
     def first_like(self) -> Floats:
         """The place, from 1, of the first song liked: [batch].
@@ -92,7 +93,8 @@ class Played:
         """Each listener's songs for the metrics [batch, steps]; repeats are -1."""
         found = self.songs.T.copy()
         for place in range(1, found.shape[1]):
-            repeated = (found[:, :place] == found[:, place, None]).any(axis=1)
+            same = found[:, :place] == found[:, place, None]
+            repeated = same.any(axis=1)
             found[repeated, place] = -1
         return found
 
