@@ -1,4 +1,4 @@
-"""The study of lesson 11 over beta: each figure is that of a run, summed up over seeds."""
+"""The study of lesson 11 over beta: figures of runs, summed up over seeds."""
 
 import numpy as np
 import pytest
