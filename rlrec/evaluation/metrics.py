@@ -31,7 +31,11 @@ def precision_at_k(hits: ArrayLike, k: int | None = None) -> Floats:
     return np.asarray(_first(hits, k).mean(axis=1))
 
 
-def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+def recall_at_k(
+    hits: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
+) -> Floats:
     """The share of a user's relevant items in the first ``k`` places: [users], 0..1.
 
         R@k = hits / n_relevant
@@ -46,7 +50,11 @@ def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) ->
     return _ratio(found, _relevant(hits, n_relevant))
 
 
-def ndcg_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+def ndcg_at_k(
+    hits: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
+) -> Floats:
     """Normalised discounted cumulative gain with binary gains: [users], 0..1.
 
         DCG@k  = sum over places i = 1..k of hit_i / log2(i + 1)
