@@ -107,7 +107,9 @@ class DDPGConfig:
         0 counts because an episode may end before any reward.
         """
         horizon = 1.0 / (1.0 - self.discount)
-        return min(self.reward_low, 0.0) * horizon, max(self.reward_high, 0.0) * horizon
+        lowest = min(self.reward_low, 0.0) * horizon
+        highest = max(self.reward_high, 0.0) * horizon
+        return lowest, highest
 
 
 _RANGES = (

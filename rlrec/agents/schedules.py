@@ -10,4 +10,5 @@ def linear_schedule(start: float, end: float, progress: float) -> float:
     >>> [round(linear_schedule(1.0, 0.1, progress), 3) for progress in (0.0, 0.5, 2.0)]
     [1.0, 0.55, 0.1]
     """
-    return start + (end - start) * min(max(progress, 0.0), 1.0)
+    share = min(max(progress, 0.0), 1.0)
+    return start + (end - start) * share
