@@ -83,10 +83,10 @@ class DDPGRound(NamedTuple):
 class DDPG(Trainer):
     """The agent, over ``item_vectors`` [I, d] and ``user_vectors`` [U, d].
 
-    Without user vectors (None) each user counts as zeros. Both are scaled to a root
+    Without user vectors (None) each user's vector is zeros. Both are scaled to a root
     mean square length of 1, which changes no ranking. ``history``: the number of ids in
-    an observation's history. ``user_scale``: given by ``load`` alone, the factor by
-    which vectors that are scaled already were multiplied.
+    an observation's history. ``user_scale``: only for ``load``, whose vectors are
+    already scaled; the factor by which they were multiplied.
     Raises ``ConfigError`` for vectors of other shapes.
     """
 
@@ -268,8 +268,8 @@ class DDPG(Trainer):
     def propose(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """Actions of length 1 [batch, d] from histories of ids [batch, n].
 
-        ``users``: vectors [batch, d], or ids [batch], -1 for a stranger, who counts as
-        zeros. Raises ``ConfigError`` for an id without a vector.
+        ``users``: vectors [batch, d], or ids [batch]; -1 is an unknown user, whose
+        vector is zeros. Raises ``ConfigError`` for an id without a vector.
         """
         vectors = self._vectors(users)
         return np.asarray(self.learner.propose(vectors, history.astype(np.int32)))
@@ -280,9 +280,9 @@ class DDPG(Trainer):
         return actions @ self.item_vectors.T
 
     def rerank(self, scores: Floats32, users: Ids | Floats32, history: Ids) -> Floats32:
-        """Lift the best ``proposals`` of ``scores`` [batch, I] above all other items.
+        """Let the critics order the best ``proposals`` of ``scores`` [batch, I].
 
-        Among themselves they are ordered by the critics. Writes into ``scores``.
+        Their scores are raised above those of all other items, in ``scores`` itself.
         """
         count = min(self.config.proposals, self.n_items)
         if not count:
@@ -349,11 +349,11 @@ class DDPG(Trainer):
         if users.max(initial=-1) >= len(self.user_vectors):
             raise ConfigError(
                 f"user {users.max()} has no vector; "
-                "give vectors for all users, or -1 for a stranger"
+                "give vectors for all users, or -1 for an unknown user"
             )
         return self.user_vectors[users] * (users >= 0)[:, None]
 
-    # -- keep ------------------------------------------------------------------------
+    # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write the settings, the vectors and ``state()`` into ``folder``."""
         settings = {"config": asdict(self.config), "history": self.history}

@@ -1,4 +1,4 @@
-"""What DDPG learns with (`rlrec.agents.ddpg`): actor, critics and their updates.
+"""The networks of DDPG (`rlrec.agents.ddpg`): actor, critics and their updates.
 
     state       s = state(u, i_1 .. i_n)           see `rlrec.agents.ddpg_states`
     action      a = normalise(sqrt(d) b / |b| + tanh(actor(s)))       [d], length 1
@@ -13,12 +13,11 @@ clipped to the returns that rewards make possible. a' is replaced by the item th
 ranks first among ``target_candidates`` items drawn at random.
 
 The base b is 0, the user's vector or the sum of the history (``residual``), moved by a
-reference policy of the actor's form, which only a supervised start trains
+reference policy: a network like the actor, trained by the supervised start alone
 (`rlrec.collaborative.drr_warm_start`). Actor and critics learn what to add to b. The
 trust t, one learned number for each critic, begins at 1.
 
-Paper: DRR (arXiv:1810.12027), algorithm 1; what differs from it stands in
-`rlrec.agents.ddpg`.
+Paper: DRR (arXiv:1810.12027), algorithm 1; `rlrec.agents.ddpg` lists the differences.
 """
 
 from __future__ import annotations
@@ -52,11 +51,12 @@ def policy_loss(
     actor: Callable[[Tensor], Tensor],
     states: Tensor,
 ) -> Tensor:
-    """``-mean Q(s, actor(s))``: its slope is the deterministic policy gradient.
+    """``-mean Q(s, actor(s))``: its negative gradient is the policy gradient.
 
-    Silver et al. (2014), equation 9. The critic is evaluated at the actor's own action.
-    At the replayed action (a published mistake) the slope may have the other sign: for
-    Q = -(a - .6)^2 it is +.8 at the actor's .2 and -.6 at a replayed .9.
+    This is the deterministic policy gradient of Silver et al. (2014), equation 9. The
+    critic is evaluated at the actor's own action.
+    At the replayed action (a published mistake) the gradient may have the other sign:
+    for Q = -(a - .6)^2 it is +.8 at the actor's .2 and -.6 at a replayed .9.
 
     >>> a = tf.Variable(0.2)
     >>> with tf.GradientTape() as tape:
@@ -115,7 +115,7 @@ class DDPGLearner(Checkpointed):
     def _learn(self, batches: Batch) -> tuple[Tensor, Tensor]:
         """One round of updates from ``batches``, name -> [updates, batch, ...].
 
-        Names: user, history [.., n], item, reward, next_history [.., n], terminated,
+        Names: user, history [..., n], item, reward, next_history [..., n], terminated,
         weight; and candidates [updates, m]. Returns the TD errors [updates, batch] and
         the means of critic loss, actor loss and Q [3].
         """
@@ -174,7 +174,7 @@ class DDPGLearner(Checkpointed):
         return tf.gather(vectors, tf.argmax(scores, axis=1))
 
     def update_actor(self, batch: Batch) -> Tensor:
-        """One step of the actor up the first critic's slope; returns the loss."""
+        """One step of the actor along the first critic's gradient; returns the loss."""
         net = self.online
         states, base = net.encode(*self.view(batch["user"], batch["history"]))
 
@@ -195,7 +195,7 @@ class DDPGLearner(Checkpointed):
         return self.online.action(states, base)[0]
 
     def _judge(self, users: Tensor, history: Tensor, items: Tensor) -> Tensor:
-        """Q of item ids [batch, m], the smaller critic's: [batch, m].
+        """The smaller critic's Q of item ids [batch, m]: [batch, m].
 
         users [batch, d]: vectors. history [batch, n]: item ids.
         """

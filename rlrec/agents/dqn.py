@@ -1,7 +1,7 @@
 """DQN for recommending (Mnih et al., "Human-level control", 2015; arXiv:1509.06461).
 
 A network estimates Q(s, i), the discounted sum of rewards expected from recommending
-item i in state s and the best items ever after. It gets features of the state and of
+item i in state s and the best items from then on. It gets features of the state and of
 one item, and gives one value, so that the pool of items may change. Each update moves
 it towards a target y, with the target network Q' as a slow copy of Q:
 
@@ -72,7 +72,7 @@ class DQNConfig:
     target_every: int = 100
     # 0..1: probability of a random item at the start
     epsilon: float = 1.0
-    # 0..1: and at the end of the schedule
+    # 0..1: the same at the end of the schedule
     epsilon_floor: float = 0.05
     # >= 1: steps in which epsilon falls on a straight line
     schedule_steps: int = 5_000

@@ -66,7 +66,7 @@ class PPORound(NamedTuple):
     policy_loss: float
     value_loss: float
     entropy: float  # nats
-    kl: float  # nats, from the policy that played to the one that learned
+    kl: float  # nats, KL(policy that played, updated policy)
     clipped: float  # share of ratios outside the clip
     epochs: float
     explained: float  # share of the returns' variance that the value network explains
@@ -77,7 +77,7 @@ class PPO(Trainer):
     """The agent. ``songs`` [I, d]: the map of sound, a row for each song id.
 
     Each dimension is scaled to mean 0 and standard deviation 1.
-    Raises ``ConfigError`` for songs that are no finite matrix.
+    Raises ``ConfigError`` unless ``songs`` is a matrix of finite numbers.
     """
 
     def __init__(
@@ -177,7 +177,7 @@ class PPO(Trainer):
         )
 
     def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """Play a round: its steps [T batch, ..], mean reward, explained variance."""
+        """Play a round: its steps [T batch, ...], mean reward, explained variance."""
         played: dict[str, list[Any]] = defaultdict(list)
         for _ in range(self.config.rollout):
             live = ~env.over
@@ -199,7 +199,7 @@ class PPO(Trainer):
         return self._with_advantages(steps)
 
     def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
-        """As ``_play``, from steps [T, batch, ..]."""
+        """Add advantages to steps [T, batch, ...]; returns what ``_play`` does."""
         last = self.view(self._observation)
         states = np.concatenate([steps["state"], last[None]])
         values = self.values(states)  # [T + 1, batch]
@@ -224,7 +224,7 @@ class PPO(Trainer):
         return steps, float(rewards[live].mean()), float(explained)
 
     def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        """Draw from the policy: choices and their log P by name; song ids [batch]."""
+        """Draw from the policy: choices with their log P, and song ids [batch]."""
         if self.continuous:
             return self._sample_points(observations, state)
         candidates = self.candidates(observations)
@@ -242,9 +242,9 @@ class PPO(Trainer):
 
     def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
         mean = mlp_forward(self._policy, state)  # [batch, d]
-        away = self.rng.standard_normal(mean.shape, np.float32)
-        points = mean + self._sd * away
-        squares = (away**2).sum(axis=1)
+        noise = self.rng.standard_normal(mean.shape, np.float32)
+        points = mean + self._sd * noise
+        squares = (noise**2).sum(axis=1)
         density = -0.5 * squares - np.log(self._sd).sum()
         density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)
         drawn = {"choice": points, "log_prob": density.astype(np.float32)}
@@ -258,7 +258,7 @@ class PPO(Trainer):
         *,
         rng: np.random.Generator | None = None,
     ) -> Ids:
-        """Song ids [batch, k], best first: the most probable; with ``rng``, drawn."""
+        """Song ids [batch, k], best first: the most probable, or drawn with ``rng``."""
         state = self.view(observations)
         if self.continuous:
             points = mlp_forward(self._policy, state)
@@ -286,7 +286,7 @@ class PPO(Trainer):
         return candidates, np.exp(self._log_probs(state, candidates))
 
     def values(self, state: Floats32) -> Floats32:
-        """The value network's estimates [..] for states [.., width]."""
+        """The value network's estimates [...] for states [..., width]."""
         return mlp_forward(self._value, state)[..., 0]
 
     def candidates(self, observations: Any) -> Ids:
@@ -325,7 +325,7 @@ class PPO(Trainer):
         logits = self._keys[candidates] @ query  # [batch, k, 1]
         return np.asarray(log_softmax(logits[:, :, 0], axis=1))
 
-    # -- keep ------------------------------------------------------------------------
+    # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write the settings, the songs and ``state()`` into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", {"config": asdict(self.config)})

@@ -1,16 +1,16 @@
-"""What PPO learns with (`rlrec.agents.ppo`): objective, policies and their updates.
+"""The networks of PPO (`rlrec.agents.ppo`): objective, policies and their updates.
 
     ratio        r = pi(a|s) / pi_old(a|s)
     policy       maximises  mean min(r A, clip(r, 1 - eps, 1 + eps) A)
     value        minimises  1/2 mean (V(s) - A - V_old(s))^2
-    exploration  adds a weight times the policy's entropy to what is maximised
+    exploration  adds a weight times the policy's entropy to the policy's objective
 
 The advantages A are estimated by ``gae``. Two policies: ``CandidatePolicy`` chooses
 among candidate songs, ``PointPolicy`` draws a point of the map.
 
 Papers: proximal policy optimisation, Schulman et al., arXiv:1707.06347; generalised
-advantage estimation, Schulman et al., arXiv:1506.02438. What differs from them stands
-in `rlrec.agents.ppo`.
+advantage estimation, Schulman et al., arXiv:1506.02438. `rlrec.agents.ppo` lists the
+differences.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def gae(
 
     All arrays [T, batch]: T steps of each environment. ``next_values``: of the
     observation after each step, also after the last step of an episode. ``terminated``:
-    nothing follows. ``ended``: terminated or cut off by a time limit; the next row
+    no reward follows. ``ended``: terminated or cut off by a time limit; the next row
     begins another episode. discount, gae_lambda: 0..1.
     Raises ``ConfigError`` for shapes that differ.
 
@@ -144,7 +144,7 @@ class PPOLearner(Checkpointed):
         order: Ids32,
         share_left: float,
     ) -> dict[str, float]:
-        """Learn from ``steps``, name -> [M, ..]; the means of ``MEASURES``, and epochs.
+        """Learn from ``steps``, name -> [M, ...]; the means of ``MEASURES`` and epochs.
 
         Names: state, choice, log_prob, value, advantage, live (1: learn from it, 0: do
         not), and candidates if the policy needs them. ``order`` [epochs, minibatches,
@@ -189,27 +189,30 @@ class PPOLearner(Checkpointed):
         clip: Tensor | float,
         entropy: Tensor | float,
     ) -> Tensor:
-        """One step down a minibatch's loss; ``MEASURES`` [5] from before the step."""
+        """One step on a minibatch's loss; returns ``MEASURES`` [5] before the step.
+
+        ``clip`` and ``entropy`` (the weight of the entropy): >= 0.
+        """
         live = batch["live"]
         advantage = batch["advantage"]
         target = advantage + batch["value"]
         if self.config.normalise:
             advantage = normalised(advantage, live)
         with tf.GradientTape() as tape:
-            log_prob, spread = self.policy.log_prob(batch, self.songs)
+            log_prob, entropies = self.policy.log_prob(batch, self.songs)
             log_ratio = log_prob - batch["log_prob"]
             ratio = tf.exp(log_ratio)
-            earned = live_mean(clipped_objective(ratio, advantage, clip), live)
+            gain = live_mean(clipped_objective(ratio, advantage, clip), live)
             values = tf.reshape(self.value(batch["state"]), [-1])  # [batch]
             errors = value_loss(values, batch["value"], target, self.config.value_clip)
             error = live_mean(errors, live)
-            spread = live_mean(spread, live)
-            loss = -earned + self.config.value_weight * error - entropy * spread
+            mean_entropy = live_mean(entropies, live)
+            loss = -gain + self.config.value_weight * error - entropy * mean_entropy
         self.optimiser.descend(tape, loss)
         # An estimate of KL(old, new) that is never below 0.
         kl = live_mean(ratio - 1.0 - log_ratio, live)
         outside = tf.cast(tf.abs(ratio - 1.0) > clip, tf.float32)
-        return tf.stack([-earned, error, spread, kl, live_mean(outside, live)])
+        return tf.stack([-gain, error, mean_entropy, kl, live_mean(outside, live)])
 
 
 class CandidatePolicy:
@@ -272,12 +275,12 @@ class PointPolicy:
         """Log density of ``choice`` [batch, d] and entropy in nats, [batch] each."""
         choice = batch["choice"]
         dimensions = choice.shape[1]
-        away = (choice - self.mean(batch["state"])) * tf.exp(-self.log_sd)
-        squares = tf.reduce_sum(tf.square(away), axis=1)
+        noise = (choice - self.mean(batch["state"])) * tf.exp(-self.log_sd)
+        squares = tf.reduce_sum(tf.square(noise), axis=1)
         constant = 0.5 * np.log(2.0 * np.pi) * dimensions
-        spread = tf.reduce_sum(self.log_sd) + constant
-        density = -0.5 * squares - spread
-        entropy = tf.ones_like(density) * (spread + 0.5 * dimensions)
+        normaliser = tf.reduce_sum(self.log_sd) + constant
+        density = -0.5 * squares - normaliser
+        entropy = tf.ones_like(density) * (normaliser + 0.5 * dimensions)
         return density, entropy
 
     def numpy(self) -> tuple[Layers, Floats32]:
@@ -291,7 +294,7 @@ def mlp_layers(model: Model) -> Layers:
 
 
 def mlp_forward(network: Layers, x: Floats32) -> Floats32:
-    """Output [.., outputs] of an ``mlp`` for x [.., inputs], in NumPy.
+    """Output [..., outputs] of an ``mlp`` for x [..., inputs], in NumPy.
 
     Microseconds for a batch, where a call of TensorFlow costs a millisecond.
     """

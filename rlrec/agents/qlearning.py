@@ -1,7 +1,7 @@
 """Tabular Q-learning (Watkins and Dayan, 1992; Sutton and Barto, 2nd ed., section 6.5).
 
 A table holds a value Q(s, a) for each state s and action a: the discounted sum of
-rewards expected from recommending a in s and the best actions ever after. Each step
+rewards expected from recommending a in s and the best actions from then on. Each step
 corrects one entry. After recommending a in s, receiving r and arriving in s':
 
     target   = r + gamma max_b Q(s', b)       (r alone when s' is terminal)
@@ -264,7 +264,7 @@ class QLearning:
         values = self.table.mean(axis=0)[states]  # [batch, actions]
         return best_first(item_pool(states, n_actions), values, k)
 
-    # -- keep --------------------------------------------------------------------------
+    # -- save and load -----------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write table, visits, epsilon, random state and settings into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", asdict(self.config))

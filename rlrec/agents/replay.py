@@ -12,9 +12,10 @@ importance weights w:
 
 Differs from the paper: only the proportional variant, not the rank-based one. All
 batches of a round are drawn in one stratified sample, with the priorities at its start;
-theirs are drawn and updated one by one. ``max_j w_j`` is taken over the memory, not the
-batch. New transitions get the largest priority ever seen, even if its owner is gone. TD
-errors are not clipped to [-1, 1], step sizes not divided by 4. Uniform replay draws
+the paper draws and updates them one by one. ``max_j w_j`` is taken over the memory, not
+the batch. New transitions get the largest priority ever seen, even if that transition
+has been overwritten. TD errors are not clipped to [-1, 1], and step sizes are not
+divided by 4. Uniform replay draws
 single transitions (Mnih et al., 2015); Lin (1992) replays episodes backwards.
 """
 
@@ -40,7 +41,7 @@ class PriorityConfig:
     alpha: float = 0.6
     # 0..1: share of the bias that the weights correct at the start of training
     beta_start: float = 0.4
-    # 0..1: and at its end
+    # 0..1: the same at the end of training
     beta_end: float = 1.0
     # > 0, TD error units: added to each error, so that every transition can be drawn
     smallest: float = 1e-3

@@ -36,7 +36,7 @@ _SEEDS = 2**62  # seeds lie below this
 
 
 class BatchEnv(VectorEnv[ObsType, Any, Any]):
-    """A batch of independent episodes advanced together in NumPy.
+    """A batch of independent episodes, advanced together in NumPy.
 
     After an episode ends, the row's next step starts a new one and ignores the action
     (Gymnasium's ``NEXT_STEP`` autoreset). The reward of that step is 0, and it is no
@@ -121,8 +121,8 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
     ) -> tuple[Any, Arrays]:
         """Start new episodes; ``options["reset_mask"]`` [batch] leaves rows out.
 
-        ``seed``: 0..2**62 - 1, one for all rows or one a row; without one a row goes on
-        with the next episode of its seed. Raises ``ConfigError`` for other seeds.
+        ``seed``: 0..2**62 - 1, one for all rows or one a row. A row without one starts
+        the next episode of its previous seed. Raises ``ConfigError`` for other seeds.
         """
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs))
         rows = np.flatnonzero(mask)
@@ -149,7 +149,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         return self._observe(), reward, terminated, truncated, self._info()
 
     def _checked(self, actions: NDArray[Any], ended: Bools) -> NDArray[Any]:
-        """Check shape and kind; ignored actions of ``ended`` rows become 0."""
+        """Check shape and dtype; the ignored actions of ``ended`` rows become 0."""
         space = self.action_space
         fits = isinstance(space, spaces.Box) or actions.dtype.kind in "iu"
         if not fits or actions.shape != space.shape:
@@ -163,7 +163,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         return actions
 
     def _seed(self, seed: _Seed, rows: Ids) -> None:
-        """Set the seeds of ``rows``; one that has none yet draws it."""
+        """Set the seeds of ``rows``; a row without a seed draws one."""
         given = _seed_of_each_row(seed, self.num_envs)
         if isinstance(seed, int):
             super().reset(seed=seed)
@@ -185,7 +185,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
 
 
 class SingleEnv(gymnasium.Env[Any, Any]):
-    """One listener: a batch of one, with its ``settings``, without the leading axis."""
+    """A batch of one listener without the batch axis; ``settings`` are the batch's."""
 
     metadata = {"render_modes": []}  # noqa: RUF012
     batch_class: type[BatchEnv[Any]]

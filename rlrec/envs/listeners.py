@@ -47,7 +47,7 @@ FATIGUE_WEIGHT = 8.0  # logits of mood for fatigue 1 at long_term_effect 1
 # E[max(0, cosine)] of two random directions in 5 dimensions: 3/16
 TYPICAL_CLOSENESS = 0.19
 SHORTEST = 10  # songs in a session, at least
-LONGEST = 20  # and at most
+LONGEST = 20  # songs in a session, at most
 AT_LONGEST = 0.51  # share of sessions that reach the longest
 EARLY_SKIP = 0.815  # share of skips in the first tenth of a song
 PARTLY_HEARD = 0.283  # share of listens that stop between the middle and the end
@@ -71,9 +71,9 @@ class Dials:
     appeal_strength: float = 0.28
     # 0..1: how far taste turns toward a random direction after each song
     taste_drift: float = 0.0
-    # 0 (tastes point anywhere) .. 10 (all alike): how the crowd leans to one direction
+    # 0..10: how strongly tastes concentrate around one direction; 0: uniform
     taste_focus: float = 0.0
-    # that direction in degrees, in the plane of the map's first two axes, -360..360
+    # -360..360, degrees: that direction in the plane of the map's first two axes
     taste_towards: float = 0.0
 
     def __post_init__(self) -> None:
@@ -90,7 +90,7 @@ class Dials:
         )
 
     def lean(self) -> Floats:
-        """The crowd's lean [5], added to a normal draw of taste before it is scaled."""
+        """The mean [5] of the normal draw of taste, before it is scaled to length 1."""
         angle = np.deg2rad(self.taste_towards)
         direction = np.zeros(SOUND_DIMENSIONS)
         direction[:2] = np.cos(angle), np.sin(angle)
@@ -98,7 +98,7 @@ class Dials:
 
 
 class Feedback(NamedTuple):
-    """What a play shows, each [batch]."""
+    """The listener's reaction to a song, each [batch]."""
 
     fraction: Floats  # of the song heard, 0..1
     liked: Bools
@@ -148,7 +148,7 @@ class Listeners:
         return probability
 
     def fatigue(self, songs: Ids) -> Floats:
-        """How close ``songs`` [batch, ...] are to the memory, less a random song's."""
+        """Similarity of ``songs`` [batch, ...] to the memory, less a random song's."""
         direction = self.catalogue.direction[songs]
         closeness = np.einsum("b...d,bd->b...", direction, self.memory)
         size = np.sqrt(np.einsum("bd,bd->b", self.memory, self.memory))
@@ -190,7 +190,7 @@ class Listeners:
         return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Arrays, rows: Ids | slice = slice(None)) -> None:
-        """Take over copies of ``rows`` of a ``state``; the batch becomes that large."""
+        """Copy ``rows`` of a ``state``; the batch then has that many listeners."""
         for name, value in state.items():
             setattr(self, name, value[rows].copy())
 
@@ -202,7 +202,7 @@ def _normal(draws: Floats) -> Floats:
 
 
 def _fraction_heard(skipped: Bools, draws: Floats) -> Floats:
-    """The fraction heard in [0, 1]: [batch]; it has two humps.
+    """The fraction heard in [0, 1]: [batch]; its distribution is bimodal.
 
     Most skips end in the first tenth, most listens reach the end.
     """
@@ -214,7 +214,7 @@ def _fraction_heard(skipped: Bools, draws: Floats) -> Floats:
 
 @lru_cache(maxsize=64)
 def _widened(spread: float) -> Floats:
-    """Skip logits [2] that keep each mood's skip rate when pulls spread.
+    """Skip logits [2] that keep each mood's mean skip rate when the pull varies.
 
     ``spread``: standard deviation of the pull, in logits.
     """

@@ -160,9 +160,8 @@ def catalogue_coverage(recommended: ArrayLike, n_items: int) -> float:
 def between_user_overlap(recommended: ArrayLike) -> float:
     """The share of places that two users have in common, 0..1, averaged over all pairs.
 
-    This is the collapse alarm: 1 means that everybody is shown the same items, whatever
-    accuracy says. No pairs need to be formed: with c_i users who are shown item i, n
-    users and k places it is
+    It detects collapse: 1 means that everybody is shown the same items, whatever the
+    accuracy. With n users, k places and c_i users who are shown item i it is
 
         sum_i c_i (c_i - 1) / (n (n - 1) k)
 

@@ -39,9 +39,9 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """One whole session a listener of ``Listening-v0``, all arrays [steps, batch].
+    """One whole session of each listener of ``Listening-v0``: arrays [steps, batch].
 
-    ``alive`` is False after a session's end; what stands there was not played.
+    ``alive`` is False after a session's end; the entries there are padding.
     """
 
     songs: Ids  # -1 where not alive
@@ -67,8 +67,8 @@ class Played:
     def first_like(self) -> Floats:
         """The place, from 1, of the first song liked: [batch].
 
-        A session without a like counts its length + 1. The mean is thus a lower bound
-        of what it would be if sessions went on (a censored time); say how many are.
+        A session without a like counts as its length + 1: its time is censored. The
+        mean is then a lower bound, so report how many sessions are censored.
         """
         liked = self.liked & self.alive
         place = np.where(liked.any(axis=0), liked.argmax(axis=0), self.lengths())
@@ -123,7 +123,7 @@ def _session(
     policy: Recommender,
     seed: int,
 ) -> Iterator[tuple[Bools, Floats, Arrays]]:
-    """Which sessions still ran, rewards [batch] and info, step by step."""
+    """Step by step: which sessions still run [batch], rewards [batch] and info."""
     observations, _ = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
     while alive.any():
