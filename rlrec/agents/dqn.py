@@ -2,8 +2,9 @@
 
 A network estimates Q(s, i), the discounted sum of rewards expected from recommending
 item i in state s and the best items from then on. It gets features of the state and of
-one item, and gives one value, so that the pool of items may change. Each update moves
-it towards a target y, with the target network Q' as a slow copy of Q:
+one item, and gives one value, so that the pool (the items that may be recommended) may
+change. Each update moves Q towards a target y. The target network Q' is a copy of Q
+that is renewed now and then:
 
     y = r + gamma (1 - terminated) max_j Q'(s', j)                 plain
     y = r + gamma (1 - terminated) Q'(s', argmax_j Q(s', j))       double Q-learning
@@ -19,8 +20,8 @@ stacking or frame skipping. Errors and rewards are not clipped to [-1, 1]. Adam 
 epsilon 1e-8 (or plain gradient descent) instead of RMSProp. Many environments step at
 once; then ``updates`` updates follow in one compiled call, where the paper makes one
 update every 4 steps. Double Q-learning is the default. Memory, schedule and target
-period are far shorter, the discount is 0.9 (0.99). A time limit (``truncated``) keeps
-the value of the next state.
+period are far shorter; the discount is 0.9 (the paper's is 0.99). A time limit
+(``truncated``) keeps the value of the next state.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from rlrec.nn.backend import tf
 from rlrec.nn.networks import SGD, Adam, Tensor, copy_weights, mlp, td_target
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
 
-View = Callable[[Any], Floats32]  # observations -> features [batch, f]
+View = Callable[[Any], Floats32]  # observations -> state features [batch, f]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class DQNConfig:
 
     # units of each hidden layer; () makes Q linear
     hidden: tuple[int, ...] = (32,)
-    # input of the network: "concat" is [s, i], "product" all products s_a i_b
+    # input of the network, from state features s and item features i: "concat" is
+    # [s, i], "product" the outer product, all s_a i_b
     features: str = "concat"
     # "adam" or "sgd" (plain gradient descent)
     optimiser: str = "adam"
@@ -74,7 +76,7 @@ class DQNConfig:
     epsilon: float = 1.0
     # 0..1: the same at the end of the schedule
     epsilon_floor: float = 0.05
-    # >= 1: steps in which epsilon falls on a straight line
+    # >= 1: steps in which epsilon falls linearly
     schedule_steps: int = 5_000
     # >= 1: transitions in the replay memory
     capacity: int = 20_000
@@ -110,10 +112,10 @@ class DQNConfig:
 
 
 class DQN:
-    """Q-learning with a network on item features [I, g] and observation features.
+    """Q-learning with a network on the features of I items [I, g] and of states [f].
 
-    ``view`` turns observations into features [batch, f], f = ``n_observations``. By
-    default observations are indices [batch] of that many states, and their features
+    ``view`` turns observations into state features [batch, f], f = ``n_observations``.
+    By default observations are indices [batch] of that many states, and their features
     are one-hot vectors, as in Genre-v0.
 
     >>> linear = DQNConfig((), "product", "sgd", learning_rate=0.1, double_q=False)
@@ -149,6 +151,7 @@ class DQN:
         else:
             self.inputs = n_observations + item_width
         hidden = self.config.hidden
+        # a linear Q has no bias, so that its weights are the table (``set_table``)
         network = partial(mlp, self.inputs, hidden, 1, self.rng, bias=bool(hidden))
         self.online = network()
         self.target = network()
@@ -178,7 +181,7 @@ class DQN:
         """
         observations, _ = env.reset(seed=seed)
         mean_rewards = []
-        for _ in range(-(-steps // env.num_envs)):
+        for _ in range(-(-steps // env.num_envs)):  # rounded up
             live = ~env.over  # where an episode had ended, the step starts the next one
             features = self.view(observations)
             items = self.act(observations)
@@ -239,7 +242,7 @@ class DQN:
         next_observations: Any,
         terminated: Any,
     ) -> Floats32:
-        """Learn from a batch of transitions; their TD errors [batch] before the update.
+        """One update from a batch of transitions; their TD errors [batch] before it.
 
         ``items``, ``rewards``, ``terminated``: [batch].
         """
@@ -258,6 +261,7 @@ class DQN:
             self._update({name: values[i] for name, values in batches.items()})
 
     def _update(self, batch: dict[str, Tensor]) -> Tensor:
+        """One update of the online network; the TD errors [batch] before it."""
         target = self._target(batch)
         with tf.GradientTape() as tape:
             values = self._q(self.online, batch["view"], batch["item"][:, None])
@@ -270,11 +274,12 @@ class DQN:
         return errors
 
     def _target(self, batch: dict[str, Tensor]) -> Tensor:
-        view = batch["next_view"]
-        pool = batch["next_pool"]
+        """TD targets y [batch]."""
+        view = batch["next_view"]  # [batch, f]
+        pool = batch["next_pool"]  # [batch, m]
         values = self._q(self.target, view, pool)  # [batch, m]
         picking = self._q(self.online, view, pool) if self.config.double_q else values
-        best = tf.argmax(picking, axis=1)
+        best = tf.argmax(picking, axis=1)  # [batch]: place in the pool
         next_value = tf.gather(values, best, batch_dims=1)
         return td_target(
             batch["reward"],
@@ -289,9 +294,10 @@ class DQN:
         count = tf.shape(items)[1]
         states = tf.repeat(view[:, None], count, axis=1)  # [batch, m, f]
         if self.config.features == "product":
+            # [batch, m, f, g]
             pairs = states[:, :, :, None] * features[:, :, None, :]
         else:
-            pairs = tf.concat([states, features], axis=2)
+            pairs = tf.concat([states, features], axis=2)  # [batch, m, f + g]
         values = network(tf.reshape(pairs, (-1, self.inputs)))
         return tf.reshape(values, tf.shape(items))
 
@@ -315,7 +321,7 @@ class DQN:
         return items
 
     def values(self, observations: Any) -> Floats32:
-        """Q(s, i) of the items on offer: [batch, m], in the pool's order."""
+        """Q(s, i) of the m items of the pool: [batch, m], in the pool's order."""
         pool = item_pool(observations, self.n_items)
         return np.asarray(
             self._compiled_values(self.online, self.view(observations), pool)
@@ -330,14 +336,14 @@ class DQN:
         return best_first(pool, self.values(observations), k)
 
     def set_table(self, table: Floats32) -> None:
-        """Give both networks the values of ``table`` [observations, items].
+        """Give both networks the values of ``table`` [states, items].
 
         Raises ``ConfigError`` unless Q is linear in products of one-hot vectors.
         """
         linear = not self.config.hidden and self.config.features == "product"
         if not linear or table.shape != (self.width, self.n_items):
             raise ConfigError(
-                'a table fits a linear Q alone: hidden=(), features="product"'
+                'a table only fits a linear Q: hidden=(), features="product"'
             )
         for network in (self.online, self.target):
             network.variables[0].assign(table.reshape(-1, 1))
