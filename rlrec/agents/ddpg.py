@@ -7,33 +7,33 @@ actor follows the critic's gradient. Networks and losses are in
 `rlrec.agents.ddpg_networks`, states in `rlrec.agents.ddpg_states`, the replay memory in
 `rlrec.agents.replay`.
 
-A round: one step in each environment (64 in `rlrec train ddpg`), then 64 updates of
-32 transitions each in one compiled call. The memory holds ids, and vectors are looked
-up inside that call. The TD errors of the round set the new priorities.
+A round: one step in each environment (`rlrec train ddpg` has 64), then 64 updates of 32
+transitions each in one compiled call. The memory holds ids; vectors are looked up
+inside that call. The TD errors of the round set the new priorities.
 
 Differs from the papers:
 
-- Critic and action: the critic is linear in the action (``critic="dot"``), so that its
-  gradient agrees with the values of items; in the "mlp" critic the action enters at the
-  first layer. The action has length 1. The critic learns from the vector of the item
-  that was played, not from the noisy action. The next action is a catalogue item
+- Critic and action: the critic is linear in the action (``critic="dot"``), so that an
+  action along its gradient ranks the items by Q; in the "mlp" critic the action enters
+  at the first layer. The action has length 1. The critic learns from the vector of the
+  item that was played, not from the noisy action. The next action is a catalogue item
   (``target_candidates``): evaluating the target at the raw action, which matches no
   item, made the critic diverge to its bound in our runs. The critics may rerank the
   actor's best items (``proposals``, Wolpertinger, arXiv:1512.07679; off by default).
-- Residual (``residual``, off by default): actor and critics add to a base vector, moved
-  by a reference policy from a supervised start; the critics learn how far to trust it.
+- Residual (``residual``, off by default): actor and critics add to a base vector, which
+  includes a policy from a supervised warm start; the critics learn its weight.
 - From TD3 (arXiv:1802.09477): twin critics and a delayed actor, but no smoothing noise
   on the target action. Targets are clipped to the returns that rewards make possible.
 - Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, besides
-  DRR's random items with probability epsilon; both decrease on a straight line.
+  DRR's random items with probability epsilon; both decrease linearly.
 - Networks: no batch normalisation; Glorot initialisation, the last layer scaled down;
   a penalty on the actor's output before tanh; the state's weights are trained with the
   critics alone. Vectors are scaled to a root mean square length of 1.
-- Optimiser: gradients are limited in norm; Adam's epsilon (1e-8) is added to the
-  uncorrected square root; target networks start as copies and move at each update of
-  the actor.
-- Replay: one update for each step, but a round at a time, with the priorities (TD
-  errors, arXiv:1511.05952) of its start. Importance weights apply to the critics' loss,
+- Optimiser: gradients are clipped by norm; Adam's epsilon (1e-8) is added to sqrt(v)
+  before the bias correction of v; target networks start as copies and move at each
+  update of the actor.
+- Replay: as many updates as steps, but a round at a time, all with the priorities (TD
+  errors, arXiv:1511.05952) at its start. Importance weights apply to the critics' loss,
   not to the actor's. A time limit is no termination: the next state's value counts.
 """
 
@@ -76,17 +76,17 @@ class DDPGRound(NamedTuple):
     actor_loss: float
     mean_q: float
     epsilon: float
-    noise: float
+    noise: float  # length of the noise on an action
     steps_per_second: float
 
 
 class DDPG(Trainer):
-    """The agent, over ``item_vectors`` [I, d] and ``user_vectors`` [U, d].
+    """The agent, for I items and U users: their vectors are [I, d] and [U, d].
 
     Without user vectors (None) each user's vector is zeros. Both are scaled to a root
     mean square length of 1, which changes no ranking. ``history``: the number of ids in
     an observation's history. ``user_scale``: only for ``load``, whose vectors are
-    already scaled; the factor by which they were multiplied.
+    already scaled: the factor by which the users' were multiplied.
     Raises ``ConfigError`` for vectors of other shapes.
     """
 
@@ -180,6 +180,7 @@ class DDPG(Trainer):
         users, history = self._read(self._observation)
         allowed = _offered(self._observation, self.n_items)
         if "candidates" not in self._observation and hasattr(env, "allowed"):
+            # a row that begins an episode ignores its action: any item will do
             allowed = env.allowed() | new_episode[:, None]
         items = self.explore(users, history, allowed)
         actions = env.actions_for(items[:, None])
@@ -229,7 +230,7 @@ class DDPG(Trainer):
         if not low <= mean_q <= high:
             raise TrainingDiverged(
                 f"mean Q is {mean_q:.3g} at step {self.step}, "
-                f"beyond [{low:.3g}, {high:.3g}]: {remedy}"
+                f"beyond [{low:.3g}, {high:.3g}], the possible returns: {remedy}"
             )
 
     # -- decide ----------------------------------------------------------------------
@@ -244,14 +245,15 @@ class DDPG(Trainer):
         return self._scheduled(self.config.noise, self.config.noise_floor)
 
     def _scheduled(self, start: float, floor: float) -> float:
-        # The lower end takes away the rounding error of the straight line.
+        # max: rounding must not lead below the lower end
         value = linear_schedule(start, floor, self.progress)
         return max(value, min(start, floor))
 
     def explore(self, users: Ids | Floats32, history: Ids, allowed: Bools) -> Ids:
-        """Items to play [batch]: noise on each action, random items at rate epsilon.
+        """Items to play [batch], from noisy actions; random with probability epsilon.
 
-        ``allowed`` [batch, I]: items that may be played. The others as in ``propose``.
+        ``allowed`` [batch, I]: items that may be played. ``users``, ``history``: as in
+        ``propose``.
         """
         actions = self.propose(users, history)
         limit = self.config.noise_clip
@@ -261,6 +263,7 @@ class DDPG(Trainer):
         scores = np.where(allowed, noisy @ self.item_vectors.T, -np.inf)
         items: Ids = self.rerank(scores, users, history).argmax(axis=1)
         random = np.flatnonzero(self.rng.random(len(items)) < self.epsilon)
+        # the largest of uniform draws: every allowed item is equally probable
         draws = self.rng.random((len(random), self.n_items), np.float32)
         items[random] = (draws * allowed[random]).argmax(axis=1)
         return items
@@ -282,7 +285,8 @@ class DDPG(Trainer):
     def rerank(self, scores: Floats32, users: Ids | Floats32, history: Ids) -> Floats32:
         """Let the critics order the best ``proposals`` of ``scores`` [batch, I].
 
-        Their scores are raised above those of all other items, in ``scores`` itself.
+        Their scores are raised above those of all other items; ``scores`` is changed in
+        place. Scores of -inf (items not allowed) stay.
         """
         count = min(self.config.proposals, self.n_items)
         if not count:
@@ -293,7 +297,7 @@ class DDPG(Trainer):
             history.astype(np.int32),
             best.astype(np.int32),
         ).numpy()
-        judged -= judged.min(axis=1, keepdims=True)  # [batch, proposals] >= 0
+        judged -= judged.min(axis=1, keepdims=True)  # Q - lowest Q: [batch, count]
         lifted = scores.max(axis=1, keepdims=True) + 1.0 + judged
         proposed = np.take_along_axis(scores, best, axis=1)
         lifted[~np.isfinite(proposed)] = -np.inf
@@ -327,12 +331,12 @@ class DDPG(Trainer):
         return best_k(self.rerank(scores, users, history), k, mask)
 
     def _read(self, observations: Any) -> tuple[Ids, Ids]:
-        """User ids [batch], -1: unknown, and the history [batch, n] without skips."""
+        """User ids [batch], -1: unknown, and the history [batch, n], skips as -1."""
         history = np.asarray(observations["history"])
         if history.shape[1] != self.history:
             raise ConfigError(
                 f"the history has {history.shape[1]} items, "
-                f"this agent was made for {self.history}: set history="
+                f"this agent was made for {self.history}: give DDPG another history="
             )
         if "feedback" in observations:
             skipped = observations["feedback"][:, :, 2] > 0.5
@@ -351,7 +355,7 @@ class DDPG(Trainer):
                 f"user {users.max()} has no vector; "
                 "give vectors for all users, or -1 for an unknown user"
             )
-        return self.user_vectors[users] * (users >= 0)[:, None]
+        return self.user_vectors[users] * (users >= 0)[:, None]  # zeros for -1
 
     # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
