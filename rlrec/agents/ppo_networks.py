@@ -2,11 +2,12 @@
 
     ratio        r = pi(a|s) / pi_old(a|s)
     policy       maximises  mean min(r A, clip(r, 1 - eps, 1 + eps) A)
-    value        minimises  1/2 mean (V(s) - A - V_old(s))^2
+    value        minimises  1/2 mean (V(s) - (A + V_old(s)))^2
     exploration  adds a weight times the policy's entropy to the policy's objective
 
-The advantages A are estimated by ``gae``. Two policies: ``CandidatePolicy`` chooses
-among candidate songs, ``PointPolicy`` draws a point of the map.
+pi_old and V_old are the networks that played the round. The advantages A are estimated
+by ``gae``; eps is the setting ``clip``. Two policies: ``CandidatePolicy`` chooses among
+candidate songs, ``PointPolicy`` draws a point of the map of sound (a vector per song).
 
 Papers: proximal policy optimisation, Schulman et al., arXiv:1707.06347; generalised
 advantage estimation, Schulman et al., arXiv:1506.02438. `rlrec.agents.ppo` lists the
@@ -24,6 +25,7 @@ from rlrec.nn.networks import Adam, Batch, Checkpointed, Model, Tensor, mlp
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids32
 
 Layers = list[tuple[Floats32, Floats32]]  # weights [inputs, units], biases [units]
+# means over a minibatch; "clipped": share of ratios outside of 1 - eps .. 1 + eps
 MEASURES = ("policy_loss", "value_loss", "entropy", "kl", "clipped")
 
 
@@ -91,10 +93,10 @@ def value_loss(
     target: Tensor,
     clip: float,
 ) -> Tensor:
-    """Half the squared error [batch], of values [batch] from their targets [batch].
+    """Half the squared error of ``value`` from ``target``; all [batch].
 
-    With ``clip`` > 0 (units of reward) the larger error of two counts: of ``value``,
-    and of ``old`` moved towards ``value`` by at most ``clip``.
+    With ``clip`` > 0 (units of reward) the larger of two errors counts: that of
+    ``value``, and that of ``old`` moved towards ``value`` by at most ``clip``.
     Raises ``ConfigError`` for shapes that differ.
 
     >>> one = tf.constant([1.0])
@@ -112,7 +114,7 @@ def value_loss(
 class PPOLearner(Checkpointed):
     """Policy, value network and optimiser; all updates of a round in one compiled call.
 
-    songs [I, d]: the map of sound. ``width``: numbers in a state.
+    songs [I, d]: the map of sound. ``width``: length of a state vector.
     """
 
     def __init__(
@@ -146,10 +148,11 @@ class PPOLearner(Checkpointed):
     ) -> dict[str, float]:
         """Learn from ``steps``, name -> [M, ...]; the means of ``MEASURES`` and epochs.
 
-        Names: state, choice, log_prob, value, advantage, live (1: learn from it, 0: do
-        not), and candidates if the policy needs them. ``order`` [epochs, minibatches,
-        minibatch]: rows of ``steps``. ``share_left``, 0..1: multiplies learning rate,
-        clip and entropy weight.
+        Names: state, choice (place among the candidates, or point), log_prob and value
+        (of the choice and the state, before the updates), advantage, live (1: learn
+        from it, 0: do not), and candidates if the policy needs them. ``order`` [epochs,
+        minibatches, minibatch]: rows of ``steps``. ``share_left``, 0..1: annealing
+        factor of learning rate, clip and entropy weight.
         """
         self.rate.assign(self.config.learning_rate * share_left)
         clip = tf.constant(self.config.clip * share_left, tf.float32)
@@ -169,11 +172,11 @@ class PPOLearner(Checkpointed):
 
         Returns the means of the last epoch [5] and the number of epochs.
         """
-        limit = 1.5 * (self.config.target_kl or np.inf)
+        limit = 1.5 * (self.config.target_kl or np.inf)  # target_kl 0: no limit
         minibatches = order.shape[1]
         means = tf.zeros(len(MEASURES))
         epoch = tf.constant(0)
-        while epoch < order.shape[0] and means[3] <= limit:
+        while epoch < order.shape[0] and means[3] <= limit:  # means[3]: KL
             sums = tf.zeros(len(MEASURES))
             for i in tf.range(minibatches):
                 rows = order[epoch, i]
@@ -189,7 +192,7 @@ class PPOLearner(Checkpointed):
         clip: Tensor | float,
         entropy: Tensor | float,
     ) -> Tensor:
-        """One step on a minibatch's loss; returns ``MEASURES`` [5] before the step.
+        """One update from a minibatch; returns ``MEASURES`` [5] before it.
 
         ``clip`` and ``entropy`` (the weight of the entropy): >= 0.
         """
@@ -209,14 +212,17 @@ class PPOLearner(Checkpointed):
             mean_entropy = live_mean(entropies, live)
             loss = -gain + self.config.value_weight * error - entropy * mean_entropy
         self.optimiser.descend(tape, loss)
-        # An estimate of KL(old, new) that is never below 0.
+        # An estimate of KL(pi_old, pi) that is never below 0 (Schulman's k3).
         kl = live_mean(ratio - 1.0 - log_ratio, live)
         outside = tf.cast(tf.abs(ratio - 1.0) > clip, tf.float32)
         return tf.stack([-gain, error, mean_entropy, kl, live_mean(outside, live)])
 
 
 class CandidatePolicy:
-    """P(j) = softmax_j(query(state) . key(song_j) / sqrt(keys)) over k candidates."""
+    """P(j) = softmax_j(query(state) . key(song_j) / sqrt(keys)) over k candidates.
+
+    Scaled dot-product attention; query and key are vectors of ``config.keys`` numbers.
+    """
 
     def __init__(
         self,
@@ -248,8 +254,8 @@ class CandidatePolicy:
         vectors = tf.gather(songs, batch["candidates"])  # [batch, k, d]
         _, count, dimensions = vectors.shape
         flat = tf.reshape(vectors, (-1, dimensions))
-        keys = tf.reshape(self.key(flat), (-1, count, self.keys))
-        query = self.keys**-0.5 * self.query(batch["state"])
+        keys = tf.reshape(self.key(flat), (-1, count, self.keys))  # [batch, k, keys]
+        query = self.keys**-0.5 * self.query(batch["state"])  # [batch, keys]
         return tf.reduce_sum(query[:, None, :] * keys, axis=2)
 
     def numpy(self) -> tuple[Layers, Layers]:
@@ -258,7 +264,11 @@ class CandidatePolicy:
 
 
 class PointPolicy:
-    """A normal distribution over points of the map: mean(state) and log_sd [d]."""
+    """A normal distribution over points of the map; independent coordinates.
+
+    The mean [batch, d] depends on the state, the standard deviation exp(log_sd) [d]
+    does not.
+    """
 
     def __init__(
         self,
@@ -275,6 +285,7 @@ class PointPolicy:
         """Log density of ``choice`` [batch, d] and entropy in nats, [batch] each."""
         choice = batch["choice"]
         dimensions = choice.shape[1]
+        # [batch, d], standard normal if drawn from this policy
         noise = (choice - self.mean(batch["state"])) * tf.exp(-self.log_sd)
         squares = tf.reduce_sum(tf.square(noise), axis=1)
         constant = 0.5 * np.log(2.0 * np.pi) * dimensions
