@@ -1,10 +1,11 @@
 """PPO (arXiv:1707.06347, algorithm 1) for listeners whose taste is hidden.
 
-The agent sees what a listener did lately (`rlrec.envs.view`) and chooses the next song
-over a map of sound, such as a VAE's. Four ways to act (``action``): choose one of the
-candidates that the environment offers, or one of the songs nearest to the one that
-plays; name a point of the map, and the nearest song plays; or name a vector, and the
-song with the largest dot product plays. Networks and losses are in
+The agent sees what a listener did lately (`rlrec.envs.view`) and chooses the next song.
+A map of sound gives each song a vector, such as a variational autoencoder's. Four ways
+to act (``action``): choose one of the candidates that the environment offers
+("offered"), or one of the songs nearest to the one that plays ("neighbours"); name a
+point of the map, and the nearest song plays ("point"); or name a vector, and the song
+with the largest dot product plays ("vector"). Networks and losses are in
 `rlrec.agents.ppo_networks`.
 
 A round: 256 steps of each environment, played in NumPy; then all epochs and minibatches
@@ -16,12 +17,12 @@ Differs from the paper:
   policy's last layer scaled down. The policy over candidates compares a vector of the
   state with a vector of each song.
 - The advantages of a minibatch are normalised to mean 0 and standard deviation 1.
-- Gradients are limited in norm; Adam's epsilon (1e-8, where many implementations take
-  1e-5) is added to the uncorrected square root.
+- Gradients are clipped by norm; Adam's epsilon (1e-8, where many implementations take
+  1e-5) is added to sqrt(v) before the bias correction of v.
 - Epochs stop early when the policy has moved too far (``target_kl``). The value loss
   may be clipped (``value_clip``, off by default).
-- Learning rate, clip and entropy weight all fall to 0; the paper does so for Atari,
-  without the entropy.
+- Learning rate, clip and entropy weight fall linearly to 0; in the paper the first two
+  do, for Atari.
 - A time limit is no termination: the next state's value counts. The step that only
   begins an episode recommends nothing, so it has no weight in a minibatch.
 """
@@ -62,13 +63,13 @@ class PPORound(NamedTuple):
     """The record of one round."""
 
     step: int  # songs so far
-    reward: float  # mean a song
+    reward: float  # mean per song
     policy_loss: float
     value_loss: float
     entropy: float  # nats
     kl: float  # nats, KL(policy that played, updated policy)
     clipped: float  # share of ratios outside the clip
-    epochs: float
+    epochs: float  # fewer than the setting if the KL grew too large
     explained: float  # share of the returns' variance that the value network explains
     steps_per_second: float
 
@@ -127,11 +128,11 @@ class PPO(Trainer):
     ) -> list[PPORound]:
         """Play and learn for ``steps`` songs; the record of each round.
 
-        ``env``: Listening-v0 with ``observe="ids"``, and ``action="candidate"`` for
-        "offered", ``"song"`` otherwise. ``steps`` is rounded up to whole rounds. Starts
-        from ``env.reset(seed=seed)``, or continues if ``env`` is the environment of the
-        last call. ``callback`` gets each round's record and stops the training by
-        returning True. Raises ``TrainingDiverged`` and ``ConfigError``.
+        ``env``: Listening-v0 with ``observe="ids"``; its ``action`` is "candidate" if
+        the agent's is "offered", otherwise "song". ``steps`` is rounded up to whole
+        rounds. Starts from ``env.reset(seed=seed)``, or continues if ``env`` is the
+        environment of the last call. ``callback`` gets each round's record and stops
+        the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``.
         """
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
@@ -148,6 +149,7 @@ class PPO(Trainer):
         return self._rounds(env, -(-steps // size), callback, seed)
 
     def _share_left(self) -> float:
+        """The annealing factor, from 1 down to 0."""
         return 1.0 - self.progress if self.config.anneal else 1.0
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
@@ -157,7 +159,7 @@ class PPO(Trainer):
         size = len(steps["live"])
         epochs = self.config.epochs
         rows = [self.rng.permutation(size) for _ in range(epochs)]
-        shape = (epochs, -1, self.config.minibatch)
+        shape = (epochs, -1, self.config.minibatch)  # -1: minibatches in an epoch
         order = np.reshape(rows, shape).astype(np.int32)
         measured = self.learner.learn(steps, order, left)
         if not np.isfinite([*measured.values()]).all():
@@ -177,7 +179,7 @@ class PPO(Trainer):
         )
 
     def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """Play a round: its steps [T batch, ...], mean reward, explained variance."""
+        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
         played: dict[str, list[Any]] = defaultdict(list)
         for _ in range(self.config.rollout):
             live = ~env.over
@@ -202,7 +204,9 @@ class PPO(Trainer):
         """Add advantages to steps [T, batch, ...]; returns what ``_play`` does."""
         last = self.view(self._observation)
         states = np.concatenate([steps["state"], last[None]])
-        values = self.values(states)  # [T + 1, batch]
+        # [T + 1, batch]; values[t + 1] is V of the observation after step t, also if it
+        # is an episode's last: a new episode begins one step later
+        values = self.values(states)
         rewards = steps.pop("reward")
         live = steps["live"]
         advantage = gae(
@@ -215,6 +219,7 @@ class PPO(Trainer):
             self.config.gae_lambda,
         )
         returns = (advantage + values[:-1])[live]
+        # the advantages are returns - values: what the values leave unexplained
         explained = 1.0 - advantage[live].var() / max(returns.var(), 1e-12)
         steps["value"] = values[:-1]
         steps["advantage"] = advantage.astype(np.float32)
@@ -224,7 +229,7 @@ class PPO(Trainer):
         return steps, float(rewards[live].mean()), float(explained)
 
     def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        """Draw from the policy: choices with their log P, and song ids [batch]."""
+        """Draw from the policy: choices with their log P, and the song ids [batch]."""
         if self.continuous:
             return self._sample_points(observations, state)
         candidates = self.candidates(observations)
@@ -244,9 +249,9 @@ class PPO(Trainer):
         mean = mlp_forward(self._policy, state)  # [batch, d]
         noise = self.rng.standard_normal(mean.shape, np.float32)
         points = mean + self._sd * noise
-        squares = (noise**2).sum(axis=1)
+        squares = (noise**2).sum(axis=1)  # [batch]
         density = -0.5 * squares - np.log(self._sd).sum()
-        density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)
+        density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)  # log density
         drawn = {"choice": points, "log_prob": density.astype(np.float32)}
         return drawn, self._near(points, observations, 1)[:, 0]
 
@@ -258,7 +263,10 @@ class PPO(Trainer):
         *,
         rng: np.random.Generator | None = None,
     ) -> Ids:
-        """Song ids [batch, k], best first: the most probable, or drawn with ``rng``."""
+        """Song ids [batch, k], best first: the most probable, or drawn with ``rng``.
+
+        Candidates are drawn without replacement. For points, the point is drawn.
+        """
         state = self.view(observations)
         if self.continuous:
             points = mlp_forward(self._policy, state)
@@ -296,7 +304,7 @@ class PPO(Trainer):
         ``ConfigError`` where the environment offers none.
         """
         if self.config.action != "offered":
-            # [batch, d]; no song (-1) is a vector of zeros, the middle of the map.
+            # [batch, d]; id -1 (no song) reads a last row of zeros, the map's middle
             playing = self.view.songs[observations["history"][:, -1]]
             return self._near(playing, observations, self.config.neighbours)
         if "candidates" not in observations:
@@ -307,7 +315,7 @@ class PPO(Trainer):
         return np.asarray(observations["candidates"])
 
     def _near(self, points: Floats32, observations: Any, k: int) -> Ids:
-        """The ``k`` songs nearest to points [batch, d] that were not played lately.
+        """The ``k`` songs nearest to points [batch, d], without those of the history.
 
         For the action "vector": those with the largest dot products.
         """
@@ -351,6 +359,6 @@ class PPO(Trainer):
         return agent
 
     def restore(self, state: Arrays, env: BatchEnv[Any] | None = None) -> None:
-        """Continue from ``state()``: in an equal, new environment, bit-identical."""
+        """Continue from ``state()``: bit-identical in a new, equal environment."""
         super().restore(state, env)
         self._refresh()
