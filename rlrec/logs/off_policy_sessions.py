@@ -124,14 +124,15 @@ def fitted_q(
 ) -> Estimate:
     """Fitted Q evaluation, a linear Q for each step, backwards: mean of V at step 0.
 
-        Q_t(s, a) = features(s, a) . theta_t  fitted to  r_t + discount V_{t+1}(s')
+        Q_t(s, a) = b_t + features . theta_t  fitted to  r_t + discount V_{t+1}(s')
         V_t(s) = E_{a ~ target} Q_t(s, a)
 
-    ``played`` [n, steps, f]: features of what was played, with a constant among them;
-    ``expected`` [n, steps, f]: their mean under the target's probabilities in the same
-    state. ``ridge`` > 0. Interval: normal, with the standard error of a bootstrap of
-    whole sessions, refitted ``resamples`` (2 or more) times. It covers the noise of the
-    log, *not* the error of the features. Raises ``NoSupport`` by the single weights
+    ``played`` [n, steps, f]: features of what was played; ``expected`` [n, steps, f]:
+    their mean under the target's probabilities in the same state. ``ridge`` > 0
+    penalises the slopes theta_t, not the intercepts b_t. Interval: normal, with the
+    standard error of a bootstrap of whole sessions, refitted ``resamples`` (2 or more)
+    times. It covers the noise of the log, *not* the bias: what the features miss, and
+    the slopes that ``ridge`` shrinks. Raises ``NoSupport`` by the single weights
     pi / mu of all plays.
     """
     x, means = _features(log, played, expected, ridge)
@@ -238,7 +239,8 @@ def _backwards(
 ) -> tuple[Floats, Floats]:
     """Fit Q of what was played [n, steps] and V [n, steps + 1].
 
-    Session i counts ``count[i]`` times.
+    Session i counts ``count[i]`` times. Centring leaves the intercept unpenalised: a
+    shrunk one would lose some of the value at every step.
     """
     n, steps, width = played.shape
     q = np.zeros((n, steps))
@@ -247,8 +249,13 @@ def _backwards(
         on = log.alive[:, step]
         x = played[on, step]
         y = log.rewards[on, step] + discount * v[on, step + 1]
-        weighted = x * count[on, None]
-        theta = np.linalg.solve(weighted.T @ x + ridge * np.eye(width), weighted.T @ y)
-        q[on, step] = x @ theta
-        v[on, step] = expected[on, step] @ theta
+        weights = count[on] / max(count[on].sum(), 1.0)
+        middle = weights @ x
+        level = weights @ y
+        centred = x - middle
+        weighted = centred * count[on, None]
+        gram = weighted.T @ centred + ridge * np.eye(width)
+        theta = np.linalg.solve(gram, weighted.T @ (y - level))
+        q[on, step] = level + centred @ theta
+        v[on, step] = level + (expected[on, step] - middle) @ theta
     return q, v
