@@ -60,7 +60,8 @@ def best_k(
     _check_scores(scores, k, allowed)
     costs = -scores  # NumPy sorts the smallest first
     if allowed is not None:
-        costs = np.where(allowed, costs, np.inf)
+        # an allowed score of -inf becomes finite: it comes before all not allowed
+        costs = np.where(allowed, np.nan_to_num(costs), np.inf)
     if k == 1:
         return np.asarray(costs.argmin(axis=1))[:, None]  # the same in less time
     partitioned = np.partition(costs, k - 1, axis=1)
