@@ -50,6 +50,7 @@ from numpy.typing import NDArray
 from rlrec import storage
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ddpg_networks import DDPGLearner
+from rlrec.agents.recommender import offered
 from rlrec.agents.replay import (
     Fields,
     PrioritisedReplay,
@@ -60,8 +61,8 @@ from rlrec.agents.retrieval import best_k
 from rlrec.agents.schedules import linear_schedule
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ConfigError, TrainingDiverged
-from rlrec.types import Bools, Callback, Floats32, Ids
+from rlrec.errors import ConfigError, TrainingDiverged, require_ids
+from rlrec.types import Bools, Callback, Floats32, Ids, Ids32
 
 __all__ = ["DDPG", "DDPGConfig", "DDPGRound", "TrainingDiverged"]
 
@@ -178,7 +179,7 @@ class DDPG(Trainer):
         Rows of ``new_episode`` [batch] begin an episode: their step is no transition.
         """
         users, history = self._read(self._observation)
-        allowed = _offered(self._observation, self.n_items)
+        allowed = offered(self._observation, self.n_items)
         if "candidates" not in self._observation and hasattr(env, "allowed"):
             # a row that begins an episode ignores its action: any item will do
             allowed = env.allowed() | new_episode[:, None]
@@ -275,7 +276,7 @@ class DDPG(Trainer):
         vector is zeros. Raises ``ConfigError`` for an id without a vector.
         """
         vectors = self._vectors(users)
-        return np.asarray(self.learner.propose(vectors, history.astype(np.int32)))
+        return np.asarray(self.learner.propose(vectors, self._ids(history)))
 
     def scores(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """The actor's scores [batch, I], action . item; arguments as in ``propose``."""
@@ -294,7 +295,7 @@ class DDPG(Trainer):
         best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         judged = self.learner.judge(
             self._vectors(users),
-            history.astype(np.int32),
+            self._ids(history),
             best.astype(np.int32),
         ).numpy()
         judged -= judged.min(axis=1, keepdims=True)  # Q - lowest Q: [batch, count]
@@ -320,7 +321,7 @@ class DDPG(Trainer):
         users, history = self._read(observations)
         if "user_vector" in observations:
             users = np.asarray(observations["user_vector"])
-        mask = _offered(observations, self.n_items)
+        mask = offered(observations, self.n_items)
         if "candidates" not in observations:
             if allowed is not None:
                 mask &= allowed
@@ -332,7 +333,7 @@ class DDPG(Trainer):
 
     def _read(self, observations: Any) -> tuple[Ids, Ids]:
         """User ids [batch], -1: unknown, and the history [batch, n], skips as -1."""
-        history = np.asarray(observations["history"])
+        history = self._ids(observations["history"])
         if history.shape[1] != self.history:
             raise ConfigError(
                 f"the history has {history.shape[1]} items, "
@@ -346,15 +347,15 @@ class DDPG(Trainer):
             users = observations["user"][:, 0]
         return users, history
 
+    def _ids(self, history: Any) -> Ids32:
+        """Item ids [batch, n], checked."""
+        return require_ids("history", history, self.n_items).astype(np.int32)
+
     def _vectors(self, users: Ids | Floats32) -> Floats32:
         """User vectors [batch, d] from ids [batch] or from unscaled vectors."""
         if users.ndim == 2:
             return (users * self.user_scale).astype(np.float32)
-        if users.max(initial=-1) >= len(self.user_vectors):
-            raise ConfigError(
-                f"user {users.max()} has no vector; "
-                "give vectors for all users, or -1 for an unknown user"
-            )
+        require_ids("users", users, len(self.user_vectors))
         return self.user_vectors[users] * (users >= 0)[:, None]  # zeros for -1
 
     # -- save and load ---------------------------------------------------------------
@@ -417,13 +418,3 @@ def _scale(vectors: NDArray[Any]) -> float:
     mean = np.mean(np.sum(squares, axis=1))
     length = float(np.sqrt(mean))
     return 1.0 / length if length > 0.0 else 1.0
-
-
-def _offered(observations: Any, n_items: int) -> Bools:
-    """Items on offer [batch, I]: the candidates if there are any, otherwise all."""
-    shape = (len(observations["history"]), n_items)
-    if "candidates" not in observations:
-        return np.ones(shape, np.bool_)
-    offered = np.zeros(shape, np.bool_)
-    np.put_along_axis(offered, observations["candidates"], True, axis=1)
-    return offered

@@ -43,6 +43,7 @@ from rlrec.errors import (
     BELOW_ONE,
     ConfigError,
     require_choice,
+    require_ids,
     require_ranges,
 )
 from rlrec.nn.backend import tf
@@ -227,7 +228,7 @@ class DQN:
         """Transitions [batch] as arrays, name -> [batch, ...]."""
         return {
             "view": features,
-            "item": np.asarray(items, np.int32),
+            "item": require_ids("items", items, self.n_items, 0).astype(np.int32),
             "reward": np.asarray(rewards, np.float32),
             "next_view": self.view(next_observations),
             "next_pool": item_pool(next_observations, self.n_items).astype(np.int32),

@@ -48,12 +48,12 @@ from rlrec.agents.ppo_networks import (
     mlp_forward,
     mlp_layers,
 )
-from rlrec.agents.recommender import best_first
+from rlrec.agents.recommender import best_first, item_pool
 from rlrec.agents.retrieval import Neighbours, top_k
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
-from rlrec.errors import ConfigError, TrainingDiverged
+from rlrec.errors import ConfigError, TrainingDiverged, require_ids
 from rlrec.types import Arrays, Callback, Floats, Floats32, Ids
 
 __all__ = ["PPO", "PPOConfig", "PPORound"]
@@ -305,14 +305,15 @@ class PPO(Trainer):
         """
         if self.config.action != "offered":
             # [batch, d]; id -1 (no song) reads a last row of zeros, the map's middle
-            playing = self.view.songs[observations["history"][:, -1]]
+            history = require_ids("history", observations["history"], len(self.songs))
+            playing = self.view.songs[history[:, -1]]
             return self._near(playing, observations, self.config.neighbours)
         if "candidates" not in observations:
             raise ConfigError(
                 'no candidates on offer; use action="candidate", '
                 "or another action of the agent"
             )
-        return np.asarray(observations["candidates"])
+        return item_pool(observations, len(self.songs))
 
     def _near(self, points: Floats32, observations: Any, k: int) -> Ids:
         """The ``k`` songs nearest to points [batch, d], without those of the history.

@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.envs.listeners import LONGEST
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.types import Floats32, Ids, Observations
 
 LATELY = 0.8  # weight of a song, for each that came after it
@@ -83,9 +83,10 @@ class ListeningView:
         """States [batch, width].
 
         ``history`` [batch, n]: song ids, oldest first, -1: none; ``feedback``
-        [batch, n, 3]; ``position`` [batch, 1].
+        [batch, n, 3]; ``position`` [batch, 1]. Raises ``ConfigError`` for another id.
         """
         history = observations["history"][:, -self.history :]
+        require_ids("history", history, len(self.songs) - 1)
         if self.kind == "track":
             song = history[:, -1]
             track = np.column_stack([self.songs[song], song >= 0])

@@ -45,7 +45,7 @@ from rlrec.collaborative import (
 from rlrec.envs import ListeningBatch
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import ListeningView
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.sound.propagation import ClusterPropagation, find_clusters
 from rlrec.studies.session_log import SessionCollaborative
 from rlrec.types import Floats, Ids
@@ -81,7 +81,7 @@ class ClusterTable:
 
     def states(self, observations: Any) -> Ids:
         """The state of each listener [batch]: 0 before the first song."""
-        last = observations["history"][:, -1]
+        last = require_ids("history", observations["history"][:, -1], len(self.appeal))
         skipped = observations["feedback"][:, -1, 2] > 0.5
         return np.where(last < 0, 0, 1 + 2 * self.cluster[last] + skipped)
 

@@ -11,6 +11,7 @@ import pytest
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGConfig, TrainingDiverged
 from rlrec.agents.ddpg_networks import policy_loss
+from rlrec.agents.ppo_networks import mlp_forward, mlp_layers
 from rlrec.agents.replay import PriorityConfig
 from rlrec.datasets import Ratings, Report
 from rlrec.envs import ListeningBatch, RatingsBatch
@@ -231,6 +232,88 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
     agent.train(environment(), 8 * 4)
     np.testing.assert_array_equal(taken[0][0], taken[1])
     assert taken[1].shape == (4, 8)
+
+
+def test_importance_weights_reach_the_critics_gradient():
+    """Weights 1 and 0: half the gradient of the first transition alone."""
+    agent = agent_of(replace(SMALL, l2=0.0))
+    learner = agent.learner
+    gradients = []
+    learner.critic_optimiser.descend = lambda tape, loss: gradients.append(
+        tape.gradient(loss, learner.online.critic_variables)
+    )
+    both = batch_of(agent, size=2, weight=np.array([1.0, 0.0], "f"))
+    first = {name: part[:1] for name, part in both.items()}
+    learner.update_critics(both)
+    learner.update_critics(first | {"candidates": both["candidates"]})
+    for of_both, of_first in zip(*gradients, strict=True):
+        np.testing.assert_allclose(2.0 * of_both, of_first, rtol=1e-4, atol=1e-7)
+
+
+def test_beta_rises_while_it_trains(eagerly):
+    priority = PriorityConfig(beta_start=0.4, beta_end=1.0)
+    agent = agent_of(replace(SMALL, schedule_steps=80, priority=priority))
+    sample = agent.memory.sample
+    betas = []
+    agent.memory.sample = lambda *args, beta: (
+        betas.append(beta) or sample(*args, beta=beta)
+    )
+    agent.train(environment(), 8 * 12)
+    # after 16, 24, .. of 80 steps, when 16 transitions are in the memory
+    line = 0.4 + 0.6 * np.minimum(np.arange(2, 13) / 10, 1.0)
+    np.testing.assert_allclose(betas, line[-len(betas) :])
+    assert len(betas) > 8
+
+
+@pytest.mark.parametrize("delay", [1, 2])
+def test_the_targets_move_once_for_each_step_of_the_actor(delay, eagerly, monkeypatch):
+    agent = agent_of(replace(SMALL, policy_delay=delay))
+    learner = agent.learner
+    order = []
+
+    def noting(name, call):
+        return lambda *args: order.append(name) or call(*args)
+
+    learner.update_critics = noting("critics", learner.update_critics)
+    learner.update_actor = noting("actor", learner.update_actor)
+    monkeypatch.setattr("rlrec.agents.ddpg_networks.polyak", noting("targets", polyak))
+    one = batch_of(agent)
+    learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
+    assert order == (["critics"] * delay + ["actor", "targets"]) * (4 // delay)
+
+
+@pytest.mark.parametrize("candidates", [0, 8])
+def test_the_target_action_is_the_target_actors(candidates):
+    """A NumPy twin of the targets; the online actor would choose otherwise."""
+    config = replace(
+        SMALL, residual="none", critic="dot", target_candidates=candidates, discount=0.5
+    )
+    agent = agent_of(config)
+    learner = agent.learner
+    rng = np.random.default_rng(3)
+    for variable in [*learner.target.variables, *learner.online.variables]:
+        variable.assign(rng.normal(0.0, 0.5, variable.shape))
+    batch = batch_of(agent, terminated=np.array([0] * 6 + [1] * 2, "f"))
+    view = learner.view(batch["user"], batch["next_history"])
+    states = learner.target.states(*view).numpy()
+    items = agent.item_vectors[batch["candidates"].numpy()]
+
+    def targets(actor):
+        actions = np.tanh(mlp_forward(mlp_layers(actor), states))
+        actions /= np.linalg.norm(actions, axis=1, keepdims=True)
+        if candidates:
+            actions = items[(actions @ items.T).argmax(axis=1)]
+        values = []
+        for critic in learner.target.critics:
+            parts = mlp_forward(mlp_layers(critic), states)
+            values.append(parts[:, 0] + (parts[:, 1:] * actions).sum(axis=1))
+        goes_on = 1.0 - batch["terminated"].numpy()
+        found = batch["reward"].numpy() + 0.5 * goes_on * np.minimum(*values)
+        return np.clip(found, *config.value_bounds)
+
+    found = learner.targets(batch).numpy()
+    np.testing.assert_allclose(found, targets(learner.target.actor), rtol=1e-4)
+    assert np.abs(found - targets(learner.online.actor)).max() > 0.05
 
 
 def test_terminated_drops_the_next_state_and_truncated_keeps_it():
@@ -522,7 +605,7 @@ def test_each_hyperparameter_is_read(name, eagerly):
         (lambda: DDPG(np.zeros((3, 2)), np.zeros((3, 4))), "need"),
         (
             lambda: agent_of().scores(np.array([USERS]), np.zeros((1, 3), int)),
-            "has no vector",
+            "users holds 30, outside -1..29",
         ),
         (
             lambda: agent_of().recommend({"history": np.zeros((1, 4), int)}),

@@ -150,13 +150,13 @@ def test_one_point_one_item_and_nobody():
         ),
         (
             lambda index: index.nearest(np.zeros(2), 1, np.array([[5]])),
-            "must lie in 0..4",
+            "exclude holds 5, outside -1..4",
         ),
         (
             lambda index: index.nearest(np.zeros(2), 1, np.array([0])),
             r"need ids \[1, m\]",
         ),
-        (lambda index: index.nearest(np.zeros(2), 1, np.array([[0.0]])), "of float64"),
+        (lambda index: index.nearest(np.zeros(2), 1, np.array([[0.0]])), "is float64"),
         (lambda _: Neighbours(np.zeros((0, 2))), "at least one"),
         (lambda _: Neighbours(np.array([[np.inf]])), "diverged"),
     ],
