@@ -91,8 +91,9 @@ class PopularityPolicy:
 class GreedyListening:
     """Greedy one step ahead in ``Listening-v0``: estimates taste, plays the best song.
 
-    The belief about taste is the mean of a Gaussian posterior, a ridge regression of
-    the reaction y on the sound vectors Z [songs, 5] of this session:
+    The belief about taste is the mean of a Gaussian posterior (prior mean 0: no taste).
+    It is a ridge regression, whose intercept is not penalised, of the reaction y on the
+    sound vectors Z [songs, 5] of this session:
 
         y = heard + like_weight liked,   w = (Z'Z + ridge I)^-1 Z'(y - mean y)
         score(song) = taste_weight z . w + appeal_weight popularity

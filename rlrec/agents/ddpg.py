@@ -333,7 +333,7 @@ class DDPG(Trainer):
 
     def _read(self, observations: Any) -> tuple[Ids, Ids]:
         """User ids [batch], -1: unknown, and the history [batch, n], skips as -1."""
-        history = self._ids(observations["history"])
+        history = require_ids("history", observations["history"], self.n_items)
         if history.shape[1] != self.history:
             raise ConfigError(
                 f"the history has {history.shape[1]} items, "

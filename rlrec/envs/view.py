@@ -11,8 +11,9 @@ four views, from little to much; d is the width of a song's vector:
 - ``"belief"`` [6 d + 6]: what the session says about the taste. It holds
 
   - 5 (Z'Z + 8 I)^-1 Z'Y [d, 4]: ridge regression of Y = (heard, liked, the song before
-    was heard, 1) on the song vectors Z. The last two columns are what momentum and mood
-    explain, which a network can subtract from the first two;
+    was heard, 1) on the song vectors Z, without an intercept (the prior is no taste).
+    The last two columns are what momentum and mood explain, which a network can
+    subtract from the first two;
   - the diagonal of 8 (Z'Z + 8 I)^-1 [d]: how uncertain each dimension still is, from 1
     down to 0;
   - the fading memory of the songs' directions [d];

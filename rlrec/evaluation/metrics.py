@@ -190,7 +190,7 @@ def first_places(recommended: ArrayLike) -> Bools:
     """
     ids = _lists(recommended)
     same = ids[:, :, None] == ids[:, None]  # [users, k, k]
-    return (ids >= 0) & ~np.tril(same, -1).any(axis=2)
+    return np.asarray((ids >= 0) & ~np.tril(same, -1).any(axis=2))
 
 
 def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
