@@ -130,7 +130,8 @@ class PPO(Trainer):
         "offered", ``"song"`` otherwise. ``steps`` is rounded up to whole rounds. Starts
         from ``env.reset(seed=seed)``, or continues if ``env`` is the environment of the
         last call. ``callback`` gets each round's record and stops the training by
-        returning True. Raises ``TrainingDiverged`` and ``ConfigError``.
+        returning True. Raises ``TrainingDiverged`` and ``ConfigError``, also if a round
+        would begin at the schedule's end or later, where the learning rate is 0.
         """
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
@@ -138,20 +139,13 @@ class PPO(Trainer):
                 f"a round of {size} steps is no multiple of "
                 f"minibatch {self.config.minibatch}"
             )
-        if self._share_left() == 0.0:
-            raise ConfigError(
-                f"step {self.step} is past schedule_steps "
-                f"{self.config.schedule_steps}: the step size is 0, nothing would be "
-                "learned; raise schedule_steps, or set anneal=False"
-            )
-        return self._rounds(env, -(-steps // size), callback, seed)
-
-    def _share_left(self) -> float:
-        return 1.0 - self.progress if self.config.anneal else 1.0
+        rounds = -(-steps // size)
+        self.config.require_schedule(self.step + (rounds - 1) * size)
+        return self._rounds(env, rounds, callback, seed)
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
         start = time.perf_counter()
-        left = self._share_left()
+        left = 1.0 - self.progress if self.config.anneal else 1.0
         steps, reward, explained = self._play(env)
         size = len(steps["live"])
         epochs = self.config.epochs
