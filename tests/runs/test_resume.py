@@ -155,7 +155,7 @@ def test_past_its_schedule_ddpg_stays_at_the_floor(data, tmp_path, capsys):
         ("--steps {1}", "they can only be raised"),
         ("--schedule-steps {1}", "they can only be raised"),
         ("--steps {4} --schedule-steps {1}", "they can only be raised"),
-        ("--steps 0", "steps is 0"),
+        ("--steps 0", "steps 0, schedule_steps"),
         ("--checkpoint-every 1", "a round"),
         ("--steps {4} --seed 9", "--seed 9 contradicts"),
         ("--steps {4} --hidden 9", "--hidden (9,) contradicts"),
