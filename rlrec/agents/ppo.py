@@ -14,14 +14,19 @@ Differs from the paper:
 
 - Two networks, not one with two heads; ReLU instead of tanh; Glorot initialisation, the
   policy's last layer scaled down. The policy over candidates compares a vector of the
-  state with a vector of each song.
+  state with a vector of each song. One optimiser serves both networks.
+- Other numbers: discount .95 (.99), lambda .9 (.95), learning rate 1e-3 (3e-4), value
+  weight .5 (1). Rewards and states are not rescaled by running statistics.
+- A policy over points draws from a normal distribution, as in the paper; then the song
+  nearest to the point plays. Songs played lately are left out.
 - The advantages of a minibatch are normalised to mean 0 and standard deviation 1.
 - Gradients are limited in norm; Adam's epsilon (1e-8, where many implementations take
   1e-5) is added to the uncorrected square root.
 - Epochs stop early when the policy has moved too far (``target_kl``). The value loss
   may be clipped (``value_clip``, off by default).
 - Learning rate, clip and entropy weight all fall to 0; the paper does so for Atari,
-  without the entropy.
+  without the entropy. A round after the schedule's end is refused: it would learn
+  nothing.
 - A time limit is no termination: the next state's value counts. The step that only
   begins an episode recommends nothing, so it has no weight in a minibatch.
 """
