@@ -76,7 +76,7 @@ class PPOConfig:
     def require_schedule(self, start: int) -> None:
         """Raise ``ConfigError`` if a round from step ``start`` on would learn nothing.
 
-        So it is once the schedule is over: the learning rate is 0.
+        Once the schedule is over, the learning rate is 0.
         """
         if self.anneal and start >= self.schedule_steps:
             raise ConfigError(

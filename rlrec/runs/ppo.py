@@ -76,9 +76,7 @@ class PPORun(TrainingRun):
     ppo: PPOConfig
 
     def require_budget(self) -> None:
-        """Raise ``ConfigError`` for no step, checkpoints within a round, or a schedule
-        that is over before the last round.
-        """
+        """Raise ``ConfigError``, also if the schedule is over before the last round."""
         size = self.ppo.rollout * self.world.environments
         require_steps(self.steps, self.checkpoint_every, size)
         self.ppo.require_schedule((self.steps - 1) // size * size)

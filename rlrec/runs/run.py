@@ -126,7 +126,8 @@ class TrainingRun(Run):
         before = settings.schedule_steps
         schedule = changes.pop("schedule_steps", before)
         settings = replace(settings, schedule_steps=schedule)
-        run = replace(self, **{self.AGENT: settings}, **changes)
+        values: dict[str, Any] = {**changes, self.AGENT: settings}
+        run = replace(self, **values)
         if run.steps < self.steps or schedule < before:
             raise ConfigError(
                 f"steps {run.steps:,}, schedule_steps {schedule:,}: this run has "
@@ -214,8 +215,9 @@ def written(run: Run) -> Iterator[None]:
         yield
     except RlrecError:
         if storage.checkpoints(run.folder) == trained:
-            path.unlink()
-            if former is not None:
+            if former is None:
+                path.unlink()
+            else:
                 storage.write_text(path, former.decode())
         raise
 
