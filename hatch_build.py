@@ -1,7 +1,7 @@
 """Packs what git tracks, and nothing that merely lies beside it.
 
-A file of your own in data/ or lessons/ never goes into a wheel or an sdist. Built from an
-unpacked sdist, where there is no git, everything in it is the project's.
+A file of your own in data/ or lessons/ never goes into a wheel or an sdist. In an
+unpacked sdist there is no git, and everything in it is the project's.
 """
 
 import subprocess

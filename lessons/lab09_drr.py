@@ -25,7 +25,7 @@ from rlrec.viz.widgets import Lab, choice, slider, tick
 
 if TYPE_CHECKING:
     from rlrec.collaborative.drr import DRR
-    from rlrec.collaborative.vectors import Vectors
+    from rlrec.collaborative.drr_vectors import Vectors
 
 Point = tuple[float, float]
 Content = dict[str, Any]  # what `rlrec evaluate --json` writes

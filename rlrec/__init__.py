@@ -6,7 +6,7 @@ Importing it registers the environments ``rlrec/Genre-v0``, ``rlrec/Listening-v0
 
 from gymnasium import register
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 for _name, _module in (
     ("Genre", "genre"),

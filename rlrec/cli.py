@@ -37,8 +37,8 @@ ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 # -- data ------------------------------------------------------------------------------
 def command_data_list() -> None:
     """The data sets rlrec knows, and whether each is on this machine."""
-    from rlrec.datasets.catalogue import CATALOGUE
     from rlrec.datasets.folders import locate
+    from rlrec.datasets.known import CATALOGUE
 
     for name, known in CATALOGUE.items():
         try:

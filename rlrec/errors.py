@@ -6,6 +6,8 @@ from typing import Any
 
 # The smallest positive float: the lower end of a range that excludes 0.
 ABOVE_ZERO = 5e-324
+# The largest float below 1: the upper end of a range that excludes 1.
+BELOW_ONE = math.nextafter(1.0, 0.0)
 
 
 class RlrecError(Exception):
@@ -35,18 +37,18 @@ def require_ranges(
     """Raise ``ConfigError`` unless low <= value <= high for each attribute.
 
     ranges: (name of the attribute, low, high). `ABOVE_ZERO` as low excludes 0,
-    ``math.inf`` as high means no upper end.
+    `BELOW_ONE` as high excludes 1, ``math.inf`` as high means no upper end.
     """
     for name, low, high in ranges:
         value = getattr(settings, name)
         if low <= value <= high:
             continue
-        if low == ABOVE_ZERO:
-            wanted = "be above 0" if high == math.inf else f"lie in (0, {high}]"
-        elif high == math.inf:
-            wanted = f"be {low} or more"
+        if high == math.inf:
+            wanted = "be above 0" if low == ABOVE_ZERO else f"be {low} or more"
         else:
-            wanted = f"lie in [{low}, {high}]"
+            start = "(0" if low == ABOVE_ZERO else f"[{low}"
+            end = "1)" if high == BELOW_ONE else f"{high}]"
+            wanted = f"lie in {start}, {end}"
         raise ConfigError(f"{name} is {value}; it must {wanted}")
 
 

@@ -51,9 +51,9 @@ def strings_in_code(path):
         if isinstance(node, documented) and ast.get_docstring(node) is not None
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            if id(node) not in docs:
-                yield node.lineno, node.value
+        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str)
+        if is_text and id(node) not in docs:
+            yield node.lineno, node.value
 
 
 each_module = pytest.mark.parametrize("path", LIBRARY, ids=name_of)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+import rlrec
 from rlrec.course import copy_course
 from rlrec.errors import ConfigError
 
@@ -61,6 +62,16 @@ def test_every_pin_can_be_installed_on_every_promised_python(python):
         except metadata.PackageNotFoundError:  # for another system
             continue
         assert python in SpecifierSet(promised), f"{name} needs Python {promised}"
+
+
+def test_the_version_is_the_same_everywhere():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert citation["version"] == rlrec.__version__
+    assert f"## {rlrec.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+    assert (
+        f"rlrec-{rlrec.__version__}-py3-none-any.whl"
+        in (ROOT / "README.md").read_text()
+    )
 
 
 def test_the_extras_are_those_the_readme_and_make_name():

@@ -73,10 +73,12 @@ class LinUCB:
     def context(self, observations: Any, pool: Ids) -> Floats:
         """The context of each song of ``pool`` [batch, m]: [batch, m, 1 + 4 d]."""
         d = self.songs.shape[1]
-        averages = self.view(observations)[:, : 3 * d].astype(np.float64)
+        state = self.view(observations)
+        averages = state[:, : 3 * d].astype(np.float64)
         song = self.songs[pool]  # [batch, m, d]
         products = np.tile(song, 3) * averages[:, None]  # [batch, m, 3 d]
-        return np.concatenate([np.ones((*pool.shape, 1)), song, products], axis=2)
+        constant = np.ones((*pool.shape, 1))
+        return np.concatenate([constant, song, products], axis=2)
 
     def width(self, contexts: Floats) -> Floats:
         """Standard errors sqrt(x' A^-1 x) of contexts [..., f]: [...]."""
@@ -106,7 +108,8 @@ class LinUCB:
             live = ~env.over  # where an episode had ended, the step starts the next one
             pool = item_pool(observations, len(self.songs))
             contexts = self.context(observations, pool)
-            bounds = contexts @ self.theta + self.config.alpha * self.width(contexts)
+            bonus = self.config.alpha * self.width(contexts)
+            bounds = contexts @ self.theta + bonus
             places = unplayed(observations, pool, bounds).argmax(axis=1)
             songs = pool[rows, places][:, None]
             observations, rewards, *_ = env.step(env.actions_for(songs))
@@ -147,8 +150,10 @@ class BestConstantList:
 
     def scores(self) -> Floats:
         """The shrunk mean reward of each song: [songs]."""
-        overall: float = self.rewards.sum() / max(self.plays.sum(), 1.0)
-        return (self.rewards + self.prior * overall) / (self.plays + self.prior)
+        total = max(self.plays.sum(), 1.0)
+        overall: float = self.rewards.sum() / total
+        rewards = self.rewards + self.prior * overall
+        return rewards / (self.plays + self.prior)
 
     def learn(self, songs: Ids, rewards: Floats) -> None:
         """Add plays of ``songs`` [n] with ``rewards`` [n] to the means."""
@@ -176,7 +181,8 @@ class BestConstantList:
     def _bounds(self) -> Floats:
         plays = np.maximum(self.plays, 1e-12)
         total = max(self.plays.sum(), 1.0)
-        bounds = self.rewards / plays + self.bonus * np.sqrt(2 * np.log(total) / plays)
+        width = np.sqrt(2 * np.log(total) / plays)
+        bounds = self.rewards / plays + self.bonus * width
         return np.where(self.plays > 0, bounds, np.inf)
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:

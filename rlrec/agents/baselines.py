@@ -113,14 +113,18 @@ class GreedyListening:
         known = history >= 0
         sound = self.catalogue.sound[history] * known[:, :, None]  # [batch, n, 5]
         feedback = observations["feedback"].astype(np.float64)
-        reaction = 1.0 - feedback[:, :, 2] + self.like_weight * feedback[:, :, 1]
+        liked = feedback[:, :, 1]
+        skipped = feedback[:, :, 2]
+        reaction = 1.0 - skipped + self.like_weight * liked
         count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        mean = (reaction * known).sum(axis=1, keepdims=True) / count
+        total = (reaction * known).sum(axis=1, keepdims=True)
+        mean = total / count
         centred = (reaction - mean) * known
         gram = np.einsum("bni,bnj->bij", sound, sound)
         gram += self.ridge * np.eye(sound.shape[2])
         moment = np.einsum("bni,bn->bi", sound, centred)
-        return np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+        weights = np.linalg.solve(gram, moment[:, :, None])  # [batch, 5, 1]
+        return weights[:, :, 0]
 
     def recommend(self, observations: Observations, k: int = 1) -> Ids:
         """The songs with the highest scores: [batch, k]."""
@@ -201,8 +205,9 @@ class ListeningOracle:
         batch, m = shortlist.shape
         shape = (batch, m, self.rollouts)
         rows = np.repeat(np.arange(batch), m * self.rollouts)
-        copies = Listeners(len(rows), self.env.catalogue, self.env.listeners.dials)
-        copies.restore(self.env.listeners.state(), rows)
+        listeners = self.env.listeners
+        copies = Listeners(len(rows), self.env.catalogue, listeners.dials)
+        copies.restore(listeners.state(), rows)
         songs_left = copies.length - self.env.steps[rows]
         songs = np.repeat(shortlist, self.rollouts)
         heard = np.zeros(len(rows))
@@ -213,7 +218,8 @@ class ListeningOracle:
             feedback = copies.react(songs, draws)
             heard += ~feedback.skipped * (step < songs_left)
             songs = self._next_songs(copies, shape)
-        return np.asarray(heard.reshape(shape).mean(axis=2))
+        means: Floats = heard.reshape(shape).mean(axis=2)
+        return means
 
     def _next_songs(
         self,

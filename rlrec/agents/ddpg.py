@@ -7,39 +7,40 @@ actor follows the critic's gradient. Networks and losses are in
 `rlrec.agents.ddpg_networks`, states in `rlrec.agents.ddpg_states`, the replay memory in
 `rlrec.agents.replay`.
 
-A round: one step in each environment (64 in `rlrec train ddpg`), then 64 updates of
-32 transitions each in one compiled call. The memory holds ids, and vectors are looked
-up inside that call. The TD errors of the round set the new priorities.
+A round: one step in each environment (`rlrec train ddpg` has 64), then 64 updates of 32
+transitions each in one compiled call. The memory holds ids; vectors are looked up
+inside that call. The TD errors of the round set the new priorities.
 
 Differs from the papers:
 
-- Critic and action: the critic is linear in the action (``critic="dot"``), so that its
-  gradient agrees with the values of items; in the "mlp" critic the action enters at the
-  first layer. The action has length 1. The critic learns from the vector of the item
-  that was played, not from the noisy action. The next action is a catalogue item
+- Critic and action: the critic is linear in the action (``critic="dot"``), so that an
+  action along its gradient ranks the items by Q; in the "mlp" critic the action enters
+  at the first layer. The action has length 1. The critic learns from the vector of the
+  item that was played, not from the noisy action. The next action is a catalogue item
   (``target_candidates``): evaluating the target at the raw action, which matches no
   item, made the critic diverge to its bound in our runs. The critics may rerank the
   actor's best items (``proposals``, Wolpertinger, arXiv:1512.07679; off by default).
-- Residual (``residual``, off by default): actor and critics add to a base vector, moved
-  by a reference policy from a supervised start; the critics learn how far to trust it.
+- Residual (``residual``, off by default): actor and critics add to a base vector, which
+  includes a policy from a supervised warm start; the critics learn its weight.
 - From TD3 (arXiv:1802.09477): twin critics and a delayed actor, but no smoothing noise
   on the target action. The actor follows the first critic. Targets are clipped to the
   returns that rewards make possible: a reward outside its declared range, or a mean Q
   outside the possible returns, stops the training.
 - Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, besides
-  DRR's random items with probability epsilon. Both decrease on a straight line and stay
-  at their floors after the schedule.
+  DRR's random items with probability epsilon. Both decrease linearly and stay at their
+  floors after the schedule.
 - Networks: smaller (128 and 64 units); no batch normalisation; Glorot initialisation,
   the last layer scaled down; a smaller weight penalty; a penalty on the actor's output
   before tanh; the state's weights are trained with the critics alone. Vectors are
   scaled to a root mean square length of 1.
-- Optimiser: gradients are limited in norm; Adam's epsilon (1e-8) is added to the
-  uncorrected square root; target networks start as copies and move at each update of
-  the actor, by a larger tau (.005). The discount is .9, as in DRR (.99 in DDPG).
-- Replay: one update for each step, but a round at a time, with the priorities (TD
-  errors, arXiv:1511.05952; the mean of both critics') of its start. Importance weights
-  apply to the critics' loss, not to the actor's. A time limit is no termination: the
-  next state's value counts. A step that only begins an episode is not stored.
+- Optimiser: gradients are clipped by norm; Adam's epsilon (1e-8) is added to sqrt(v)
+  before the bias correction of v; target networks start as copies and move at each
+  update of the actor, by a larger tau (.005). The discount is .9, as in DRR (.99 in
+  DDPG).
+- Replay: as many updates as steps, but a round at a time, all with the priorities (mean
+  TD error of the critics, arXiv:1511.05952) at its start. Importance weights apply to
+  the critics' loss, not to the actor's. A time limit is no termination: the next
+  state's value counts. A step that only begins an episode is not stored.
 """
 
 from __future__ import annotations
@@ -81,17 +82,17 @@ class DDPGRound(NamedTuple):
     actor_loss: float
     mean_q: float
     epsilon: float
-    noise: float
+    noise: float  # length of the noise on an action
     steps_per_second: float
 
 
 class DDPG(Trainer):
-    """The agent, over ``item_vectors`` [I, d] and ``user_vectors`` [U, d].
+    """The agent, for I items and U users: their vectors are [I, d] and [U, d].
 
-    Without user vectors (None) each user counts as zeros. Both are scaled to a root
+    Without user vectors (None) each user's vector is zeros. Both are scaled to a root
     mean square length of 1, which changes no ranking. ``history``: the number of ids in
-    an observation's history. ``user_scale``: given by ``load`` alone, the factor by
-    which vectors that are scaled already were multiplied.
+    an observation's history. ``user_scale``: only for ``load``, whose vectors are
+    already scaled: the factor by which the users' were multiplied.
     Raises ``ConfigError`` for vectors of other shapes.
     """
 
@@ -156,25 +157,36 @@ class DDPG(Trainer):
         epsilon = self.epsilon
         noise = self.noise
         new_episode = env.over.copy()
-        rewards = self._play(env, new_episode)[~new_episode]
-        losses = (np.nan, np.nan, np.nan)
+        rewards = self._play(env, new_episode)
+        critic_loss = actor_loss = mean_q = np.nan
         if len(self.memory) >= self.config.learning_starts:
-            losses = self._learn()
+            critic_loss, actor_loss, mean_q = self._learn()
         reward = hit_rate = np.nan
         if len(rewards):
             reward = float(np.mean(rewards))
             hit_rate = float(np.mean(rewards > 0.0))
         speed = env.num_envs / (time.perf_counter() - start)
-        return DDPGRound(self.step, reward, hit_rate, *losses, epsilon, noise, speed)
+        return DDPGRound(
+            self.step,
+            reward,
+            hit_rate,
+            critic_loss,
+            actor_loss,
+            mean_q,
+            epsilon,
+            noise,
+            speed,
+        )
 
     def _play(self, env: BatchEnv[Any], new_episode: Bools) -> NDArray[Any]:
-        """Store one step of each environment in the memory; rewards [batch].
+        """Store one step of each environment in the memory; their rewards [stored].
 
         Rows of ``new_episode`` [batch] begin an episode: their step is no transition.
         """
         users, history = self._read(self._observation)
         allowed = _offered(self._observation, self.n_items)
         if "candidates" not in self._observation and hasattr(env, "allowed"):
+            # a row that begins an episode ignores its action: any item will do
             allowed = env.allowed() | new_episode[:, None]
         items = self.explore(users, history, allowed)
         actions = env.actions_for(items[:, None])
@@ -192,9 +204,9 @@ class DDPG(Trainer):
         }
         self.memory.add(**{name: part[live] for name, part in transitions.items()})
         self.step += env.num_envs
-        return np.asarray(rewards)
+        return rewards[live]
 
-    def _learn(self) -> tuple[float, float, float]:
+    def _learn(self) -> list[float]:
         """A round's updates: mean critic loss, actor loss and Q."""
         updates = self.config.updates
         size = self.config.batch_size
@@ -208,23 +220,24 @@ class DDPG(Trainer):
         errors, means = self.learner.learn(
             {**sample.data, "weight": sample.weights, "candidates": candidates}
         )
-        critic_loss, actor_loss, mean_q = means.numpy().tolist()
-        self._check(critic_loss, actor_loss, mean_q)
+        losses: list[float] = means.numpy().tolist()
+        self._check(losses)
         if isinstance(self.memory, PrioritisedReplay):
             self.memory.update(sample.places, errors.numpy())
-        return critic_loss, actor_loss, mean_q
+        return losses
 
-    def _check(self, critic_loss: float, actor_loss: float, mean_q: float) -> None:
+    def _check(self, losses: list[float]) -> None:
         remedy = "lower critic_rate or actor_rate, or resume from a checkpoint"
-        if not np.isfinite([critic_loss, actor_loss, mean_q]).all():
+        if not np.isfinite(losses).all():
             raise TrainingDiverged(
                 f"a loss is not a number at step {self.step}: {remedy}"
             )
+        mean_q = losses[2]
         low, high = self.config.value_bounds
         if not low <= mean_q <= high:
             raise TrainingDiverged(
                 f"mean Q is {mean_q:.3g} at step {self.step}, "
-                f"beyond [{low:.3g}, {high:.3g}]: {remedy}"
+                f"beyond [{low:.3g}, {high:.3g}], the possible returns: {remedy}"
             )
 
     # -- decide ----------------------------------------------------------------------
@@ -239,14 +252,15 @@ class DDPG(Trainer):
         return self._scheduled(self.config.noise, self.config.noise_floor)
 
     def _scheduled(self, start: float, floor: float) -> float:
-        # The lower end takes away the rounding error of the straight line.
+        # max: rounding must not lead below the lower end
         value = linear_schedule(start, floor, self.progress)
         return max(value, min(start, floor))
 
     def explore(self, users: Ids | Floats32, history: Ids, allowed: Bools) -> Ids:
-        """Items to play [batch]: noise on each action, random items at rate epsilon.
+        """Items to play [batch], from noisy actions; random with probability epsilon.
 
-        ``allowed`` [batch, I]: items that may be played. The others as in ``propose``.
+        ``allowed`` [batch, I]: items that may be played. ``users``, ``history``: as in
+        ``propose``.
         """
         actions = self.propose(users, history)
         limit = self.config.noise_clip
@@ -254,8 +268,9 @@ class DDPG(Trainer):
         scale = np.float32(self.noise / np.sqrt(self.dimensions))
         noisy = actions + np.clip(noise, -limit, limit) * scale
         scores = np.where(allowed, noisy @ self.item_vectors.T, -np.inf)
-        items = np.asarray(self.rerank(scores, users, history).argmax(axis=1))
+        items: Ids = self.rerank(scores, users, history).argmax(axis=1)
         random = np.flatnonzero(self.rng.random(len(items)) < self.epsilon)
+        # the largest of uniform draws: every allowed item is equally probable
         draws = self.rng.random((len(random), self.n_items), np.float32)
         items[random] = (draws * allowed[random]).argmax(axis=1)
         return items
@@ -263,20 +278,22 @@ class DDPG(Trainer):
     def propose(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """Actions of length 1 [batch, d] from histories of ids [batch, n].
 
-        ``users``: vectors [batch, d], or ids [batch], -1 for a stranger, who counts as
-        zeros. Raises ``ConfigError`` for an id without a vector.
+        ``users``: vectors [batch, d], or ids [batch]; -1 is an unknown user, whose
+        vector is zeros. Raises ``ConfigError`` for an id without a vector.
         """
         vectors = self._vectors(users)
         return np.asarray(self.learner.propose(vectors, history.astype(np.int32)))
 
     def scores(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """The actor's scores [batch, I], action . item; arguments as in ``propose``."""
-        return np.asarray(self.propose(users, history) @ self.item_vectors.T)
+        actions = self.propose(users, history)
+        return actions @ self.item_vectors.T
 
     def rerank(self, scores: Floats32, users: Ids | Floats32, history: Ids) -> Floats32:
-        """Lift the best ``proposals`` of ``scores`` [batch, I] above all other items.
+        """Let the critics order the best ``proposals`` of ``scores`` [batch, I].
 
-        Among themselves they are ordered by the critics. Writes into ``scores``.
+        Their scores are raised above those of all other items; ``scores`` is changed in
+        place. Scores of -inf (items not allowed) stay.
         """
         count = min(self.config.proposals, self.n_items)
         if not count:
@@ -287,9 +304,10 @@ class DDPG(Trainer):
             history.astype(np.int32),
             best.astype(np.int32),
         ).numpy()
-        judged -= judged.min(axis=1, keepdims=True)  # [batch, proposals] >= 0
+        judged -= judged.min(axis=1, keepdims=True)  # Q - lowest Q: [batch, count]
         lifted = scores.max(axis=1, keepdims=True) + 1.0 + judged
-        lifted[~np.isfinite(np.take_along_axis(scores, best, axis=1))] = -np.inf
+        proposed = np.take_along_axis(scores, best, axis=1)
+        lifted[~np.isfinite(proposed)] = -np.inf
         np.put_along_axis(scores, best, lifted.astype(scores.dtype), axis=1)
         return scores
 
@@ -320,18 +338,19 @@ class DDPG(Trainer):
         return best_k(self.rerank(scores, users, history), k, mask)
 
     def _read(self, observations: Any) -> tuple[Ids, Ids]:
-        """User ids [batch], -1: unknown, and the history [batch, n] without skips."""
+        """User ids [batch], -1: unknown, and the history [batch, n], skips as -1."""
         history = np.asarray(observations["history"])
         if history.shape[1] != self.history:
             raise ConfigError(
                 f"the history has {history.shape[1]} items, "
-                f"this agent was made for {self.history}: set history="
+                f"this agent was made for {self.history}: give DDPG another history="
             )
         if "feedback" in observations:
-            history = np.where(observations["feedback"][:, :, 2] > 0.5, -1, history)
+            skipped = observations["feedback"][:, :, 2] > 0.5
+            history = np.where(skipped, -1, history)
         users = np.full(len(history), -1)
         if self.has_users and "user" in observations:
-            users = np.asarray(observations["user"][:, 0])
+            users = observations["user"][:, 0]
         return users, history
 
     def _vectors(self, users: Ids | Floats32) -> Floats32:
@@ -341,11 +360,11 @@ class DDPG(Trainer):
         if users.max(initial=-1) >= len(self.user_vectors):
             raise ConfigError(
                 f"user {users.max()} has no vector; "
-                "give vectors for all users, or -1 for a stranger"
+                "give vectors for all users, or -1 for an unknown user"
             )
-        return self.user_vectors[users] * (users >= 0)[:, None]
+        return self.user_vectors[users] * (users >= 0)[:, None]  # zeros for -1
 
-    # -- keep ------------------------------------------------------------------------
+    # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write the settings, the vectors and ``state()`` into ``folder``."""
         settings = {"config": asdict(self.config), "history": self.history}
@@ -402,7 +421,8 @@ def _memory(config: DDPGConfig, history: int) -> UniformReplay:
 def _scale(vectors: NDArray[Any]) -> float:
     """Factor that gives ``vectors`` [n, d] a root mean square length of 1."""
     squares = np.square(vectors, dtype=np.float64)
-    length = float(np.sqrt(np.mean(np.sum(squares, axis=1))))
+    mean = np.mean(np.sum(squares, axis=1))
+    length = float(np.sqrt(mean))
     return 1.0 / length if length > 0.0 else 1.0
 
 

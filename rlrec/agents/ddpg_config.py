@@ -108,7 +108,9 @@ class DDPGConfig:
         0 counts because an episode may end before any reward.
         """
         horizon = 1.0 / (1.0 - self.discount)
-        return min(self.reward_low, 0.0) * horizon, max(self.reward_high, 0.0) * horizon
+        lowest = min(self.reward_low, 0.0) * horizon
+        highest = max(self.reward_high, 0.0) * horizon
+        return lowest, highest
 
     def require_rewards(self, rewards: Floats) -> None:
         """Raise ``ConfigError`` unless ``rewards`` [n] lie in their declared range."""

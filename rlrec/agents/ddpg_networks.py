@@ -1,24 +1,26 @@
-"""What DDPG learns with (`rlrec.agents.ddpg`): actor, critics and their updates.
+"""The networks of DDPG (`rlrec.agents.ddpg`): actor, critics and their updates.
 
     state       s = state(u, i_1 .. i_n)           see `rlrec.agents.ddpg_states`
+    base        b = |x| normalise(sqrt(d) x / |x| + tanh(reference(s)))    [d], or 0
     action      a = normalise(sqrt(d) b / |b| + tanh(actor(s)))       [d], length 1
     critic      Q(s, a) = v(s) + (c(s) + t b) . a  or a network of [s, a]
     TD target   y = r + gamma (1 - terminated) min_j Q'_j(s', a')
-    critics     minimise  mean w (y - Q_j(s, i))^2 + l2 |kernels|^2
+    critics     minimise  sum_j mean w (y - Q_j(s, i))^2 + l2 |kernels|^2
     actor       minimises  -mean Q_1(s, a) + saturation mean actor(s)^2
 
-u is the user's vector, i_1 .. i_n are the vectors of the items liked last, i that of
-the item played, w importance weights. Q' and a' come from the target networks; y is
-clipped to the returns that rewards make possible. a' is replaced by the item that it
-ranks first among ``target_candidates`` items drawn at random.
+u is the user's vector. i_1 .. i_n are the vectors of the items liked last, i that of
+the item played. All these vectors have d entries. Critic j is one network with the
+outputs [v, c]; w are importance weights. Q' and a' come from the target networks; y is
+clipped to the returns that rewards make possible. Before Q' is evaluated, a' is
+replaced by the item that it ranks first among ``target_candidates`` random items.
 
-The base b is 0, the user's vector or the sum of the history (``residual``), moved by a
-reference policy of the actor's form, which only a supervised start trains
-(`rlrec.collaborative.warm_start`). Actor and critics learn what to add to b. The
-trust t, one learned number for each critic, begins at 1.
+By default the base b is 0. With ``residual``, x is the user's vector or the normalised
+sum of the history's vectors, and actor and critics learn what to add to b. The
+reference is a network like the actor, trained only in the supervised warm start
+(`rlrec.collaborative.drr_warm_start`). The trust t, one learned number for each critic,
+starts at 1.
 
-Paper: DRR (arXiv:1810.12027), algorithm 1; what differs from it stands in
-`rlrec.agents.ddpg`.
+Paper: DRR (arXiv:1810.12027), algorithm 1; `rlrec.agents.ddpg` lists the differences.
 """
 
 from __future__ import annotations
@@ -52,11 +54,12 @@ def policy_loss(
     actor: Callable[[Tensor], Tensor],
     states: Tensor,
 ) -> Tensor:
-    """``-mean Q(s, actor(s))``: its slope is the deterministic policy gradient.
+    """``-mean Q(s, actor(s))``: its negative gradient is the policy gradient.
 
-    Silver et al. (2014), equation 9. The critic is evaluated at the actor's own action.
-    At the replayed action (a published mistake) the slope may have the other sign: for
-    Q = -(a - .6)^2 it is +.8 at the actor's .2 and -.6 at a replayed .9.
+    This is the deterministic policy gradient of Silver et al. (2014), equation 9. The
+    critic is evaluated at the actor's own action. At the replayed action (a published
+    mistake) the gradient may have the other sign: for Q = -(a - .6)^2, dQ/da is +.8 at
+    the actor's .2 and -.6 at a replayed .9.
 
     >>> a = tf.Variable(0.2)
     >>> with tf.GradientTape() as tape:
@@ -115,26 +118,31 @@ class DDPGLearner(Checkpointed):
     def _learn(self, batches: Batch) -> tuple[Tensor, Tensor]:
         """One round of updates from ``batches``, name -> [updates, batch, ...].
 
-        Names: user, history [.., n], item, reward, next_history [.., n], terminated,
+        Names: user, history [..., n], item, reward, next_history [..., n], terminated,
         weight; and candidates [updates, m]. Returns the TD errors [updates, batch] and
         the means of critic loss, actor loss and Q [3].
         """
         updates = self.config.updates
         delay = self.config.policy_delay
         errors = tf.TensorArray(tf.float32, updates)
-        sums = tf.zeros(3)
+        sums = tf.zeros(3)  # critic loss, actor loss, Q
         for first in tf.range(0, updates, delay):
             for turn in range(delay):
                 batch = {name: values[first + turn] for name, values in batches.items()}
                 error, loss, value = self.update_critics(batch)
                 errors = errors.write(first + turn, error)
                 sums += tf.stack([loss, 0.0, value])
-            sums += tf.stack([0.0, delay * self.update_actor(batch), 0.0])
+            actor_loss = self.update_actor(batch)
+            # one actor update for ``delay`` critic updates: it counts ``delay`` times
+            sums += tf.stack([0.0, delay * actor_loss, 0.0])
             polyak(self.target.variables, self.online.variables, self.config.tau)
         return errors.stack(), sums / updates
 
     def update_critics(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """One step of the critics and the state: TD errors [batch], loss, mean Q."""
+        """One update of critics and state: TD errors [batch], loss, mean Q.
+
+        The TD errors are the mean over the critics.
+        """
         target = self.targets(batch)  # [batch]
         view = self.view(batch["user"], batch["history"])
         with tf.GradientTape() as tape:
@@ -150,13 +158,14 @@ class DDPGLearner(Checkpointed):
         return tf.reduce_mean(errors, axis=0), loss, tf.reduce_mean(values)
 
     def targets(self, batch: Batch) -> Tensor:
-        """TD targets [batch]; the smaller target critic counts (TD3, section 4)."""
+        """TD targets [batch], by the smaller target critic (TD3, section 4)."""
         view = self.view(batch["user"], batch["next_history"])
         states, base = self.target.encode(*view)
         actions, _ = self.target.action(states, base)
         if self.config.target_candidates:
             actions = self.retrieve(actions, batch["candidates"])
-        next_value = tf.reduce_min(self.target.values(states, base, actions), axis=0)
+        values = self.target.values(states, base, actions)  # [critics, batch]
+        next_value = tf.reduce_min(values, axis=0)
         return td_target(
             batch["reward"],
             batch["terminated"],
@@ -168,11 +177,13 @@ class DDPGLearner(Checkpointed):
     def retrieve(self, actions: Tensor, candidates: Tensor) -> Tensor:
         """Vectors [batch, d] of the ``candidates`` [m] that the actions rank first."""
         vectors = self.items(candidates)  # [m, d]
-        return tf.gather(vectors, tf.argmax(actions @ tf.transpose(vectors), axis=1))
+        scores = actions @ tf.transpose(vectors)  # [batch, m]
+        return tf.gather(vectors, tf.argmax(scores, axis=1))
 
     def update_actor(self, batch: Batch) -> Tensor:
-        """One step of the actor up the first critic's slope; returns the loss."""
+        """One update of the actor along the first critic's gradient; its loss."""
         net = self.online
+        # outside of the tape: the actor's loss does not train the state
         states, base = net.encode(*self.view(batch["user"], batch["history"]))
 
         def critic(states: Tensor, actions: Tensor) -> Tensor:
@@ -180,6 +191,7 @@ class DDPGLearner(Checkpointed):
 
         with tf.GradientTape() as tape:
             actions, pre_tanh = net.action(states, base)
+            # the actions are computed already, for pre_tanh: the lambda returns them
             loss = policy_loss(critic, lambda _: actions, states)
             loss += self.config.saturation * tf.reduce_mean(tf.square(pre_tanh))
         self.actor_optimiser.descend(tape, loss)
@@ -192,7 +204,7 @@ class DDPGLearner(Checkpointed):
         return self.online.action(states, base)[0]
 
     def _judge(self, users: Tensor, history: Tensor, items: Tensor) -> Tensor:
-        """Q of item ids [batch, m], the smaller critic's: [batch, m].
+        """Q of item ids [batch, m]: [batch, m], the smaller of the critics.
 
         users [batch, d]: vectors. history [batch, n]: item ids.
         """
@@ -202,7 +214,7 @@ class DDPGLearner(Checkpointed):
             tf.repeat(states, count, axis=0),
             tf.repeat(base, count, axis=0),
             self.items(tf.reshape(items, [-1])),
-        )  # [critics, batch m]
+        )  # [critics, batch * m]
         return tf.reshape(tf.reduce_min(values, axis=0), (-1, count))
 
     # -- look up ---------------------------------------------------------------------
@@ -220,9 +232,9 @@ class Networks:
     """Actor, critics and state representation, either online or target.
 
     ``critic_variables``: those of the critics and the state, which train together.
-    ``variables``: all of them. Shapes below: users [batch, d]; items [batch, n, d],
-    zeros where there is none, which ``known`` [batch, n] marks as False; states
-    [batch, width]; base and actions [batch, d].
+    ``variables``: all of them. Shapes below: users [batch, d]; items [batch, n, d], the
+    history's vectors, zeros where an item is missing; ``known`` [batch, n], False where
+    an item is missing; states [batch, width]; base and actions [batch, d].
     """
 
     def __init__(
@@ -233,10 +245,12 @@ class Networks:
         rng: np.random.Generator,
     ) -> None:
         self.residual = config.residual
+        # times this, a vector of length 1 has entries of about 1
         self.root = float(np.sqrt(dimensions))
         self.dot = config.critic == "dot"
         self.state = make_state(config.state, dimensions, history)
         width = self.state.width
+        # with a base, the actor adds 0 to it before training
         scale = 1.0 if self.residual == "none" else 0.0
         self.actor = mlp(width, config.hidden, dimensions, rng, last_scale=scale)
         inputs = width if self.dot else width + dimensions
@@ -282,7 +296,8 @@ class Networks:
             return tf.zeros_like(users)
         vector = users
         if self.residual == "history":
-            vector = tf.nn.l2_normalize(tf.reduce_sum(items, axis=1), axis=1)
+            total = tf.reduce_sum(items, axis=1)
+            vector = tf.nn.l2_normalize(total, axis=1)
         pre_tanh = self.reference(self.states(users, items, known))
         length = tf.norm(vector, axis=1, keepdims=True)
         return self.direction(vector, pre_tanh) * length
@@ -295,7 +310,8 @@ class Networks:
     def direction(self, base: Tensor, pre_tanh: Tensor) -> Tensor:
         """normalise(sqrt(d) b / |b| + tanh(pre_tanh)): [batch, d] of length 1."""
         unit = tf.nn.l2_normalize(base, axis=1)
-        return tf.nn.l2_normalize(unit * self.root + tf.tanh(pre_tanh), axis=1)
+        moved = unit * self.root + tf.tanh(pre_tanh)
+        return tf.nn.l2_normalize(moved, axis=1)
 
     def value(
         self,
@@ -310,7 +326,7 @@ class Networks:
             inputs = tf.concat([states, actions * self.root], axis=1)
             return critic(inputs)[:, 0]
         parts = critic(states)  # [batch, 1 + d]: v and c
-        slope = parts[:, 1:]
+        slope = parts[:, 1:]  # dQ/da [batch, d]
         if self.trust:
             slope += self.trust[which] * base
         return parts[:, 0] + tf.reduce_sum(slope * actions, axis=1)
@@ -323,4 +339,5 @@ class Networks:
 
 def _with_zeros(vectors: NDArray[Any]) -> Tensor:
     """A table [1 + n, d] whose first row, that of id -1, is zeros."""
-    return tf.constant(np.pad(vectors, ((1, 0), (0, 0))), tf.float32)
+    padded = np.pad(vectors, ((1, 0), (0, 0)))
+    return tf.constant(padded, tf.float32)

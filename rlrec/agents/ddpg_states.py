@@ -45,7 +45,13 @@ class State:
         self.dimensions = dimensions
         self.history = history
         require_choice(self, "name", STATES)
-        require_ranges(self, [("dimensions", 1, np.inf), ("history", 1, np.inf)])
+        require_ranges(
+            self,
+            [
+                ("dimensions", 1, np.inf),
+                ("history", 1, np.inf),
+            ],
+        )
         self._first, self._second = np.triu_indices(history, 1)  # [pairs]
         pairs = len(self._first)
         vectors = {"drr-n": history, "drr-ave": 3}
@@ -122,7 +128,8 @@ def _average(
 ) -> Tensor:
     # [batch, 1]: the number of items, never the width.
     count = tf.maximum(tf.reduce_sum(present, axis=1), 1.0)
-    average = tf.reduce_sum(state.weighted(items), axis=1) / count  # [batch, k]
+    total = tf.reduce_sum(state.weighted(items), axis=1)  # [batch, k]
+    average = total / count
     return tf.concat([users, users * average, average], axis=1)
 
 

@@ -1,9 +1,10 @@
 """DQN for recommending (Mnih et al., "Human-level control", 2015; arXiv:1509.06461).
 
 A network estimates Q(s, i), the discounted sum of rewards expected from recommending
-item i in state s and the best items ever after. It gets features of the state and of
-one item, and gives one value, so that the pool of items may change. Each update moves
-it towards a target y, with the target network Q' as a slow copy of Q:
+item i in state s and the best items from then on. It gets features of the state and of
+one item, and gives one value, so that the pool (the items that may be recommended) may
+change. Each update moves Q towards a target y. The target network Q' is a copy of Q
+that is renewed now and then:
 
     y = r + gamma (1 - terminated) max_j Q'(s', j)                 plain
     y = r + gamma (1 - terminated) Q'(s', argmax_j Q(s', j))       double Q-learning
@@ -19,12 +20,12 @@ stacking or frame skipping. Errors and rewards are not clipped to [-1, 1]. Adam 
 epsilon 1e-8 (or plain gradient descent) instead of RMSProp, with a larger learning
 rate. Many environments step at once; then ``updates`` updates follow in one compiled
 call, where the paper makes one update every 4 steps. Double Q-learning is the default.
-Memory, schedule, target period and the start without updates are far shorter, the
-discount is 0.9 (0.99). Epsilon falls to .05 (.1) and stays there after the schedule;
-the learning rate is constant. The maximum and the random actions are over the items on
-offer. ``recommend`` is greedy, where the paper evaluates with epsilon .05. A time limit
-(``truncated``) keeps the value of the next state. A step that only begins an episode is
-not stored.
+Memory, schedule, target period and the start without updates are far shorter; the
+discount is 0.9 (the paper's is 0.99). Epsilon falls to .05 (.1 there) and stays there
+after the schedule; the learning rate is constant. The maximum and the random actions
+are over the items on offer. ``recommend`` is greedy, where the paper evaluates with
+epsilon .05. A time limit (``truncated``) keeps the value of the next state. A step that
+only begins an episode is not stored.
 """
 
 from __future__ import annotations
@@ -41,12 +42,18 @@ from rlrec.agents.recommender import best_first, item_pool
 from rlrec.agents.replay import UniformReplay
 from rlrec.agents.schedules import linear_schedule
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    BELOW_ONE,
+    ConfigError,
+    require_choice,
+    require_ranges,
+)
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import SGD, Adam, Tensor, copy_weights, mlp, td_target
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
 
-View = Callable[[Any], Floats32]  # observations -> features [batch, f]
+View = Callable[[Any], Floats32]  # observations -> state features [batch, f]
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,8 @@ class DQNConfig:
 
     # units of each hidden layer; () makes Q linear
     hidden: tuple[int, ...] = (32,)
-    # input of the network: "concat" is [s, i], "product" all products s_a i_b
+    # input of the network, from state features s and item features i: "concat" is
+    # [s, i], "product" the outer product, all s_a i_b
     features: str = "concat"
     # "adam" or "sgd" (plain gradient descent)
     optimiser: str = "adam"
@@ -70,9 +78,9 @@ class DQNConfig:
     target_every: int = 100
     # 0..1: probability of a random item at the start
     epsilon: float = 1.0
-    # 0..1: and at the end of the schedule
+    # 0..1: the same at the end of the schedule
     epsilon_floor: float = 0.05
-    # >= 1: steps in which epsilon falls on a straight line
+    # >= 1: steps in which epsilon falls linearly
     schedule_steps: int = 5_000
     # >= 1: transitions in the replay memory
     capacity: int = 20_000
@@ -97,22 +105,21 @@ class DQNConfig:
             self,
             [
                 ("learning_rate", ABOVE_ZERO, np.inf),
-                ("discount", 0.0, 1.0),
+                ("discount", 0.0, BELOW_ONE),
                 ("epsilon", 0.0, 1.0),
                 ("epsilon_floor", 0.0, 1.0),
             ],
         )
-        if self.discount == 1.0:
-            raise ConfigError("discount is 1; it must be below 1")
+
         require_choice(self, "features", ("concat", "product"))
         require_choice(self, "optimiser", ("adam", "sgd"))
 
 
 class DQN:
-    """Q-learning with a network on item features [I, g] and observation features.
+    """Q-learning with a network on the features of I items [I, g] and of states [f].
 
-    ``view`` turns observations into features [batch, f], f = ``n_observations``. By
-    default observations are indices [batch] of that many states, and their features
+    ``view`` turns observations into state features [batch, f], f = ``n_observations``.
+    By default observations are indices [batch] of that many states, and their features
     are one-hot vectors, as in Genre-v0.
 
     >>> linear = DQNConfig((), "product", "sgd", learning_rate=0.1, double_q=False)
@@ -148,6 +155,7 @@ class DQN:
         else:
             self.inputs = n_observations + item_width
         hidden = self.config.hidden
+        # a linear Q has no bias, so that its weights are the table (``set_table``)
         network = partial(mlp, self.inputs, hidden, 1, self.rng, bias=bool(hidden))
         self.online = network()
         self.target = network()
@@ -177,7 +185,7 @@ class DQN:
         """
         observations, _ = env.reset(seed=seed)
         mean_rewards = []
-        for _ in range(-(-steps // env.num_envs)):
+        for _ in range(-(-steps // env.num_envs)):  # rounded up
             live = ~env.over  # where an episode had ended, the step starts the next one
             features = self.view(observations)
             items = self.act(observations)
@@ -238,7 +246,7 @@ class DQN:
         next_observations: Any,
         terminated: Any,
     ) -> Floats32:
-        """Learn from a batch of transitions; their TD errors [batch] before the update.
+        """One update from a batch of transitions; their TD errors [batch] before it.
 
         ``items``, ``rewards``, ``terminated``: [batch].
         """
@@ -257,6 +265,7 @@ class DQN:
             self._update({name: values[i] for name, values in batches.items()})
 
     def _update(self, batch: dict[str, Tensor]) -> Tensor:
+        """One update of the online network; the TD errors [batch] before it."""
         target = self._target(batch)
         with tf.GradientTape() as tape:
             values = self._q(self.online, batch["view"], batch["item"][:, None])
@@ -269,11 +278,12 @@ class DQN:
         return errors
 
     def _target(self, batch: dict[str, Tensor]) -> Tensor:
-        view = batch["next_view"]
-        pool = batch["next_pool"]
+        """TD targets y [batch]."""
+        view = batch["next_view"]  # [batch, f]
+        pool = batch["next_pool"]  # [batch, m]
         values = self._q(self.target, view, pool)  # [batch, m]
         picking = self._q(self.online, view, pool) if self.config.double_q else values
-        best = tf.argmax(picking, axis=1)
+        best = tf.argmax(picking, axis=1)  # [batch]: place in the pool
         next_value = tf.gather(values, best, batch_dims=1)
         return td_target(
             batch["reward"],
@@ -285,11 +295,13 @@ class DQN:
     def _q(self, network: Any, view: Tensor, items: Tensor) -> Tensor:
         """Q(s, i) [batch, m] of items [batch, m] for features ``view`` [batch, f]."""
         features = tf.gather(self.item_features, items)  # [batch, m, g]
-        states = tf.repeat(view[:, None], tf.shape(items)[1], axis=1)  # [batch, m, f]
+        count = tf.shape(items)[1]
+        states = tf.repeat(view[:, None], count, axis=1)  # [batch, m, f]
         if self.config.features == "product":
+            # [batch, m, f, g]
             pairs = states[:, :, :, None] * features[:, :, None, :]
         else:
-            pairs = tf.concat([states, features], axis=2)
+            pairs = tf.concat([states, features], axis=2)  # [batch, m, f + g]
         values = network(tf.reshape(pairs, (-1, self.inputs)))
         return tf.reshape(values, tf.shape(items))
 
@@ -313,7 +325,7 @@ class DQN:
         return items
 
     def values(self, observations: Any) -> Floats32:
-        """Q(s, i) of the items on offer: [batch, m], in the pool's order."""
+        """Q(s, i) of the m items of the pool: [batch, m], in the pool's order."""
         pool = item_pool(observations, self.n_items)
         return np.asarray(
             self._compiled_values(self.online, self.view(observations), pool)
@@ -328,14 +340,14 @@ class DQN:
         return best_first(pool, self.values(observations), k)
 
     def set_table(self, table: Floats32) -> None:
-        """Give both networks the values of ``table`` [observations, items].
+        """Give both networks the values of ``table`` [states, items].
 
         Raises ``ConfigError`` unless Q is linear in products of one-hot vectors.
         """
         linear = not self.config.hidden and self.config.features == "product"
         if not linear or table.shape != (self.width, self.n_items):
             raise ConfigError(
-                'a table fits a linear Q alone: hidden=(), features="product"'
+                'a table only fits a linear Q: hidden=(), features="product"'
             )
         for network in (self.online, self.target):
             network.variables[0].assign(table.reshape(-1, 1))

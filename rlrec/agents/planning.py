@@ -58,5 +58,6 @@ def policy_values(
     """
     transitions = discount * policy * model.continues  # [S, S]
     rewards = (policy * model.reward).sum(axis=1)
-    state_values = np.linalg.solve(np.eye(len(rewards)) - transitions, rewards)
+    identity = np.eye(len(rewards))
+    state_values = np.linalg.solve(identity - transitions, rewards)
     return model.reward + discount * model.continues * state_values

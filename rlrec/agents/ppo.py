@@ -1,10 +1,11 @@
 """PPO (arXiv:1707.06347, algorithm 1) for listeners whose taste is hidden.
 
-The agent sees what a listener did lately (`rlrec.envs.view`) and chooses the next song
-over a map of sound, such as a VAE's. Four ways to act (``action``): choose one of the
-candidates that the environment offers, or one of the songs nearest to the one that
-plays; name a point of the map, and the nearest song plays; or name a vector, and the
-song with the largest dot product plays. Networks and losses are in
+The agent sees what a listener did lately (`rlrec.envs.view`) and chooses the next song.
+A map of sound gives each song a vector, such as a variational autoencoder's. Four ways
+to act (``action``): choose one of the candidates that the environment offers
+("offered"), or one of the songs nearest to the one that plays ("neighbours"); name a
+point of the map, and the nearest song plays ("point"); or name a vector, and the song
+with the largest dot product plays ("vector"). Networks and losses are in
 `rlrec.agents.ppo_networks`.
 
 A round: 256 steps of each environment, played in NumPy; then all epochs and minibatches
@@ -20,13 +21,12 @@ Differs from the paper:
 - A policy over points draws from a normal distribution, as in the paper; then the song
   nearest to the point plays. Songs played lately are left out.
 - The advantages of a minibatch are normalised to mean 0 and standard deviation 1.
-- Gradients are limited in norm; Adam's epsilon (1e-8, where many implementations take
-  1e-5) is added to the uncorrected square root.
+- Gradients are clipped by norm; Adam's epsilon (1e-8, where many implementations take
+  1e-5) is added to sqrt(v) before the bias correction of v.
 - Epochs stop early when the policy has moved too far (``target_kl``). The value loss
   may be clipped (``value_clip``, off by default).
-- Learning rate, clip and entropy weight all fall to 0; the paper does so for Atari,
-  without the entropy. A round after the schedule's end is refused: it would learn
-  nothing.
+- Learning rate, clip and entropy weight fall linearly to 0; in the paper the first two
+  do, for Atari. A round after the schedule's end is refused: it would learn nothing.
 - A time limit is no termination: the next state's value counts. The step that only
   begins an episode recommends nothing, so it has no weight in a minibatch.
 """
@@ -67,13 +67,13 @@ class PPORound(NamedTuple):
     """The record of one round."""
 
     step: int  # songs so far
-    reward: float  # mean a song
+    reward: float  # mean per song
     policy_loss: float
     value_loss: float
     entropy: float  # nats
-    kl: float  # nats, from the policy that played to the one that learned
+    kl: float  # nats, KL(policy that played, updated policy)
     clipped: float  # share of ratios outside the clip
-    epochs: float
+    epochs: float  # fewer than the setting if the KL grew too large
     explained: float  # share of the returns' variance that the value network explains
     steps_per_second: float
 
@@ -82,7 +82,7 @@ class PPO(Trainer):
     """The agent. ``songs`` [I, d]: the map of sound, a row for each song id.
 
     Each dimension is scaled to mean 0 and standard deviation 1.
-    Raises ``ConfigError`` for songs that are no finite matrix.
+    Raises ``ConfigError`` unless ``songs`` is a matrix of finite numbers.
     """
 
     def __init__(
@@ -101,8 +101,9 @@ class PPO(Trainer):
         self.map = np.asarray(songs, np.float32)
         spread = self.map.std(axis=0)
         spread[spread == 0.0] = 1.0
-        self.songs = (self.map - self.map.mean(axis=0)) / spread  # [I, d]
-        self.continuous = self.config.action in ("point", "vector")
+        centred = self.map - self.map.mean(axis=0)
+        self.songs = centred / spread  # [I, d]
+        self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
         self.learner = PPOLearner(self.songs, self.view.width, self.config, self.rng)
         by_distance = self.config.action in ("neighbours", "point")
@@ -131,12 +132,12 @@ class PPO(Trainer):
     ) -> list[PPORound]:
         """Play and learn for ``steps`` songs; the record of each round.
 
-        ``env``: Listening-v0 with ``observe="ids"``, and ``action="candidate"`` for
-        "offered", ``"song"`` otherwise. ``steps`` is rounded up to whole rounds. Starts
-        from ``env.reset(seed=seed)``, or continues if ``env`` is the environment of the
-        last call. ``callback`` gets each round's record and stops the training by
-        returning True. Raises ``TrainingDiverged`` and ``ConfigError``, also if a round
-        would begin at the schedule's end or later, where the learning rate is 0.
+        ``env``: Listening-v0 with ``observe="ids"``; its ``action`` is "candidate" if
+        the agent's is "offered", otherwise "song". ``steps`` is rounded up to whole
+        rounds. Starts from ``env.reset(seed=seed)``, or continues if ``env`` is the
+        environment of the last call. ``callback`` gets each round's record and stops
+        the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``,
+        also if a round would begin when the schedule is over.
         """
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
@@ -144,9 +145,8 @@ class PPO(Trainer):
                 f"a round of {size} steps is no multiple of "
                 f"minibatch {self.config.minibatch}"
             )
-        rounds = -(-steps // size)
-        self.config.require_schedule(self.step + (rounds - 1) * size)
-        return self._rounds(env, rounds, callback, seed)
+        self.config.require_schedule(self.step + (steps - 1) // size * size)
+        return self._rounds(env, -(-steps // size), callback, seed)
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
         start = time.perf_counter()
@@ -155,7 +155,8 @@ class PPO(Trainer):
         size = len(steps["live"])
         epochs = self.config.epochs
         rows = [self.rng.permutation(size) for _ in range(epochs)]
-        order = np.reshape(rows, (epochs, -1, self.config.minibatch)).astype(np.int32)
+        shape = (epochs, -1, self.config.minibatch)  # -1: minibatches in an epoch
+        order = np.reshape(rows, shape).astype(np.int32)
         measured = self.learner.learn(steps, order, left)
         if not np.isfinite([*measured.values()]).all():
             raise TrainingDiverged(
@@ -174,7 +175,7 @@ class PPO(Trainer):
         )
 
     def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """Play a round: its steps [T batch, ..], mean reward, explained variance."""
+        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
         played: dict[str, list[Any]] = defaultdict(list)
         for _ in range(self.config.rollout):
             live = ~env.over
@@ -196,9 +197,12 @@ class PPO(Trainer):
         return self._with_advantages(steps)
 
     def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
-        """As ``_play``, from steps [T, batch, ..]."""
+        """Add advantages to steps [T, batch, ...]; returns what ``_play`` does."""
         last = self.view(self._observation)
-        values = self.values(np.concatenate([steps["state"], last[None]]))
+        states = np.concatenate([steps["state"], last[None]])
+        # [T + 1, batch]; values[t + 1] is V of the observation after step t, also if it
+        # is an episode's last: a new episode begins one step later
+        values = self.values(states)
         rewards = steps.pop("reward")
         live = steps["live"]
         advantage = gae(
@@ -211,6 +215,7 @@ class PPO(Trainer):
             self.config.gae_lambda,
         )
         returns = (advantage + values[:-1])[live]
+        # the advantages are returns - values: what the values leave unexplained
         explained = 1.0 - advantage[live].var() / max(returns.var(), 1e-12)
         steps["value"] = values[:-1]
         steps["advantage"] = advantage.astype(np.float32)
@@ -220,7 +225,7 @@ class PPO(Trainer):
         return steps, float(rewards[live].mean()), float(explained)
 
     def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        """Draw from the policy: choices and their log P by name; song ids [batch]."""
+        """Draw from the policy: choices with their log P, and the song ids [batch]."""
         if self.continuous:
             return self._sample_points(observations, state)
         candidates = self.candidates(observations)
@@ -238,10 +243,11 @@ class PPO(Trainer):
 
     def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
         mean = mlp_forward(self._policy, state)  # [batch, d]
-        away = self.rng.standard_normal(mean.shape, np.float32)
-        points = mean + self._sd * away
-        density = -0.5 * (away**2).sum(axis=1) - np.log(self._sd).sum()
-        density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)
+        noise = self.rng.standard_normal(mean.shape, np.float32)
+        points = mean + self._sd * noise
+        squares = (noise**2).sum(axis=1)  # [batch]
+        density = -0.5 * squares - np.log(self._sd).sum()
+        density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)  # log density
         drawn = {"choice": points, "log_prob": density.astype(np.float32)}
         return drawn, self._near(points, observations, 1)[:, 0]
 
@@ -253,7 +259,10 @@ class PPO(Trainer):
         *,
         rng: np.random.Generator | None = None,
     ) -> Ids:
-        """Song ids [batch, k], best first: the most probable; with ``rng``, drawn."""
+        """Song ids [batch, k], best first: the most probable, or drawn with ``rng``.
+
+        Candidates are drawn without replacement. For points, the point is drawn.
+        """
         state = self.view(observations)
         if self.continuous:
             points = mlp_forward(self._policy, state)
@@ -277,10 +286,11 @@ class PPO(Trainer):
                 'train one with action="offered"'
             )
         candidates = self.candidates(observations)
-        return candidates, np.exp(self._log_probs(self.view(observations), candidates))
+        state = self.view(observations)
+        return candidates, np.exp(self._log_probs(state, candidates))
 
     def values(self, state: Floats32) -> Floats32:
-        """The value network's estimates [..] for states [.., width]."""
+        """The value network's estimates [...] for states [..., width]."""
         return mlp_forward(self._value, state)[..., 0]
 
     def candidates(self, observations: Any) -> Ids:
@@ -290,7 +300,7 @@ class PPO(Trainer):
         ``ConfigError`` where the environment offers none.
         """
         if self.config.action != "offered":
-            # [batch, d]; no song (-1) is a vector of zeros, the middle of the map.
+            # [batch, d]; id -1 (no song) reads a last row of zeros, the map's middle
             playing = self.view.songs[observations["history"][:, -1]]
             return self._near(playing, observations, self.config.neighbours)
         if "candidates" not in observations:
@@ -301,7 +311,7 @@ class PPO(Trainer):
         return np.asarray(observations["candidates"])
 
     def _near(self, points: Floats32, observations: Any, k: int) -> Ids:
-        """The ``k`` songs nearest to points [batch, d] that were not played lately.
+        """The ``k`` songs nearest to points [batch, d], without those of the history.
 
         For the action "vector": those with the largest dot products.
         """
@@ -319,7 +329,7 @@ class PPO(Trainer):
         logits = self._keys[candidates] @ query  # [batch, k, 1]
         return np.asarray(log_softmax(logits[:, :, 0], axis=1))
 
-    # -- keep ------------------------------------------------------------------------
+    # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write the settings, the songs and ``state()`` into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", {"config": asdict(self.config)})
@@ -345,6 +355,6 @@ class PPO(Trainer):
         return agent
 
     def restore(self, state: Arrays, env: BatchEnv[Any] | None = None) -> None:
-        """Continue from ``state()``: in an equal, new environment, bit-identical."""
+        """Continue from ``state()``: bit-identical in a new, equal environment."""
         super().restore(state, env)
         self._refresh()

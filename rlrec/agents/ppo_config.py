@@ -73,6 +73,11 @@ class PPOConfig:
                 f"hidden is {self.hidden}; each layer needs 1 unit or more"
             )
 
+    @property
+    def continuous(self) -> bool:
+        """Whether the policy draws points or vectors, not one of some candidates."""
+        return self.action in ("point", "vector")
+
     def require_schedule(self, start: int) -> None:
         """Raise ``ConfigError`` if a round from step ``start`` on would learn nothing.
 

@@ -1,16 +1,17 @@
-"""What PPO learns with (`rlrec.agents.ppo`): objective, policies and their updates.
+"""The networks of PPO (`rlrec.agents.ppo`): objective, policies and their updates.
 
     ratio        r = pi(a|s) / pi_old(a|s)
     policy       maximises  mean min(r A, clip(r, 1 - eps, 1 + eps) A)
-    value        minimises  1/2 mean (V(s) - A - V_old(s))^2
-    exploration  adds a weight times the policy's entropy to what is maximised
+    value        minimises  1/2 mean (V(s) - (A + V_old(s)))^2
+    exploration  adds a weight times the policy's entropy to the policy's objective
 
-The advantages A are estimated by ``gae``. Two policies: ``CandidatePolicy`` chooses
-among candidate songs, ``PointPolicy`` draws a point of the map.
+pi_old and V_old are the networks that played the round. The advantages A are estimated
+by ``gae``; eps is the setting ``clip``. Two policies: ``CandidatePolicy`` chooses among
+candidate songs, ``PointPolicy`` draws a point of the map of sound (a vector per song).
 
 Papers: proximal policy optimisation, Schulman et al., arXiv:1707.06347; generalised
-advantage estimation, Schulman et al., arXiv:1506.02438. What differs from them stands
-in `rlrec.agents.ppo`.
+advantage estimation, Schulman et al., arXiv:1506.02438. `rlrec.agents.ppo` lists the
+differences.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from rlrec.nn.networks import Adam, Batch, Checkpointed, Model, Tensor, mlp
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids32
 
 Layers = list[tuple[Floats32, Floats32]]  # weights [inputs, units], biases [units]
+# means over a minibatch; "clipped": share of ratios outside of 1 - eps .. 1 + eps
 MEASURES = ("policy_loss", "value_loss", "entropy", "kl", "clipped")
 
 
@@ -43,7 +45,7 @@ def gae(
 
     All arrays [T, batch]: T steps of each environment. ``next_values``: of the
     observation after each step, also after the last step of an episode. ``terminated``:
-    nothing follows. ``ended``: terminated or cut off by a time limit; the next row
+    no reward follows. ``ended``: terminated or cut off by a time limit; the next row
     begins another episode. discount, gae_lambda: 0..1.
     Raises ``ConfigError`` for shapes that differ.
 
@@ -91,10 +93,10 @@ def value_loss(
     target: Tensor,
     clip: float,
 ) -> Tensor:
-    """Half the squared error [batch], of values [batch] from their targets [batch].
+    """Half the squared error of ``value`` from ``target``; all [batch].
 
-    With ``clip`` > 0 (units of reward) the larger error of two counts: of ``value``,
-    and of ``old`` moved towards ``value`` by at most ``clip``.
+    With ``clip`` > 0 (units of reward) the larger of two errors counts: that of
+    ``value``, and that of ``old`` moved towards ``value`` by at most ``clip``.
     Raises ``ConfigError`` for shapes that differ.
 
     >>> one = tf.constant([1.0])
@@ -112,7 +114,7 @@ def value_loss(
 class PPOLearner(Checkpointed):
     """Policy, value network and optimiser; all updates of a round in one compiled call.
 
-    songs [I, d]: the map of sound. ``width``: numbers in a state.
+    songs [I, d]: the map of sound. ``width``: length of a state vector.
     """
 
     def __init__(
@@ -124,7 +126,7 @@ class PPOLearner(Checkpointed):
     ) -> None:
         self.config = config
         self.songs = tf.constant(songs, tf.float32)
-        kind = PointPolicy if config.action in ("point", "vector") else CandidatePolicy
+        kind = PointPolicy if config.continuous else CandidatePolicy
         self.policy: CandidatePolicy | PointPolicy = kind(
             width,
             songs.shape[1],
@@ -144,12 +146,13 @@ class PPOLearner(Checkpointed):
         order: Ids32,
         share_left: float,
     ) -> dict[str, float]:
-        """Learn from ``steps``, name -> [M, ..]; the means of ``MEASURES``, and epochs.
+        """Learn from ``steps``, name -> [M, ...]; the means of ``MEASURES`` and epochs.
 
-        Names: state, choice, log_prob, value, advantage, live (1: learn from it, 0: do
-        not), and candidates if the policy needs them. ``order`` [epochs, minibatches,
-        minibatch]: rows of ``steps``. ``share_left``, 0..1: multiplies learning rate,
-        clip and entropy weight.
+        Names: state, choice (place among the candidates, or point), log_prob and value
+        (of the choice and the state, before the updates), advantage, live (1: learn
+        from it, 0: do not), and candidates if the policy needs them. ``order`` [epochs,
+        minibatches, minibatch]: rows of ``steps``. ``share_left``, 0..1: annealing
+        factor of learning rate, clip and entropy weight.
         """
         self.rate.assign(self.config.learning_rate * share_left)
         clip = tf.constant(self.config.clip * share_left, tf.float32)
@@ -169,11 +172,11 @@ class PPOLearner(Checkpointed):
 
         Returns the means of the last epoch [5] and the number of epochs.
         """
-        limit = 1.5 * (self.config.target_kl or np.inf)
+        limit = 1.5 * (self.config.target_kl or np.inf)  # target_kl 0: no limit
         minibatches = order.shape[1]
         means = tf.zeros(len(MEASURES))
         epoch = tf.constant(0)
-        while epoch < order.shape[0] and means[3] <= limit:
+        while epoch < order.shape[0] and means[3] <= limit:  # means[3]: KL
             sums = tf.zeros(len(MEASURES))
             for i in tf.range(minibatches):
                 rows = order[epoch, i]
@@ -189,31 +192,37 @@ class PPOLearner(Checkpointed):
         clip: Tensor | float,
         entropy: Tensor | float,
     ) -> Tensor:
-        """One step down a minibatch's loss; ``MEASURES`` [5] from before the step."""
+        """One update from a minibatch; returns ``MEASURES`` [5] before it.
+
+        ``clip`` and ``entropy`` (the weight of the entropy): >= 0.
+        """
         live = batch["live"]
         advantage = batch["advantage"]
         target = advantage + batch["value"]
         if self.config.normalise:
             advantage = normalised(advantage, live)
         with tf.GradientTape() as tape:
-            log_prob, spread = self.policy.log_prob(batch, self.songs)
+            log_prob, entropies = self.policy.log_prob(batch, self.songs)
             log_ratio = log_prob - batch["log_prob"]
             ratio = tf.exp(log_ratio)
-            earned = live_mean(clipped_objective(ratio, advantage, clip), live)
+            gain = live_mean(clipped_objective(ratio, advantage, clip), live)
             values = tf.reshape(self.value(batch["state"]), [-1])  # [batch]
             errors = value_loss(values, batch["value"], target, self.config.value_clip)
             error = live_mean(errors, live)
-            spread = live_mean(spread, live)
-            loss = -earned + self.config.value_weight * error - entropy * spread
+            mean_entropy = live_mean(entropies, live)
+            loss = -gain + self.config.value_weight * error - entropy * mean_entropy
         self.optimiser.descend(tape, loss)
-        # An estimate of KL(old, new) that is never below 0.
+        # An estimate of KL(pi_old, pi) that is never below 0 (Schulman's k3).
         kl = live_mean(ratio - 1.0 - log_ratio, live)
         outside = tf.cast(tf.abs(ratio - 1.0) > clip, tf.float32)
-        return tf.stack([-earned, error, spread, kl, live_mean(outside, live)])
+        return tf.stack([-gain, error, mean_entropy, kl, live_mean(outside, live)])
 
 
 class CandidatePolicy:
-    """P(j) = softmax_j(query(state) . key(song_j) / sqrt(keys)) over k candidates."""
+    """P(j) = softmax_j(query(state) . key(song_j) / sqrt(keys)) over k candidates.
+
+    Scaled dot-product attention; query and key are vectors of ``config.keys`` numbers.
+    """
 
     def __init__(
         self,
@@ -237,14 +246,16 @@ class CandidatePolicy:
         """
         log_probs = tf.nn.log_softmax(self.logits(batch, songs))  # [batch, k]
         chosen = tf.gather(log_probs, batch["choice"], batch_dims=1)
-        return chosen, -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1)
+        entropy = -tf.reduce_sum(tf.exp(log_probs) * log_probs, axis=1)
+        return chosen, entropy
 
     def logits(self, batch: Batch, songs: Tensor) -> Tensor:
         """Logits of each candidate [batch, k]."""
         vectors = tf.gather(songs, batch["candidates"])  # [batch, k, d]
-        flat = tf.reshape(vectors, (-1, vectors.shape[2]))
-        keys = tf.reshape(self.key(flat), (-1, vectors.shape[1], self.keys))
-        query = self.keys**-0.5 * self.query(batch["state"])
+        _, count, dimensions = vectors.shape
+        flat = tf.reshape(vectors, (-1, dimensions))
+        keys = tf.reshape(self.key(flat), (-1, count, self.keys))  # [batch, k, keys]
+        query = self.keys**-0.5 * self.query(batch["state"])  # [batch, keys]
         return tf.reduce_sum(query[:, None, :] * keys, axis=2)
 
     def numpy(self) -> tuple[Layers, Layers]:
@@ -253,7 +264,11 @@ class CandidatePolicy:
 
 
 class PointPolicy:
-    """A normal distribution over points of the map: mean(state) and log_sd [d]."""
+    """A normal distribution over points of the map; independent coordinates.
+
+    The mean [batch, d] depends on the state, the standard deviation exp(log_sd) [d]
+    does not.
+    """
 
     def __init__(
         self,
@@ -268,10 +283,16 @@ class PointPolicy:
 
     def log_prob(self, batch: Batch, songs: Tensor) -> tuple[Tensor, Tensor]:
         """Log density of ``choice`` [batch, d] and entropy in nats, [batch] each."""
-        away = (batch["choice"] - self.mean(batch["state"])) * tf.exp(-self.log_sd)
-        spread = tf.reduce_sum(self.log_sd) + 0.5 * np.log(2.0 * np.pi) * away.shape[1]
-        density = -0.5 * tf.reduce_sum(tf.square(away), axis=1) - spread
-        return density, tf.ones_like(density) * (spread + 0.5 * away.shape[1])
+        choice = batch["choice"]
+        dimensions = choice.shape[1]
+        # [batch, d], standard normal if drawn from this policy
+        noise = (choice - self.mean(batch["state"])) * tf.exp(-self.log_sd)
+        squares = tf.reduce_sum(tf.square(noise), axis=1)
+        constant = 0.5 * np.log(2.0 * np.pi) * dimensions
+        normaliser = tf.reduce_sum(self.log_sd) + constant
+        density = -0.5 * squares - normaliser
+        entropy = tf.ones_like(density) * (normaliser + 0.5 * dimensions)
+        return density, entropy
 
     def numpy(self) -> tuple[Layers, Floats32]:
         """The mean network for ``mlp_forward``, and the standard deviations [d]."""
@@ -284,7 +305,7 @@ def mlp_layers(model: Model) -> Layers:
 
 
 def mlp_forward(network: Layers, x: Floats32) -> Floats32:
-    """Output [.., outputs] of an ``mlp`` for x [.., inputs], in NumPy.
+    """Output [..., outputs] of an ``mlp`` for x [..., inputs], in NumPy.
 
     Microseconds for a batch, where a call of TensorFlow costs a millisecond.
     """
@@ -296,10 +317,12 @@ def mlp_forward(network: Layers, x: Floats32) -> Floats32:
 
 def live_mean(values: Tensor, live: Tensor) -> Tensor:
     """The mean of ``values`` [batch] where ``live`` [batch] is 1."""
-    return tf.reduce_sum(values * live) / tf.maximum(tf.reduce_sum(live), 1.0)
+    count = tf.maximum(tf.reduce_sum(live), 1.0)
+    return tf.reduce_sum(values * live) / count
 
 
 def normalised(advantage: Tensor, live: Tensor) -> Tensor:
     """Advantages [batch] with mean 0 and standard deviation 1 where ``live`` is 1."""
     centred = advantage - live_mean(advantage, live)
-    return centred / (tf.sqrt(live_mean(tf.square(centred), live)) + 1e-8)
+    variance = live_mean(tf.square(centred), live)
+    return centred / (tf.sqrt(variance) + 1e-8)

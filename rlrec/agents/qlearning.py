@@ -1,15 +1,15 @@
 """Tabular Q-learning (Watkins and Dayan, 1992; Sutton and Barto, 2nd ed., section 6.5).
 
 A table holds a value Q(s, a) for each state s and action a: the discounted sum of
-rewards expected from recommending a in s and the best actions ever after. Each step
+rewards expected from recommending a in s and the best actions from then on. Each step
 corrects one entry. After recommending a in s, receiving r and arriving in s':
 
     target   = r + gamma max_b Q(s', b)       (r alone when s' is terminal)
     td_error = target - Q(s, a)
     Q(s, a) <- Q(s, a) + alpha td_error
 
-All arrays have a leading axis of independent runs. A thousand seeds (or listeners)
-learn in one NumPy loop.
+All arrays have a leading axis of independent runs: each run has a table and an
+environment of its own. A thousand seeds (or listeners) learn in one NumPy loop.
 
 Differs from the paper: alpha is constant unless ``learning_rate_decay`` is set, so the
 convergence proof does not apply to the defaults. Exploration is epsilon-greedy with a
@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike
 
 from rlrec import storage
 from rlrec.agents.recommender import best_first, item_pool
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.errors import ABOVE_ZERO, BELOW_ONE, ConfigError, require_ranges
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -39,7 +39,7 @@ class QLearningConfig:
 
     # alpha, (0, 1]: share of the TD error by which one update moves the value
     learning_rate: float = 0.1
-    # 0..1: alpha_n = alpha / n^decay at the n-th visit of (s, a); 0 keeps alpha
+    # 0..1: alpha_n = alpha / n^decay at the n-th visit of (s, a); 0: constant
     learning_rate_decay: float = 0.0
     # gamma, [0, 1): what a reward one song later is worth now
     discount: float = 0.9
@@ -47,9 +47,9 @@ class QLearningConfig:
     epsilon: float = 1.0
     # (0, 1]: epsilon is multiplied by this after each step
     epsilon_decay: float = 0.9995
-    # 0..1: epsilon never falls below
+    # 0..1: the lowest value of epsilon
     epsilon_floor: float = 0.05
-    # reward units: every entry of the table at the start
+    # units of reward: every entry of the table before training
     initial_value: float = 0.0
 
     def __post_init__(self) -> None:
@@ -58,15 +58,13 @@ class QLearningConfig:
             [
                 ("learning_rate", ABOVE_ZERO, 1.0),
                 ("learning_rate_decay", 0.0, 1.0),
-                ("discount", 0.0, 1.0),
+                ("discount", 0.0, BELOW_ONE),
                 ("epsilon", 0.0, 1.0),
                 ("epsilon_decay", ABOVE_ZERO, 1.0),
                 ("epsilon_floor", 0.0, 1.0),
                 ("initial_value", -1e12, 1e12),
             ],
         )
-        if self.discount == 1.0:
-            raise ConfigError("discount is 1; it must be below 1")
 
 
 class Update(NamedTuple):
@@ -84,15 +82,15 @@ class TrainingLog(NamedTuple):
     rewards: Floats
     actions: Ids
     epsilon: Floats
-    # False where an episode had just ended: the step only started the next one
+    # False where the environment ignored the action and started a new episode
     learned: Bools
 
 
 class QLearning:
     """Q-learning over ``n_states`` x ``n_actions``, in ``n_runs`` independent runs.
 
-    ``table`` [runs, states, actions] may be read and written. ``visits``, of the same
-    shape, counts the updates of each entry. ``rng`` draws all random numbers.
+    ``table`` [runs, states, actions] holds Q and may be assigned to. ``visits``, of the
+    same shape, counts the updates of each entry. ``rng`` draws all random numbers.
     Raises ``ConfigError`` if a size is below 1.
 
     >>> agent = QLearning(5, 5)
@@ -138,9 +136,9 @@ class QLearning:
         next_state: ArrayLike,
         terminated: ArrayLike = False,
     ) -> Update:
-        """Update the table from one transition a run, and return the numbers behind it.
+        """Update the table from one transition per run; return its numbers.
 
-        Each argument is one value for all runs, or one a run [runs]. The parts of the
+        Each argument is one value for all runs, or an array [runs]. The fields of the
         result are floats if there is one run. Raises ``ConfigError`` for a state or an
         action out of range.
         """
@@ -157,7 +155,7 @@ class QLearning:
         return Update(*np.ravel(update).tolist())
 
     def _indices(self, name: str, values: ArrayLike, count: int) -> Ids:
-        """One index a run [runs], checked to lie in 0..count - 1."""
+        """One index per run [runs], checked to lie in 0..count - 1."""
         indices = np.broadcast_to(values, self.n_runs)
         require_indices(name, indices, count)
         return indices
@@ -169,12 +167,12 @@ class QLearning:
         *,
         seed: int = 0,
     ) -> TrainingLog:
-        """Play ``steps`` steps in each of ``env``'s rows (one a run); learn from each.
+        """Play ``steps`` steps in each row of ``env``, and learn. Row i is run i.
 
         Starts from ``env.reset(seed=seed)`` with the present table and epsilon. A
         second call with the same seed gets the same random draws from ``env``: give
-        each call a seed of its own. Raises ``ConfigError`` if the rows are not as many
-        as the runs.
+        each call a seed of its own. Raises ``ConfigError`` unless ``env.num_envs``
+        equals the number of runs.
         """
         if env.num_envs != self.n_runs:
             raise ConfigError(
@@ -198,10 +196,8 @@ class QLearning:
             log.actions[step] = actions
             log.epsilon[step] = self.epsilon
             log.learned[step] = learns
-            self.epsilon = max(
-                self.epsilon * self.config.epsilon_decay,
-                self.config.epsilon_floor,
-            )
+            decayed = self.epsilon * self.config.epsilon_decay
+            self.epsilon = max(decayed, self.config.epsilon_floor)
             states = next_states
             learns = ~(terminated | truncated)
         return log
@@ -216,7 +212,7 @@ class QLearning:
         learns: Bools | bool = True,
     ) -> Update:
         """Update the runs in which ``learns`` is True. All arguments [runs]."""
-        entry = (self._runs, states, actions)
+        entry = (self._runs, states, actions)  # table[entry]: Q(s, a), [runs]
         old_value = self.table[entry]
         next_values = self.table[self._runs, next_states]  # [runs, actions]
         # on short rows argmax and a look-up are 8 times as fast as max
@@ -241,7 +237,8 @@ class QLearning:
         """
         actions = self.greedy(observations)
         explore = np.flatnonzero(self.rng.random(self.n_runs) < self.epsilon)
-        actions[explore] = self.rng.integers(self.table.shape[2], size=len(explore))
+        n_actions = self.table.shape[2]
+        actions[explore] = self.rng.integers(n_actions, size=len(explore))
         return actions
 
     def greedy(self, observations: Ids) -> Ids:
@@ -250,9 +247,9 @@ class QLearning:
         best: Ids = values.argmax(axis=1)
         tied = values == values[self._runs, best][:, None]
         if np.count_nonzero(tied) > self.n_runs:
-            lottery = self.rng.random(values.shape, np.float32)
-            lottery += tied  # a tied action draws in [1, 2), the others in [0, 1)
-            best = lottery.argmax(axis=1)
+            draws = self.rng.random(values.shape, np.float32)
+            draws += tied  # in [1, 2) for a tied action, in [0, 1) for the others
+            best = draws.argmax(axis=1)
         return best
 
     def recommend(self, observations: ArrayLike, k: int = 1) -> Ids:
@@ -267,7 +264,7 @@ class QLearning:
         values = self.table.mean(axis=0)[states]  # [batch, actions]
         return best_first(item_pool(states, n_actions), values, k)
 
-    # -- keep --------------------------------------------------------------------------
+    # -- save and load -----------------------------------------------------------------
     def save(self, folder: str | Path) -> None:
         """Write table, visits, epsilon, random state and settings into ``folder``."""
         storage.write_json(Path(folder) / "agent.json", asdict(self.config))

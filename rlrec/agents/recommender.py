@@ -32,7 +32,8 @@ def item_pool(observations: Any, n_items: int) -> Ids:
         if "candidates" in observations:
             return np.asarray(observations["candidates"])
         observations = observations["position"]  # [batch, 1]
-    return np.tile(np.arange(n_items), (np.size(observations), 1))
+    batch = np.size(observations)
+    return np.tile(np.arange(n_items), (batch, 1))
 
 
 def best_first(
@@ -49,8 +50,8 @@ def best_first(
         raise ConfigError(
             f"k is {k}; it must lie in 1..{pool.shape[1]}, the number of items"
         )
-    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(pool, order, axis=1)
+    order = np.argsort(-scores, axis=1, kind="stable")
+    return np.take_along_axis(pool, order[:, :k], axis=1)
 
 
 def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
@@ -90,4 +91,5 @@ class Sampled:
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Item ids [batch, k], drawn."""
-        return np.asarray(self.agent.recommend(observations, k, rng=self.rng))
+        items: Ids = self.agent.recommend(observations, k, rng=self.rng)
+        return items

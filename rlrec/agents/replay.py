@@ -8,14 +8,15 @@ importance weights w:
 
     p_i  = |td_error_i| + smallest
     P(i) = p_i^alpha / sum_j p_j^alpha
-    w_i  = (N P(i))^-beta / max_j w_j         for a memory of N transitions
+    w_i  = (N P(i))^-beta / max_j (N P(j))^-beta      for a memory of N transitions
 
-Differs from the paper: only the proportional variant, not the rank-based one. All
-batches of a round are drawn in one stratified sample, with the priorities at its start;
-theirs are drawn and updated one by one. ``max_j w_j`` is taken over the memory, not the
-batch. New transitions get the largest priority ever seen, even if its owner is gone. TD
-errors are not clipped to [-1, 1], step sizes not divided by 4. Uniform replay draws
-single transitions (Mnih et al., 2015); Lin (1992) replays episodes backwards.
+Differs from the paper: only the proportional variant, not the rank-based one. One call
+of ``sample`` draws many batches, in one stratified sample, with the priorities of that
+moment; the paper draws a batch and updates its priorities one by one. The maximum in
+w_i is taken over the memory, not the batch. New transitions get the largest priority
+ever seen, even if the transition that had it has been overwritten. TD errors are not
+clipped to [-1, 1], and step sizes are not divided by 4. Uniform replay draws single
+transitions (Mnih et al., 2015); Lin (1992) replays episodes backwards.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class PriorityConfig:
     alpha: float = 0.6
     # 0..1: share of the bias that the weights correct at the start of training
     beta_start: float = 0.4
-    # 0..1: and at its end
+    # 0..1: the same at the end of training
     beta_end: float = 1.0
     # > 0, TD error units: added to each error, so that every transition can be drawn
     smallest: float = 1e-3
@@ -57,15 +58,15 @@ class PriorityConfig:
         )
 
     def beta(self, progress: float) -> float:
-        """Beta after a share ``progress`` of the training, 0..1: a straight line."""
+        """Beta after a share ``progress`` of the training, 0..1 (linear)."""
         return linear_schedule(self.beta_start, self.beta_end, progress)
 
 
 class Sample(NamedTuple):
-    """Drawn transitions."""
+    """Drawn transitions: ``batches`` batches of ``batch`` transitions each."""
 
     data: Arrays  # name -> [batches, batch, ...]
-    places: Ids  # [batches, batch]: their places in the memory
+    places: Ids  # [batches, batch]: indices into the memory
     weights: Floats32  # [batches, batch]: importance weights, 0 < w <= 1
 
 
@@ -95,7 +96,8 @@ class UniformReplay:
     def add(self, **parts: ArrayLike) -> Ids:
         """Store n transitions over the oldest; returns their places [n].
 
-        ``parts``: name -> [n, ...], n at most the capacity. Raises ``ConfigError``.
+        ``parts``: name -> [n, ...], n at most the capacity. Raises ``ConfigError`` for
+        other names or shapes.
         """
         if parts.keys() != self.data.keys():
             raise ConfigError(
@@ -117,7 +119,7 @@ class UniformReplay:
         return places
 
     def sample(self, batches: int, batch_size: int, rng: Generator) -> Sample:
-        """Draw batches with replacement; raises ``ConfigError`` if there is nothing."""
+        """Draw batches with replacement. Raises ``ConfigError`` for an empty memory."""
         if not self.size:
             raise ConfigError("the replay memory is empty; add transitions first")
         places = rng.integers(self.size, size=(batches, batch_size))
@@ -148,7 +150,7 @@ class UniformReplay:
 
 
 class PrioritisedReplay(UniformReplay):
-    """Transitions drawn in proportion to their priorities ``p^alpha``.
+    """Transitions drawn in proportion to ``p^alpha``, called the priority from here on.
 
     A new one gets the largest priority so far, so that it is likely to be drawn.
     """
@@ -178,23 +180,26 @@ class PrioritisedReplay(UniformReplay):
         *,
         beta: float = 0.4,
     ) -> Sample:
-        """Draw batches by priority; raises ``ConfigError`` if there is nothing.
+        """Draw batches by priority. Raises ``ConfigError`` for an empty memory.
 
         Stratified (appendix B.2.1): the sum of all priorities is cut into equal parts,
         one for each draw, and the draws are shuffled. ``beta``: 0..1.
         """
         count = batches * batch_size
-        values = (np.arange(count) + rng.random(count)) / count * self.tree.total
-        places = rng.permutation(self.tree.find(values)).reshape(batches, batch_size)
+        shares = (np.arange(count) + rng.random(count)) / count  # one in each part
+        drawn = rng.permutation(self.tree.find(shares * self.tree.total))
+        places = drawn.reshape(batches, batch_size)
         present = self.tree.leaves[: self.size]
         smallest = present[present > 0].min()
-        # w = (N P)^-beta over its largest: N and the sum of priorities cancel
-        return self._read(places, (self.tree.leaves[places] / smallest) ** -beta)
+        # w = (P / smallest P)^-beta: N and the sum of priorities cancel
+        weights = (self.tree.leaves[places] / smallest) ** -beta
+        return self._read(places, weights)
 
     def update(self, places: Ids, td_errors: ArrayLike) -> None:
         """Set priorities from TD errors, of the shape of ``places``.
 
-        If a place repeats, its last value wins. Raises ``ConfigError``.
+        If a place repeats, its last value wins. Raises ``ConfigError`` for an empty
+        place or a TD error that is not finite.
         """
         errors = np.abs(td_errors, dtype=np.float64)
         if not np.isfinite(errors).all():
@@ -247,7 +252,7 @@ class SumTree:
 
     @property
     def leaves(self) -> Floats:
-        """The priorities of all places, to be read and written."""
+        """The priorities of all places, then zeros up to a power of 2; a view."""
         return self.nodes[self.first_leaf :]
 
     def get(self, places: Ids) -> Floats:
@@ -257,7 +262,8 @@ class SumTree:
     def set(self, places: Ids, priorities: ArrayLike) -> None:
         """Set leaves to ``priorities`` >= 0, one number or of the shape of ``places``.
 
-        If a place repeats, its last value wins. Raises ``ConfigError``.
+        If a place repeats, its last value wins. Raises ``ConfigError`` for values out
+        of range.
         """
         inside = (places >= 0) & (places < self.capacity)
         if not np.all(inside & np.greater_equal(priorities, 0.0)):
@@ -267,11 +273,12 @@ class SumTree:
         self.leaves[places] = priorities
         nodes = places + self.first_leaf
         for _ in range(self.depth):
-            nodes = np.unique(nodes >> 1)
-            self.nodes[nodes] = self.nodes[2 * nodes] + self.nodes[2 * nodes + 1]
+            nodes = np.unique(nodes >> 1)  # the parents, each once
+            left = 2 * nodes
+            self.nodes[nodes] = self.nodes[left] + self.nodes[left + 1]
 
     def find(self, values: Floats) -> Ids:
-        """The leaves [n] where the running sum of priorities passes ``values`` [n].
+        """The leaves [n] where the cumulative sum of priorities passes ``values`` [n].
 
         ``values``: in [0, total). Raises ``ConfigError`` if all priorities are 0.
         """
@@ -280,7 +287,7 @@ class SumTree:
         nodes = np.ones(len(values), np.int64)
         for _ in range(self.depth):
             left = 2 * nodes
-            below = self.nodes[left]
+            below = self.nodes[left]  # the sum of the left half
             # rounding must not lead to an empty leaf
             right = (values >= below) & (self.nodes[left + 1] > 0.0)
             values = values - below * right

@@ -58,15 +58,19 @@ def best_k(
     ``ConfigError`` for a NaN score, and if fewer than ``k`` items are allowed in a row.
     """
     _check_scores(scores, k, allowed)
-    # NumPy sorts the smallest first
-    costs = -scores if allowed is None else np.where(allowed, -scores, np.inf)
+    costs = -scores  # NumPy sorts the smallest first
+    if allowed is not None:
+        costs = np.where(allowed, costs, np.inf)
     if k == 1:
         return np.asarray(costs.argmin(axis=1))[:, None]  # the same in less time
-    kth_best = np.partition(costs, k - 1, axis=1)[:, k - 1 : k]  # [batch, 1]
+    partitioned = np.partition(costs, k - 1, axis=1)
+    kth_best = partitioned[:, k - 1 : k]  # [batch, 1]
     chosen = np.argpartition(costs, k - 1, axis=1)[:, :k]
     # where ties straddle the k-th place, take the lowest ids
-    tied = np.flatnonzero((costs <= kth_best).sum(axis=1) > k)
-    chosen[tied] = np.argsort(costs[tied], axis=1, kind="stable")[:, :k]
+    as_good = (costs <= kth_best).sum(axis=1)
+    tied = np.flatnonzero(as_good > k)
+    by_id = np.argsort(costs[tied], axis=1, kind="stable")
+    chosen[tied] = by_id[:, :k]
     # sorted by id first, so that the stable sort leaves ties in that order
     chosen.sort(axis=1)
     chosen_costs = np.take_along_axis(costs, chosen, axis=1)
@@ -171,11 +175,12 @@ class Neighbours:
         distances, ids = self.tree.query(points, k=count)
         distances = distances.reshape(-1, count)  # SciPy drops an axis of length 1
         ids = ids.reshape(-1, count)
-        excluded = (ids[:, :, None] == exclude[:, None, :]).any(axis=2)
-        kept = np.where(excluded, np.inf, distances)
+        same = ids[:, :, None] == exclude[:, None, :]  # [batch, count, m]
+        kept = np.where(same.any(axis=2), np.inf, distances)
         order = np.lexsort((ids, kept), axis=1)[:, :k]  # by distance, then by id
         last = np.take_along_axis(kept, order, axis=1)[:, -1]
-        final = (last < distances[:, -1]) | (count == len(self.vectors))
+        all_searched = count == len(self.vectors)
+        final = (last < distances[:, -1]) | all_searched
         return np.take_along_axis(ids, order, axis=1), final
 
     def _check(
@@ -191,7 +196,8 @@ class Neighbours:
             )
         _check_finite("points", points)
         rows = len(points)
-        if exclude.ndim != 2 or len(exclude) != rows or exclude.dtype.kind not in "iu":
+        whole = exclude.dtype.kind in "iu"
+        if exclude.ndim != 2 or len(exclude) != rows or not whole:
             raise ConfigError(
                 f"exclude is {exclude.shape} of {exclude.dtype}; "
                 f"need ids [{rows}, m], -1 for none"
@@ -202,7 +208,8 @@ class Neighbours:
                 f"they must lie in 0..{items - 1}, or be -1"
             )
         # an id may be excluded twice: count where the sorted ids change
-        distinct = np.diff(np.sort(exclude, axis=1), axis=1, prepend=-1) > 0
+        ordered = np.sort(exclude, axis=1)
+        distinct = np.diff(ordered, axis=1, prepend=-1) > 0
         _check_k(k, items - distinct.sum(axis=1))
 
 

@@ -26,8 +26,8 @@ import numpy as np
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG
 from rlrec.collaborative.drr_config import DRRConfig
-from rlrec.collaborative.vectors import POSITIVE, Vectors, make_vectors
-from rlrec.collaborative.warm_start import WarmStartConfig, last_liked, warm_start
+from rlrec.collaborative.drr_vectors import POSITIVE, Vectors, make_vectors
+from rlrec.collaborative.drr_warm_start import WarmStartConfig, last_liked, warm_start
 from rlrec.datasets.matrices import (
     Keys,
     Matrix,

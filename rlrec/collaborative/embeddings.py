@@ -113,7 +113,7 @@ def train_embeddings(
 
     Raises ``DataError`` if there are none.
     """
-    from rlrec.collaborative.factorisation import factorise
+    from rlrec.collaborative.embedding_training import factorise
 
     config = config or EmbeddingConfig()
     if not len(ratings):

@@ -6,10 +6,10 @@ returns the usable rows and, in `.report`, which rows were left out and why. It 
 neither TensorFlow nor pandas.
 """
 
-from rlrec.datasets.catalogue import CATALOGUE, DataSet
 from rlrec.datasets.check import check_data
 from rlrec.datasets.fetch import fetch
 from rlrec.datasets.folders import data_folder, locate
+from rlrec.datasets.known import CATALOGUE, DataSet
 from rlrec.datasets.plays import PlayCounts, load_play_counts
 from rlrec.datasets.ratings import Ratings, load_ratings
 from rlrec.datasets.reading.columns import FEATURES

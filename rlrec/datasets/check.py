@@ -6,8 +6,8 @@ from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
-from rlrec.datasets.catalogue import CATALOGUE
 from rlrec.datasets.folders import locate
+from rlrec.datasets.known import CATALOGUE
 from rlrec.datasets.plays import PlayCounts, load_play_counts
 from rlrec.datasets.ratings import Ratings, load_ratings
 from rlrec.datasets.reading.columns import FEATURES, feature_of, find, plain

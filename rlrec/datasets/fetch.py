@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from rlrec.datasets.catalogue import DataSet
 from rlrec.datasets.folders import cache_folder, data_set
+from rlrec.datasets.known import DataSet
 from rlrec.errors import DataError
 
 LARGEST = 512 * 2**20  # bytes that an archive may unpack to

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from rlrec.datasets.catalogue import CATALOGUE, DataSet
+from rlrec.datasets.known import CATALOGUE, DataSet
 from rlrec.errors import DataError
 
 PACKAGE = Path(__file__).resolve().parents[1]

@@ -1,8 +1,8 @@
 """The base of every environment: a batch of listeners, and a batch of one.
 
 ``BatchEnv`` is a Gymnasium vector environment in NumPy: one ``step`` advances all rows
-of the batch. ``SingleEnv`` shows the same environment to one listener, as
-``gymnasium.make`` expects it. Seeds, autoreset and checkpoints are handled here.
+of the batch. A row is one listener. ``SingleEnv`` is the same environment with a single
+listener, for ``gymnasium.make``. Seeds, autoreset and checkpoints are handled here.
 
 A subclass of ``BatchEnv`` writes ``_begin`` (the first state of new episodes, for some
 rows), ``_advance`` (one step of all rows), ``_observe`` and ``actions_for``.
@@ -31,12 +31,12 @@ from rlrec.envs.streams import Streams
 from rlrec.errors import ConfigError
 from rlrec.types import Arrays, Bools, Floats, Ids
 
-_Seed = int | Sequence[int | None] | None  # one for all rows, or one for each
+_Seed = int | Sequence[int | None] | None  # of row 0 (row i: seed + i), or of each row
 _SEEDS = 2**62  # seeds lie below this
 
 
 class BatchEnv(VectorEnv[ObsType, Any, Any]):
-    """A batch of independent episodes advanced together in NumPy.
+    """A batch of independent episodes, advanced together in NumPy.
 
     After an episode ends, the row's next step starts a new one and ignores the action
     (Gymnasium's ``NEXT_STEP`` autoreset). The reward of that step is 0, and it is no
@@ -72,7 +72,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
 
     # -- what a subclass writes --------------------------------------------------------
     def _begin(self, rows: Ids) -> None:
-        """Draw the first state of new episodes in ``rows`` [m], whose step is 0."""
+        """Draw the first state of a new episode in each of ``rows`` [m]."""
         raise NotImplementedError
 
     def _advance(self, actions: Any) -> tuple[Floats, Bools, Bools]:
@@ -95,6 +95,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
     def state(self) -> Arrays:
         """A copy of every episode's state, hidden state included, for a checkpoint."""
         copies = {name: getattr(self, name).copy() for name in self.stored}
+        # the keys say which random numbers come next (streams.py)
         return copies | {"keys": self.streams.keys.copy()}
 
     def restore(self, state: Arrays) -> None:
@@ -119,10 +120,11 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         seed: _Seed = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, Arrays]:
-        """Start new episodes; ``options["reset_mask"]`` [batch] leaves rows out.
+        """Start new episodes: in all rows, or where ``options["reset_mask"]`` is True.
 
-        ``seed``: 0..2**62 - 1, one for all rows or one a row; without one a row goes on
-        with the next episode of its seed. Raises ``ConfigError`` for other seeds.
+        ``seed``: 0..2**62 - 1. One number s gives row i the seed s + i; a list gives
+        each row its own. A row without a seed starts the next episode of its previous
+        one. Raises ``ConfigError`` for other seeds.
         """
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs))
         rows = np.flatnonzero(mask)
@@ -137,7 +139,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         """
         if (self.seeds < 0).any():
             raise ResetNeeded("call reset() before step()")
-        ended = self.over
+        ended = self.over  # these rows advance too; their results are then replaced
         checked = self._checked(np.asarray(actions), ended)
         reward, terminated, truncated = self._advance(checked)
         self.steps += 1
@@ -149,7 +151,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         return self._observe(), reward, terminated, truncated, self._info()
 
     def _checked(self, actions: NDArray[Any], ended: Bools) -> NDArray[Any]:
-        """Check shape and kind; ignored actions of ``ended`` rows become 0."""
+        """Check shape and dtype; the ignored actions of ``ended`` rows become 0."""
         space = self.action_space
         fits = isinstance(space, spaces.Box) or actions.dtype.kind in "iu"
         if not fits or actions.shape != space.shape:
@@ -163,7 +165,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
         return actions
 
     def _seed(self, seed: _Seed, rows: Ids) -> None:
-        """Set the seeds of ``rows``; one that has none yet draws it."""
+        """Set the seeds of ``rows``; a row that never had one draws one."""
         given = _seed_of_each_row(seed, self.num_envs)
         if isinstance(seed, int):
             super().reset(seed=seed)
@@ -173,7 +175,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
                 value = int(self.np_random.integers(_SEEDS // 2))
             if value is not None:
                 self.seeds[row] = value
-                self.episodes[row] = -1
+                self.episodes[row] = -1  # ``_start`` makes it 0
 
     def _start(self, rows: Ids) -> None:
         """Start the next episode of each of ``rows``."""
@@ -185,7 +187,7 @@ class BatchEnv(VectorEnv[ObsType, Any, Any]):
 
 
 class SingleEnv(gymnasium.Env[Any, Any]):
-    """One listener: a batch of one, with its ``settings``, without the leading axis."""
+    """A batch of one listener without the batch axis; ``settings`` are the batch's."""
 
     metadata = {"render_modes": []}  # noqa: RUF012
     batch_class: type[BatchEnv[Any]]

@@ -76,7 +76,8 @@ def unit_vectors(vectors: NDArray[Any]) -> NDArray[Any]:
     [[0.6, 0.8], [0.0, 0.0]]
     """
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.maximum(length, 1e-12))
+    units: NDArray[Any] = vectors / np.maximum(length, 1e-12)
+    return units
 
 
 def _sound_map(features: Floats32) -> Floats:
@@ -86,13 +87,16 @@ def _sound_map(features: Floats32) -> Floats:
     """
     used = np.delete(features.astype(np.float64), NOT_TASTE, axis=1)
     spread = used.std(axis=0)
-    standard = (used - used.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
+    spread[spread == 0.0] = 1.0
+    standard = (used - used.mean(axis=0)) / spread
     _, _, axes = np.linalg.svd(standard, full_matrices=False)
     axes = axes[:SOUND_DIMENSIONS]
     largest = np.abs(axes).argmax(axis=1)
-    signs = np.sign(np.take_along_axis(axes, largest[:, None], axis=1))
-    scores = standard @ (axes * signs).T
-    return np.asarray(scores / np.maximum(scores.std(axis=0), 1e-12))
+    loadings = np.take_along_axis(axes, largest[:, None], axis=1)
+    signed = axes * np.sign(loadings)
+    scores = standard @ signed.T
+    whitened: Floats = scores / np.maximum(scores.std(axis=0), 1e-12)
+    return whitened
 
 
 def _normal_scores(popularity: Floats) -> Floats:
@@ -102,5 +106,8 @@ def _normal_scores(popularity: Floats) -> Floats:
 
     if not np.isfinite(popularity).any():
         return np.zeros(len(popularity))
-    known = np.where(np.isfinite(popularity), popularity, np.nanmedian(popularity))
-    return np.asarray(ndtri((rankdata(known) - 0.5) / len(known)))
+    middle = np.nanmedian(popularity)
+    known = np.where(np.isfinite(popularity), popularity, middle)
+    shares = (rankdata(known) - 0.5) / len(known)
+    scores: Floats = ndtri(shares)
+    return scores

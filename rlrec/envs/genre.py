@@ -52,7 +52,8 @@ class GenreBatch(BatchEnv[Ids]):
         return items[:, 0]
 
     def _begin(self, rows: Ids) -> None:
-        draws = self.streams.uniform(self.steps[rows], 1, first=2, rows=rows)[0]
+        steps = self.steps[rows]
+        draws = self.streams.uniform(steps, 1, first=2, rows=rows)[0]
         self.states[rows] = (draws * len(self.genres)).astype(np.int64)
         self.liked[rows] = False
 
@@ -70,7 +71,8 @@ class GenreBatch(BatchEnv[Ids]):
             user.like_reward[actions],
             user.dislike_reward[actions],
         )
-        terminated = ~self.liked & (leave_draws < user.leave_probability[actions])
+        leaves = leave_draws < user.leave_probability[actions]
+        terminated = ~self.liked & leaves
         truncated = ~terminated & (self.steps + 1 >= self.session_length)
         self.states = actions.astype(np.int64)
         return reward, terminated, truncated

@@ -1,26 +1,29 @@
-"""Simulated listeners: hidden taste, a mood that drifts, momentum of skips, satiation.
+"""Simulated listeners: hidden taste, a mood that changes, runs of skips, satiation.
 
-A listener has a taste w (a unit vector in the map of sound), a mood m (0 listens, 1
-skips), a restlessness r ~ N(0, .51) and a memory s of the songs just played. One play
-of song a:
+A listener has a taste w (a unit vector in the map of sound), a mood m (0: tends to
+listen, 1: tends to skip), a restlessness r with mean 0 and standard deviation .51, and
+a memory s of the songs just played. A song a has ``sound_a`` (its place in the map),
+``direction_a`` (the same at length 1) and ``appeal_a`` (its popularity, standardised).
+One play of song a; m' and s' hold at the next song:
 
-    pull      = taste_strength * sound_a . w + appeal_strength * appeal_a
+    pull      = taste_strength * sound_a . w + appeal_strength * appeal_a    (utility)
     P(skip)   = sigmoid(skip_logit[m] + r - pull)
     P(like)   = sigmoid(like_logit + pull)               if not skipped
     fatigue   = max(0, direction_a . s) - .19 |s|        0 on average for a random song
     P(m' = 1) = sigmoid(turn_logit[m, skipped] + r + 8 long_term_effect fatigue)
     s'        = .8 s + .2 direction_a
 
-Fatigue is .8 if the same song is played again and again. It acts on the *next* mood, so
-a policy that looks one step ahead can't see it. With ``long_term_effect`` 0 everything
-is monotone in the pull, and playing the song with the largest pull is optimal.
+Fatigue (satiation) is near .8 if the same song is played again and again. It acts on
+the *next* mood, so a policy that looks one step ahead can't see it. A skip makes mood 1
+more probable, so skips come in runs. With ``long_term_effect`` 0 everything is monotone
+in the pull, and playing the song with the largest pull is optimal.
 
-The logits of skips, turns and start were fitted to public statistics of the Music
-Streaming Sessions Dataset (Brost, Mehrotra and Jehan, WWW 2019): skip rates by
-position, after a skip and after a listen, their spread between sessions, and session
-lengths. ``tests/envs/test_calibration.py`` compares the random policy with them. Two
-things are not fitted, since no public figure says them: how often a heard song is
-liked, and how satiation works.
+The logits of skips, of the next mood and of the first mood were fitted to public
+statistics of the Music Streaming Sessions Dataset (Brost, Mehrotra and Jehan, WWW
+2019): skip rates by position, after a skip and after a listen, their spread between
+sessions, and session lengths. ``tests/envs/test_calibration.py`` compares the random
+policy with them. Two things are not fitted, since there are no public figures: how
+often a heard song is liked, and how satiation works.
 """
 
 from __future__ import annotations
@@ -36,22 +39,22 @@ from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, unit_vectors
 from rlrec.errors import require_ranges
 from rlrec.types import Arrays, Bools, Floats, Ids
 
-SKIP_LOGIT = np.array([-2.12, 2.15])  # [mood]
+SKIP_LOGIT = np.array([-2.12, 2.15])  # log odds of a skip: [mood]
 # log odds of the skipping mood next: [mood, skipped]
 TURN_LOGIT = np.array([[-1.38, -0.88], [0.79, 1.68]])
 START_LOGIT = -0.58  # log odds of starting in the skipping mood
 RESTLESS_SD = 0.51  # spread between listeners, in logits
-LIKE_LOGIT = -2.2
-MEMORY = 0.8  # share of the memory of sound kept from song to song
+LIKE_LOGIT = -2.2  # log odds of a like at pull 0
+MEMORY = 0.8  # decay of the memory of sound at each song
 FATIGUE_WEIGHT = 8.0  # logits of mood for fatigue 1 at long_term_effect 1
 # E[max(0, cosine)] of two random directions in 5 dimensions: 3/16
 TYPICAL_CLOSENESS = 0.19
 SHORTEST = 10  # songs in a session, at least
-LONGEST = 20  # and at most
+LONGEST = 20  # songs in a session, at most
 AT_LONGEST = 0.51  # share of sessions that reach the longest
 EARLY_SKIP = 0.815  # share of skips in the first tenth of a song
 PARTLY_HEARD = 0.283  # share of listens that stop between the middle and the end
-DRAWS = 4  # random numbers a play
+DRAWS = 4  # random numbers for each play
 
 
 @dataclass(frozen=True)
@@ -71,9 +74,9 @@ class Dials:
     appeal_strength: float = 0.28
     # 0..1: how far taste turns toward a random direction after each song
     taste_drift: float = 0.0
-    # 0 (tastes point anywhere) .. 10 (all alike): how the crowd leans to one direction
+    # 0..10: how strongly tastes concentrate around one direction; 0: uniform
     taste_focus: float = 0.0
-    # that direction in degrees, in the plane of the map's first two axes, -360..360
+    # -360..360, degrees: that direction in the plane of the map's first two axes
     taste_towards: float = 0.0
 
     def __post_init__(self) -> None:
@@ -90,7 +93,7 @@ class Dials:
         )
 
     def lean(self) -> Floats:
-        """The crowd's lean [5], added to a normal draw of taste before it is scaled."""
+        """The mean [5] of the normal draw of taste, before scaling to length 1."""
         angle = np.deg2rad(self.taste_towards)
         direction = np.zeros(SOUND_DIMENSIONS)
         direction[:2] = np.cos(angle), np.sin(angle)
@@ -98,7 +101,7 @@ class Dials:
 
 
 class Feedback(NamedTuple):
-    """What a play shows, each [batch]."""
+    """The listener's reaction to a song, each [batch]."""
 
     fraction: Floats  # of the song heard, 0..1
     liked: Bools
@@ -125,7 +128,10 @@ class Listeners:
         self._skip_logit = _widened(spread)
 
     def begin(self, rows: Ids, draws: Floats) -> None:
-        """Make new listeners in ``rows`` [m] from uniform ``draws`` [8, m] in 0..1."""
+        """Make new listeners in ``rows`` [m] from uniform ``draws`` [8, m] in [0, 1).
+
+        The draws decide taste (5), restlessness, mood and session length.
+        """
         taste = _normal(draws[:SOUND_DIMENSIONS]).T + self.dials.lean()  # [m, 5]
         self.taste[rows] = unit_vectors(taste)
         self.restless[rows] = RESTLESS_SD * _normal(draws[5])
@@ -138,19 +144,24 @@ class Listeners:
     def pull(self, songs: Ids) -> Floats:
         """How much each of ``songs`` [batch, ...] attracts its listener, in logits."""
         affinity = np.einsum("b...d,bd->b...", self.catalogue.sound[songs], self.taste)
-        return np.asarray(self.dials.taste_strength * affinity + self._appeal[songs])
+        pull: Floats = self.dials.taste_strength * affinity + self._appeal[songs]
+        return pull
 
     def skip_probability(self, songs: Ids) -> Floats:
         """P(skip) of ``songs`` [batch, ...], given the hidden state."""
         base = self._skip_logit[self.mood] + self.restless
-        return np.asarray(expit(base - self.pull(songs).T).T)
+        # transposed, so that [batch] broadcasts over [batch, ...]
+        probability: Floats = expit(base - self.pull(songs).T).T
+        return probability
 
     def fatigue(self, songs: Ids) -> Floats:
-        """How close ``songs`` [batch, ...] are to the memory, less a random song's."""
+        """Similarity of ``songs`` [batch, ...] to the memory, minus a random song's."""
         direction = self.catalogue.direction[songs]
         closeness = np.einsum("b...d,bd->b...", direction, self.memory)
         size = np.sqrt(np.einsum("bd,bd->b", self.memory, self.memory))
-        return np.asarray((np.maximum(closeness, 0.0).T - TYPICAL_CLOSENESS * size).T)
+        typical = TYPICAL_CLOSENESS * size
+        fatigue: Floats = (np.maximum(closeness, 0.0).T - typical).T
+        return fatigue
 
     def react(self, songs: Ids, draws: Floats) -> Feedback:
         """Play ``songs`` [batch] and move the hidden state on.
@@ -159,7 +170,8 @@ class Listeners:
         fraction heard.
         """
         pull = self.pull(songs)
-        skipped = draws[0] < expit(self._skip_logit[self.mood] + self.restless - pull)
+        skip_logit = self._skip_logit[self.mood] + self.restless - pull
+        skipped = draws[0] < expit(skip_logit)
         liked = ~skipped & (draws[1] < expit(LIKE_LOGIT + pull))
         turn = TURN_LOGIT[self.mood, skipped.view(np.int8)] + self.restless
         turn += FATIGUE_WEIGHT * self.dials.long_term_effect * self.fatigue(songs)
@@ -176,7 +188,8 @@ class Listeners:
         step = self.dials.taste_drift
         target = _normal(draws).T
         length = np.linalg.norm(target, axis=1, keepdims=True)
-        self.taste = unit_vectors((1.0 - step) * self.taste + step * target / length)
+        moved = (1.0 - step) * self.taste + step * target / length
+        self.taste = unit_vectors(moved)
 
     def state(self) -> Arrays:
         """A copy of all that changes in a session, for planning and for checkpoints."""
@@ -184,18 +197,19 @@ class Listeners:
         return {name: getattr(self, name).copy() for name in names}
 
     def restore(self, state: Arrays, rows: Ids | slice = slice(None)) -> None:
-        """Take over copies of ``rows`` of a ``state``; the batch becomes that large."""
+        """Take over ``rows`` of a ``state``; the batch then has that many listeners."""
         for name, value in state.items():
             setattr(self, name, value[rows].copy())
 
 
 def _normal(draws: Floats) -> Floats:
     """Uniform numbers turned into standard normal ones."""
-    return np.asarray(ndtri(np.clip(draws, 1e-12, 1.0 - 1e-12)))
+    normal: Floats = ndtri(np.clip(draws, 1e-12, 1.0 - 1e-12))
+    return normal
 
 
 def _fraction_heard(skipped: Bools, draws: Floats) -> Floats:
-    """The fraction heard in [0, 1]: [batch]; it has two humps.
+    """The fraction heard in [0, 1]: [batch]; its distribution is bimodal.
 
     Most skips end in the first tenth, most listens reach the end.
     """
@@ -207,9 +221,10 @@ def _fraction_heard(skipped: Bools, draws: Floats) -> Floats:
 
 @lru_cache(maxsize=64)
 def _widened(spread: float) -> Floats:
-    """Skip logits [2] that keep each mood's skip rate when pulls spread.
+    """Skip logits [2] that keep each mood's mean skip rate when the pull varies.
 
-    ``spread``: standard deviation of the pull, in logits.
+    They solve E[sigmoid(logit - pull)] = sigmoid(SKIP_LOGIT). The pull is normal with
+    mean 0 and standard deviation ``spread``; the mean is by Gauss-Hermite quadrature.
     """
     from scipy.optimize import brentq
 

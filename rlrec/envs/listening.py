@@ -41,7 +41,8 @@ from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
 
 ActionMode = Literal["candidate", "song", "point", "slate"]
 ObserveMode = Literal["features", "ids"]
-# where a step's random numbers begin, after the DRAWS of the play
+# places of a step's random numbers (streams.py): the first DRAWS are those of the play;
+# each name below is the first place of another use
 _BEGIN = 4
 _DRIFT = 12
 _CHOICE = 17
@@ -52,9 +53,9 @@ class ListeningBatch(BatchEnv[Any]):
     """A batch of listeners and one catalogue.
 
     ``reward``: a name from ``REWARDS`` or any ``Reward``; ``catalogue``: the generated
-    one by default; ``n_candidates``: 2..40; ``slate_size``: 1..40; ``history``: plays
+    one by default; ``n_candidates``: 2..40; ``slate_size``: 1..40; ``history``: songs
     in an ``"ids"`` observation, 1..20; the other settings are ``Dials``. ``info`` holds
-    what played and how it was received. Raises ``ConfigError`` for other settings.
+    the last song and the feedback to it. Raises ``ConfigError`` for other settings.
     """
 
     stored = (*BatchEnv.stored, "candidates", "played", "feedback")
@@ -133,7 +134,8 @@ class ListeningBatch(BatchEnv[Any]):
                 raise ConfigError(
                     "a recommended song is not among the candidates of its listener"
                 )
-            return np.asarray(match.argmax(axis=1))
+            index: Ids = match.argmax(axis=1)
+            return index
         if self.action == "song":
             return best
         if self.action == "point":
@@ -148,7 +150,8 @@ class ListeningBatch(BatchEnv[Any]):
         if actions.min() < 0 or actions.max() >= limit:
             raise ConfigError(f"an action lies outside 0..{limit - 1}")
         if self.action == "candidate":
-            return np.asarray(self.candidates[self._rows, actions])
+            offered: Ids = self.candidates[self._rows, actions]
+            return offered
         if self.action == "slate":
             return self._chosen(actions)
         return actions.astype(np.int64)
@@ -158,17 +161,23 @@ class ListeningBatch(BatchEnv[Any]):
         if not np.isfinite(points).all():
             raise ConfigError("an action is not a finite point; has training diverged?")
         features = self.catalogue.features.astype(np.float64)
-        # squared distance less |point|^2, which is the same for all songs
-        distance = (features**2).sum(axis=1) - 2.0 * points @ features.T
-        return np.asarray(distance.argmin(axis=1))
+        # |song - point|^2 - |point|^2: [batch, songs]; the same song is nearest
+        squares = (features**2).sum(axis=1)
+        distance = squares - 2.0 * points @ features.T
+        nearest: Ids = distance.argmin(axis=1)
+        return nearest
 
     def _chosen(self, slates: Ids) -> Ids:
         """The song [batch] picked from ``slates`` [batch, k]: softmax of the pull."""
         pull = self.listeners.pull(slates)
-        weight = np.exp(pull - pull.max(axis=1, keepdims=True)).cumsum(axis=1)
+        largest = pull.max(axis=1, keepdims=True)
+        # cumulative weights [batch, k]: the first above draw * total is picked
+        weight = np.exp(pull - largest).cumsum(axis=1)
         draws = self.streams.uniform(self.steps, 1, first=_CHOICE)[0]
-        pick = (draws[:, None] * weight[:, -1:] >= weight).sum(axis=1)
-        return np.asarray(slates[self._rows, pick])
+        passed = draws[:, None] * weight[:, -1:] >= weight
+        pick = passed.sum(axis=1)
+        chosen: Ids = slates[self._rows, pick]
+        return chosen
 
     # -- checkpoints -------------------------------------------------------------------
     def state(self) -> Arrays:
@@ -200,17 +209,20 @@ class ListeningBatch(BatchEnv[Any]):
 
     def _advance(self, actions: NDArray[Any]) -> tuple[Floats, Bools, Bools]:
         songs = self._songs(actions)
-        heard = self.listeners.react(songs, self.streams.uniform(self.steps, DRAWS))
+        draws = self.streams.uniform(self.steps, DRAWS)
+        heard = self.listeners.react(songs, draws)
         if self.listeners.dials.taste_drift > 0.0:
             draws = self.streams.uniform(self.steps, SOUND_DIMENSIONS, first=_DRIFT)
             self.listeners.drift(draws)
+        # a row whose session has ended may stand at LONGEST: ``_begin`` clears it
         place = np.minimum(self.steps, LONGEST - 1)
         self.played[self._rows, place] = songs
-        self.feedback[self._rows, place] = np.array(heard).T
+        self.feedback[self._rows, place] = np.array(heard).T  # [batch, 3]
         terminated = self.steps + 1 >= self.listeners.length
         if self.n_candidates:
             self.candidates = self._draw_candidates(self.steps + 1)
-        return self.reward(*heard), terminated, np.zeros(self.num_envs, np.bool_)
+        truncated = np.zeros(self.num_envs, np.bool_)
+        return self.reward(*heard), terminated, truncated
 
     # -- what is seen ------------------------------------------------------------------
     def _observe(self) -> Any:
@@ -222,12 +234,12 @@ class ListeningBatch(BatchEnv[Any]):
         features = self.catalogue.features
         song, feedback = self._last()
         parts = (
-            features[song] * (song >= 0)[:, None],
+            features[song] * (song >= 0)[:, None],  # zeros before the first song
             feedback,
             self.steps[:, None] / LONGEST,
             features[self.candidates].reshape(self.num_envs, -1),
         )
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _observe_ids(self) -> Arrays:
         # a place before the first song is negative: it reads from the end of the row,
@@ -257,7 +269,7 @@ class ListeningBatch(BatchEnv[Any]):
 
     def _last(self) -> tuple[Ids, Floats32]:
         """The last song [batch], -1 if none has played, and its feedback [batch, 3]."""
-        last = self.steps - 1
+        last = self.steps - 1  # -1 at the start: the end of the row, still empty
         return self.played[self._rows, last], self.feedback[self._rows, last]
 
 

@@ -67,7 +67,8 @@ class GenreProfile:
                     f"profile {self.name!r}: {name} has shape {values.shape}; give one "
                     f"number for each of the {len(self.genres)} genres {self.genres}"
                 )
-            if not (np.isfinite(values) & (values >= low) & (values <= high)).all():
+            inside = (values >= low) & (values <= high)
+            if not (np.isfinite(values) & inside).all():
                 raise ConfigError(
                     f"profile {self.name!r}: {name} is {values}; "
                     f"each must be finite and lie in [{low}, {high}]"
@@ -85,8 +86,9 @@ class GenreProfile:
     def model(self) -> GenreModel:
         """Expected reward, and probability that the session goes on: `GenreModel`."""
         like = self.like_table()
-        reward = like * self.like_reward + (1.0 - like) * self.dislike_reward
-        return GenreModel(reward, 1.0 - (1.0 - like) * self.leave_probability)
+        dislike = 1.0 - like
+        reward = like * self.like_reward + dislike * self.dislike_reward
+        return GenreModel(reward, 1.0 - dislike * self.leave_probability)
 
     def with_rewards(
         self,
@@ -222,7 +224,8 @@ def from_history(
         raise ConfigError(
             f"strength is {strength} and prior is {prior}; both must be above 0"
         )
-    share = (plays + prior) / (plays.sum() + len(genres) * prior)
+    total = plays.sum() + len(genres) * prior
+    share = (plays + prior) / total
     share = share / share.max()
     return GenreProfile(
         name,

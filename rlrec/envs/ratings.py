@@ -56,7 +56,13 @@ class RatingsBatch(BatchEnv[Any]):
     ) -> None:
         self.history = history
         self.length = length
-        require_ranges(self, [("history", 1, math.inf), ("length", 1, math.inf)])
+        require_ranges(
+            self,
+            [
+                ("history", 1, math.inf),
+                ("length", 1, math.inf),
+            ],
+        )
         if ratings is None:
             from rlrec.datasets import load_ratings
 
@@ -103,8 +109,9 @@ class RatingsBatch(BatchEnv[Any]):
         found = np.full((ratings.n_users, self.history), -1, np.int64)
         for user in range(ratings.n_users):
             rows = slice(begin[user], begin[user + 1])
-            liked = ratings.items[rows][ratings.ratings[rows] >= self.liked_from][part]
-            found[user, self.history - len(liked) :] = liked
+            liked = ratings.ratings[rows] >= self.liked_from
+            items = ratings.items[rows][liked][part]
+            found[user, self.history - len(items) :] = items
         return found
 
     def allowed(self) -> Bools:
@@ -126,7 +133,8 @@ class RatingsBatch(BatchEnv[Any]):
         self._look_up(self._rows)
 
     def _begin(self, rows: Ids) -> None:
-        draws = self.streams.uniform(self.steps[rows], 1, rows=rows)[0]
+        steps = self.steps[rows]
+        draws = self.streams.uniform(steps, 1, rows=rows)[0]
         chosen = (draws * len(self._eligible)).astype(np.int64)
         self.users[rows] = self._eligible[chosen]
         self.recent[rows] = self._first[self.users[rows]]
@@ -142,7 +150,8 @@ class RatingsBatch(BatchEnv[Any]):
             self.open[row, recent[recent >= 0]] = False
         else:
             begin = self._known_begin[self.users[row] :]
-            self.open[row, self.known.items[begin[0] : begin[1]]] = False
+            known = self.known.items[begin[0] : begin[1]]
+            self.open[row, known] = False
 
     def _look_up(self, rows: Ids) -> None:
         """Set the logged ratings of the users of ``rows``."""
@@ -150,7 +159,8 @@ class RatingsBatch(BatchEnv[Any]):
         for row in rows:
             begin = self._begin_of[self.users[row] :]
             logged = slice(begin[0], begin[1])
-            self._scores[row, self.ratings.items[logged]] = self.ratings.ratings[logged]
+            items = self.ratings.items[logged]
+            self._scores[row, items] = self.ratings.ratings[logged]
 
     def _advance(self, actions: Ids) -> tuple[Floats, Bools, Bools]:
         if actions.min() < 0 or actions.max() >= self.n_items:
@@ -159,10 +169,13 @@ class RatingsBatch(BatchEnv[Any]):
         score = np.where(self.open[place], self._scores[place], np.nan)
         reward = np.nan_to_num((score - 3.0) / 2.0).astype(np.float64)
         liked = score >= self.liked_from
-        self.recent[liked] = np.column_stack([self.recent[liked, 1:], actions[liked]])
+        newer = self.recent[liked, 1:]
+        self.recent[liked] = np.column_stack([newer, actions[liked]])
         self.open[place] = False
-        truncated = (self.steps + 1 >= self.length) | ~self.allowed().any(axis=1)
-        return reward, np.zeros(self.num_envs, np.bool_), truncated
+        long_enough = self.steps + 1 >= self.length
+        truncated = long_enough | ~self.allowed().any(axis=1)
+        terminated = np.zeros(self.num_envs, np.bool_)
+        return reward, terminated, truncated
 
     def _observe(self) -> Arrays:
         user = self.users[:, None].copy()

@@ -62,7 +62,8 @@ class Streams:
     ) -> None:
         """Give ``rows`` [m] the streams of ``seeds`` and ``episodes`` [m], from 0."""
         key = _mix(seeds.astype(np.uint64) * _GOLDEN + _GOLDEN)
-        self.keys[rows] = _mix(key + (episodes.astype(np.uint64) + 1) * _MIX_1)
+        episode = episodes.astype(np.uint64) + 1
+        self.keys[rows] = _mix(key + episode * _MIX_1)
 
     def uniform(
         self,

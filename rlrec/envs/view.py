@@ -72,7 +72,8 @@ class ListeningView:
         self.history = history
         self.width = widths[kind]
         # row -1: no song
-        self.songs = np.vstack([songs, np.zeros((1, d))]).astype(np.float32)
+        with_none = np.vstack([songs, np.zeros((1, d))])
+        self.songs = with_none.astype(np.float32)
         self.directions = unit_vectors(self.songs)
         ages = np.arange(history - 1, -1, -1)
         self.fading = (LATELY**ages).astype(np.float32)  # ..., .64, .8, 1
@@ -87,7 +88,8 @@ class ListeningView:
         history = observations["history"][:, -self.history :]
         if self.kind == "track":
             song = history[:, -1]
-            return np.column_stack([self.songs[song], song >= 0]).astype(np.float32)
+            track = np.column_stack([self.songs[song], song >= 0])
+            return track.astype(np.float32)
         feedback = observations["feedback"][:, -self.history :]
         if self.kind == "last":
             return self._last(history, feedback)
@@ -99,8 +101,10 @@ class ListeningView:
             taste = self._averages(history, weights)
         else:
             taste = self._belief(history, feedback, weights)
-        parts = (taste, _mood(feedback, weights), observations["position"] / LONGEST)
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="same_kind")
+        mood = _mood(feedback, weights)
+        position = observations["position"] / LONGEST
+        parts = (taste, mood, position)
+        return np.concatenate(parts, axis=1, dtype=np.float32)
 
     def _last(self, history: Ids, feedback: Floats32) -> Floats32:
         """Song, feedback and 1 for each play, the newest first: [batch, width]."""
@@ -118,8 +122,8 @@ class ListeningView:
         """
         weight = weights[:3].swapaxes(0, 1)  # [batch, 3, n]
         total = np.maximum(weight.sum(axis=2, keepdims=True), 1e-6)
-        averages = (weight @ self.songs[history]) / total
-        return np.asarray(averages.reshape(len(history), -1))
+        averages: Floats32 = (weight @ self.songs[history]) / total
+        return averages.reshape(len(history), -1)
 
     def _belief(
         self,
@@ -137,9 +141,11 @@ class ListeningView:
         reactions[:, :, 3] = known
         turned = songs.transpose(0, 2, 1)
         inverse = np.linalg.inv(turned @ songs + self.ridge)
-        taste = NEAR_ONE * (inverse @ (turned @ reactions)).reshape(len(history), -1)
+        coefficients = inverse @ (turned @ reactions)  # [batch, d, 4]
+        taste = NEAR_ONE * coefficients.reshape(len(history), -1)
         uncertainty = RIDGE * inverse.diagonal(axis1=1, axis2=2)
-        memory = ((1.0 - LATELY) * lately[:, None, :] @ self.directions[history])[:, 0]
+        weights = (1.0 - LATELY) * lately[:, None, :]  # [batch, 1, n]
+        memory = (weights @ self.directions[history])[:, 0]
         return np.concatenate([taste, uncertainty, memory], axis=1)
 
 
@@ -150,9 +156,9 @@ def _mood(feedback: Floats32, weights: Floats32) -> Floats32:
     skipped, known.
     """
     lately, _, skipped, known = weights
-    return np.column_stack(
-        [feedback[:, -1], _share(skipped, lately), _share(skipped, known)]
-    )
+    skipped_lately = _share(skipped, lately)
+    skipped_so_far = _share(skipped, known)
+    return np.column_stack([feedback[:, -1], skipped_lately, skipped_so_far])
 
 
 def _share(part: Floats32, weight: Floats32) -> Floats32:

@@ -102,7 +102,8 @@ def compare_runs(measured: Sequence[RunFigures]) -> list[Difference]:
     """
 
     def strength(name: str) -> float:
-        return float(np.mean([one.means[name][DECIDES] for one in measured]))
+        figures = [one.means[name][DECIDES] for one in measured]
+        return float(np.mean(figures))
 
     best = max(measured[0].baselines, key=strength)
     parts = sorted(measured[0].parts, key=strength, reverse=True)

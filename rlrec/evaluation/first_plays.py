@@ -31,7 +31,8 @@ def random_tastes(count: int, seed: int) -> Floats:
     [[0.146, -0.153, 0.744, 0.122, -0.622]]
     """
     direction = np.random.default_rng(seed).normal(size=(count, SOUND_DIMENSIONS))
-    return np.asarray(direction / np.linalg.norm(direction, axis=1, keepdims=True))
+    tastes: Floats = direction / np.linalg.norm(direction, axis=1, keepdims=True)
+    return tastes
 
 
 def first_plays(
@@ -48,7 +49,8 @@ def first_plays(
     listeners = Listeners(count, default_catalogue(), dials or Dials())
     listeners.begin(np.arange(count), rng.random((8, count)))
     if tastes is not None:
-        listeners.taste[:] = tastes[rng.integers(len(tastes), size=count)]
+        drawn = rng.integers(len(tastes), size=count)
+        listeners.taste[:] = tastes[drawn]
     return listeners.react(songs, rng.random((DRAWS, count)))
 
 
@@ -62,9 +64,12 @@ def outcome_means(reward: Reward, grid: int = 2000) -> Floats:
     # 0 is below the probability of a skip, 1 above it; likewise for a like
     draws[0] = np.repeat([0.0, 1.0, 1.0], grid)
     draws[1] = np.repeat([0.5, 1.0, 0.0], grid)
-    draws[3] = np.tile((np.arange(grid) + 0.5) / grid, 3)
+    middles = (np.arange(grid) + 0.5) / grid
+    draws[3] = np.tile(middles, 3)
     heard = listeners.react(np.zeros(3 * grid, np.int64), draws)
-    return np.asarray(reward(*heard).reshape(3, grid).mean(axis=1))
+    rewards = reward(*heard).reshape(3, grid)
+    means: Floats = rewards.mean(axis=1)
+    return means
 
 
 def first_play_value(
@@ -84,7 +89,8 @@ def first_play_value(
     skip, heard, liked = outcome_means(reward)
     listeners = Listeners(len(tastes), catalogue, Dials())
     listeners.taste[:] = tastes
-    songs = np.broadcast_to(np.arange(len(catalogue)), (len(tastes), len(catalogue)))
+    shape = (len(tastes), len(catalogue))
+    songs = np.broadcast_to(np.arange(len(catalogue)), shape)
     like = expit(LIKE_LOGIT + listeners.pull(songs))  # [n, songs], if not skipped
     kept = (1.0 - like) * heard + like * liked
     value = np.zeros(songs.shape)
@@ -96,5 +102,6 @@ def first_play_value(
         for mood, probability in ((0, 1.0 - mood_1), (1, mood_1)):
             listeners.mood[:] = mood
             skipped = listeners.skip_probability(songs)
-            value += weight * probability * (skipped * skip + (1.0 - skipped) * kept)
+            expected = skipped * skip + (1.0 - skipped) * kept
+            value += weight * probability * expected
     return value

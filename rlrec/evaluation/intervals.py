@@ -68,7 +68,8 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
         raise ConfigError(f"confidence is {confidence}; it must lie between 0 and 1")
     mean = float(sample.mean())
     error = float(sample.std(ddof=1)) / len(sample) ** 0.5
-    half = float(stdtrit(len(sample) - 1, 0.5 + confidence / 2)) * error
+    quantile = float(stdtrit(len(sample) - 1, 0.5 + confidence / 2))
+    half = quantile * error
     return Interval(mean, mean - half, mean + half)
 
 
@@ -94,8 +95,10 @@ def interquartile_mean(
     last = np.moveaxis(values, axes, np.arange(-len(axes), 0))
     kept = last.shape[: values.ndim - len(axes)]
     flat = np.sort(last.reshape(*kept, -1), axis=-1)
-    cut = flat.shape[-1] // 4
-    return np.asarray(flat[..., cut : flat.shape[-1] - cut].mean(axis=-1))
+    count = flat.shape[-1]
+    cut = count // 4
+    middle = flat[..., cut : count - cut]
+    return np.asarray(middle.mean(axis=-1))
 
 
 def stratified_interval(
@@ -117,7 +120,8 @@ def stratified_interval(
     seeds, worlds = values.shape
     drawn = rng.integers(seeds, size=(resamples, seeds, worlds))
     found = statistic(values[drawn, np.arange(worlds)], axis=(1, 2))
-    low, high = np.quantile(found, [(1 - confidence) / 2, (1 + confidence) / 2])
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.quantile(found, ends)
     mean = statistic(values[None], axis=(1, 2))[0]
     return Interval(float(mean), float(low), float(high))
 
@@ -145,9 +149,10 @@ def profile_band(
     """
     values = _scores(scores)
     drawn = rng.integers(len(values), size=(resamples, *values.shape))
-    sample = values[drawn, np.arange(values.shape[1])].reshape(resamples, 1, -1)
-    above = (sample > np.asarray(thresholds)[:, None]).mean(axis=2)
-    low, high = np.quantile(above, [0.025, 0.975], axis=0)
+    worlds = np.arange(values.shape[1])
+    sample = values[drawn, worlds].reshape(resamples, 1, -1)
+    above = sample > np.asarray(thresholds)[:, None]  # [resamples, thresholds, runs]
+    low, high = np.quantile(above.mean(axis=2), [0.025, 0.975], axis=0)
     return np.asarray(low), np.asarray(high)
 
 
@@ -198,10 +203,12 @@ def paired_p_value(
     values = _sample(differences)
     n = len(values)
     if n <= EXACT:
-        signs = 1.0 - 2.0 * ((np.arange(2**n)[:, None] >> np.arange(n)) & 1)
+        bits = (np.arange(2**n)[:, None] >> np.arange(n)) & 1  # [2^n, n]
+        signs = 1.0 - 2.0 * bits
     else:
         signs = rng.choice([-1.0, 1.0], size=(resamples, n))
-    beyond = np.abs(signs @ values) >= np.abs(values.sum()) * (1 - 1e-12)
+    limit = np.abs(values.sum()) * (1 - 1e-12)
+    beyond = np.abs(signs @ values) >= limit
     if n <= EXACT:
         return float(beyond.mean())
     return float((beyond.sum() + 1) / (resamples + 1))

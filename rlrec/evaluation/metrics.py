@@ -1,10 +1,10 @@
 """Ranking metrics of recommended lists, best first, for all users at once.
 
 Accuracy (precision, recall, NDCG, hit rate, reciprocal rank, average precision) is
-computed from ``hits`` [users, places]: whether a place of a user's list holds a
-relevant item. Coverage, overlap, diversity and novelty are computed from the
+computed from ``hits`` [users, places]: 1 where a place (rank) of a user's list holds a
+relevant item, else 0. Coverage, overlap, diversity and novelty are computed from the
 ``recommended`` item ids [users, k], where -1 is an empty place. Most functions return
-one number a user, so two recommenders can be compared in pairs; take the mean for a
+one number per user, so two recommenders can be compared in pairs; take the mean for a
 table. All raise ``ConfigError`` for input of another shape or range.
 """
 
@@ -19,7 +19,7 @@ from rlrec.types import Bools, Floats, Ids
 def precision_at_k(hits: ArrayLike, k: int | None = None) -> Floats:
     """The share of the first ``k`` places that hold a relevant item: [users], 0..1.
 
-        P@k = hits / k
+        P@k = hits in the first k places / k
 
     ``k``: 1..places, None for all. The divisor is k for every user, also for one who
     had fewer than k items to choose from: empty places are no hits. Source: Manning,
@@ -31,10 +31,14 @@ def precision_at_k(hits: ArrayLike, k: int | None = None) -> Floats:
     return np.asarray(_first(hits, k).mean(axis=1))
 
 
-def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+def recall_at_k(
+    hits: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
+) -> Floats:
     """The share of a user's relevant items in the first ``k`` places: [users], 0..1.
 
-        R@k = hits / n_relevant
+        R@k = hits in the first k places / n_relevant
 
     ``n_relevant`` [users]: all relevant items that could have been listed, not only
     those that were; a user with none gets 0.
@@ -42,19 +46,24 @@ def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) ->
     >>> recall_at_k([[1, 0, 1]], [4]).tolist()
     [0.5]
     """
-    return _ratio(_first(hits, k).sum(axis=1), _relevant(hits, n_relevant))
+    found = _first(hits, k).sum(axis=1)
+    return _ratio(found, _relevant(hits, n_relevant))
 
 
-def ndcg_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
+def ndcg_at_k(
+    hits: ArrayLike,
+    n_relevant: ArrayLike,
+    k: int | None = None,
+) -> Floats:
     """Normalised discounted cumulative gain with binary gains: [users], 0..1.
 
         DCG@k  = sum over places i = 1..k of hit_i / log2(i + 1)
         NDCG@k = DCG@k / (sum over places i = 1..min(k, n_relevant) of 1 / log2(i + 1))
 
-    The ideal list is filled from *all* relevant items of the user, so leaving one out
-    costs. An ideal made of the hits alone (`ndcg_of_the_list`) ignores every relevant
-    item that was not listed. ``n_relevant`` [users]; a user with none gets 0. Source:
-    Järvelin and Kekäläinen (2002), section 2, with the usual log2(i + 1).
+    The ideal list holds *all* relevant items of the user, so a list that misses one
+    gets less. An ideal made of the hits alone (`ndcg_of_the_list`) ignores every
+    relevant item that was not listed. ``n_relevant`` [users]; a user with none gets 0.
+    Source: Järvelin and Kekäläinen (2002), section 2, with the usual log2(i + 1).
 
     Hits at places 1 and 3, three relevant items: (1 + 1/2) / (1 + 1/1.585 + 1/2). The
     wrong ideal is 1 + 1/1.585.
@@ -77,8 +86,8 @@ def ndcg_of_the_list(hits: ArrayLike, k: int | None = None) -> Floats:
     Use it only to compare with papers. It says how well the first ``k`` are ordered
     *among themselves*, not how good they are: a list with its single hit on top gets 1,
     whatever it missed. A user without a hit has no ideal and gets nan, to be left out
-    of the mean. We infer that DRR's figures (arXiv:1810.12027, tables 2 and 3) were
-    made like this, because nothing else reproduces them.
+    of the mean. We infer that the paper of the agent DRR (arXiv:1810.12027, tables 2
+    and 3) computes it like this, because nothing else reproduces its figures.
 
     >>> ndcg_of_the_list([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 0]]).round(3).tolist()
     [1.0, 0.631, nan]
@@ -105,7 +114,8 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
     >>> reciprocal_rank([[0, 1, 1], [0, 0, 0]]).tolist()
     [0.5, 0.0]
     """
-    return _ratio(hit_rate(hits, k), _first(hits, k).argmax(axis=1) + 1)
+    first = _first(hits, k).argmax(axis=1)  # 0 without a hit; the ratio is 0 then
+    return _ratio(hit_rate(hits, k), first + 1)
 
 
 def average_precision(
@@ -118,9 +128,10 @@ def average_precision(
         AP@k = (sum over places i = 1..k with a hit of P@i) / min(k, n_relevant)
 
     The divisor is the most hits that k places could hold, so everybody can reach 1.
-    Dividing by the hits found would ignore what was left out; dividing by n_relevant
-    could not reach 1 where that is above k. ``n_relevant`` as in ``recall_at_k``; a
-    user with none gets 0. Source: Manning, Raghavan and Schütze (2008), 8.4.
+    Dividing by the hits found would ignore the relevant items left out. Divided by
+    n_relevant, AP@k could not reach 1 if n_relevant > k. ``n_relevant`` as in
+    ``recall_at_k``; a user with none gets 0. Source: Manning, Raghavan and Schütze
+    (2008), 8.4.
 
     Hits at places 1 and 3, three relevant items: (1/1 + 2/3) / 3.
 
@@ -137,8 +148,8 @@ def average_precision(
 def catalogue_coverage(recommended: ArrayLike, n_items: int) -> float:
     """The share of the catalogue that is shown to at least one user, 0..1.
 
-    Near k / n_items everybody gets the same list. ``n_items``: 1 or more. Source: Ge,
-    Delgado-Battenfeld and Jannach (2010), section 3.
+    At its lowest, k / n_items, everybody gets the same list. ``n_items``: 1 or more.
+    Source: Ge, Delgado-Battenfeld and Jannach (2010), section 3.
 
     >>> catalogue_coverage([[0, 1], [0, 2]], n_items=10)
     0.3
@@ -150,9 +161,8 @@ def catalogue_coverage(recommended: ArrayLike, n_items: int) -> float:
 def between_user_overlap(recommended: ArrayLike) -> float:
     """The share of places that two users have in common, 0..1, averaged over all pairs.
 
-    This is the collapse alarm: 1 means that everybody is shown the same items, whatever
-    accuracy says. No pairs need to be formed: with c_i users who are shown item i, n
-    users and k places it is
+    It detects collapse: 1 means that everybody is shown the same items, whatever the
+    accuracy. With n users, k places and c_i users who are shown item i, it is
 
         sum_i c_i (c_i - 1) / (n (n - 1) k)
 
@@ -167,7 +177,8 @@ def between_user_overlap(recommended: ArrayLike) -> float:
     """
     ids = _lists(recommended)
     shown = np.unique(ids[ids >= 0], return_counts=True)[1]
-    return float(shown @ (shown - 1) / max(ids.size * (len(ids) - 1), 1))
+    pairs = ids.size * (len(ids) - 1)  # n k (n - 1)
+    return float(shown @ (shown - 1) / max(pairs, 1))
 
 
 def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
@@ -190,7 +201,8 @@ def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
     ids = _lists(recommended, len(table))
     units = unit_vectors(table)[ids]  # [users, k, d]
     filled = ids >= 0
-    pairs = np.triu(filled[:, :, None] & filled[:, None], 1)  # [users, k, k], i < j
+    both = filled[:, :, None] & filled[:, None]  # [users, k, k]
+    pairs = np.triu(both, 1)  # i < j
     distance = (1.0 - units @ units.mT) * pairs
     return _ratio(distance.sum(axis=(1, 2)), pairs.sum(axis=(1, 2)))
 
@@ -203,10 +215,10 @@ def novelty(recommended: ArrayLike, counts: ArrayLike) -> Floats:
 
     ``counts`` [items]: how often each was consumed in training. Adding 1 keeps an
     unknown item finite, and makes it the most novel. Empty places are left out; an
-    empty list gets 0. Source: Zhou et al. (2010), as for the overlap, Methods.
+    empty list gets 0. Source: Zhou et al. (2010), Methods; the title is in
+    `between_user_overlap`.
 
-    Of four plays (with the ones added) two are of item 0, one each of items 1 and 2: 1
-    and 2 bits.
+    With 1 added the counts are 2, 1 and 1 of 4: items of 1, 2 and 2 bits.
 
     >>> novelty([[0, 1], [1, 2]], [1, 0, 0]).tolist()
     [1.5, 2.0]
@@ -216,18 +228,17 @@ def novelty(recommended: ArrayLike, counts: ArrayLike) -> Floats:
         raise ConfigError(f"counts {seen.shape} must be [items], each 0 or more")
     ids = _lists(recommended, len(seen))
     filled = ids >= 0
-    bits = -np.log2(seen / seen.sum())[ids] * filled
-    return _ratio(bits.sum(axis=1), filled.sum(axis=1))
+    bits = -np.log2(seen / seen.sum())  # of each item
+    total = (bits[ids] * filled).sum(axis=1)
+    return _ratio(total, filled.sum(axis=1))
 
 
 def _first(hits: ArrayLike, k: int | None) -> Bools:
     """The first ``k`` places [users, k]."""
     places = np.asarray(hits)
     length = places.shape[1] if places.ndim == 2 else 0
-    if (
-        not 1 <= (length if k is None else k) <= length
-        or not np.isin(places, (0, 1)).all()
-    ):
+    count = length if k is None else k
+    if not 1 <= count <= length or not np.isin(places, (0, 1)).all():
         raise ConfigError(
             f"hits {places.shape} must be [users, places] of 0 and 1, k {k} 1..places"
         )
@@ -235,7 +246,7 @@ def _first(hits: ArrayLike, k: int | None) -> Bools:
 
 
 def _relevant(hits: ArrayLike, n_relevant: ArrayLike) -> Ids:
-    """Relevant items of each user [users], at least the hits of the whole list."""
+    """Check ``n_relevant`` [users]: whole numbers, at least the hits of the list."""
     found = np.sum(hits, axis=1)
     relevant = np.asarray(n_relevant)
     if (
@@ -255,7 +266,7 @@ def _ratio(above: ArrayLike, below: ArrayLike) -> Floats:
 
 
 def _lists(recommended: ArrayLike, n_items: float = np.inf) -> Ids:
-    """Item ids [users, k] in -1..n_items - 1."""
+    """Check ``recommended``: item ids [users, k] in -1..n_items - 1."""
     ids = np.asarray(recommended)
     if (
         ids.ndim != 2

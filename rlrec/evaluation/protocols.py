@@ -372,7 +372,8 @@ def _pick(
     rows = np.arange(len(users))
     scores = _scores_of(scorer, users, known)
     for place in range(k):
-        best = np.where(candidates, scores, -np.inf).argmax(axis=1)
+        open_scores = np.where(candidates, scores, -np.inf)
+        best = open_scores.argmax(axis=1)
         is_open = candidates[rows, best]
         lists[is_open, place] = best[is_open]
         candidates[rows, best] = False
@@ -412,8 +413,10 @@ def _reveal(
 
 def _stored(matrix: Matrix) -> Bools:
     """Where a rating is stored, even a rating of 0: dense [users, items]."""
-    entries = (np.ones(matrix.nnz, np.bool_), matrix.indices, matrix.indptr)
-    return np.asarray(sp.csr_matrix(entries, shape=matrix.shape).toarray())
+    ones = np.ones(matrix.nnz, np.bool_)
+    entries = (ones, matrix.indices, matrix.indptr)
+    stored = sp.csr_matrix(entries, shape=matrix.shape)
+    return np.asarray(stored.toarray())
 
 
 def _places(

@@ -27,7 +27,7 @@ def simulate(
 
     Row i plays the first episode of seed ``seed + i``. Two policies simulated with the
     same seed meet the same listeners with the same random numbers, so returns may be
-    compared in pairs. It can't show that people behave like these simulated listeners.
+    compared in pairs. No simulated return shows how people would behave.
     """
     total = np.zeros(env.num_envs)
     weight = 1.0
@@ -39,9 +39,9 @@ def simulate(
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """One whole session a listener of ``Listening-v0``, all arrays [steps, batch].
+    """One whole session of each listener of ``Listening-v0``: arrays [steps, batch].
 
-    ``alive`` is False after a session's end; what stands there was not played.
+    ``alive`` is False after a session's end; the entries there are padding.
     """
 
     songs: Ids  # -1 where not alive
@@ -61,13 +61,14 @@ class Played:
 
     def heard(self) -> Floats:
         """Songs not skipped in each session: [batch]."""
-        return np.asarray((self.alive & ~self.skipped).sum(axis=0), float)
+        heard = self.alive & ~self.skipped
+        return np.asarray(heard.sum(axis=0), float)
 
     def first_like(self) -> Floats:
-        """The place, from 1, of the first song liked: [batch].
+        """The position, from 1, of the first song liked: [batch].
 
-        A session without a like counts its length + 1. The mean is thus a lower bound
-        of what it would be if sessions went on (a censored time); say how many are.
+        A session without a like counts as its length + 1: its time is censored. The
+        mean is then a lower bound, so report how many sessions are censored.
         """
         liked = self.liked & self.alive
         place = np.where(liked.any(axis=0), liked.argmax(axis=0), self.lengths())
@@ -76,7 +77,7 @@ class Played:
     def regret(self, best: Played) -> Floats:
         """Cumulative regret after each step compared with ``best``: [steps].
 
-        It is the mean over listeners of the rewards ``best`` had up to that step, less
+        It is the mean over listeners of the rewards of ``best`` up to that step, minus
         the rewards here (Sutton and Barto, 2.10; Lattimore and Szepesvari, Bandit
         Algorithms, 4.1). It may fall below 0 if ``best`` is not the best policy. Raises
         ``ConfigError`` unless ``best`` plays the same seed.
@@ -89,10 +90,11 @@ class Played:
         return np.asarray(gap.mean(axis=1).cumsum())
 
     def lists(self) -> Ids:
-        """Each listener's songs for the metrics [batch, steps]; repeats are -1."""
+        """Each listener's songs [batch, steps], for ranking metrics; repeats are -1."""
         found = self.songs.T.copy()
         for place in range(1, found.shape[1]):
-            repeated = (found[:, :place] == found[:, place, None]).any(axis=1)
+            same = found[:, :place] == found[:, place, None]
+            repeated = same.any(axis=1)
             found[repeated, place] = -1
         return found
 
@@ -100,7 +102,7 @@ class Played:
 def play(env: BatchEnv[Any], policy: Recommender, *, seed: int) -> Played:
     """One whole session for each row of ``env``, a ``ListeningBatch``.
 
-    Seeds are those of `simulate`. One song a step is recorded, also from a slate.
+    Seeds as in `simulate`. A step records one song; from a slate, the one picked.
     """
     alive, rewards, infos = zip(*_session(env, policy, seed), strict=True)
     present = np.array(alive)
@@ -121,7 +123,7 @@ def _session(
     policy: Recommender,
     seed: int,
 ) -> Iterator[tuple[Bools, Floats, Arrays]]:
-    """Which sessions still ran, rewards [batch] and info, step by step."""
+    """For each step: which sessions still run [batch], rewards [batch] and info."""
     observations, _ = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
     while alive.any():

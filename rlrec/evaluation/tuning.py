@@ -89,7 +89,9 @@ def tuned_baselines(
             chosen[name] = make
     models = {name: make().fit(split.train) for name, make in chosen.items()}
     for name, make in _defaults(seed).items():
-        if name in models and make().config != getattr(models[name], "config", None):
+        if name not in models:
+            continue
+        if make().config != getattr(models[name], "config", None):
             models[f"{name}, default"] = make().fit(split.train)
     return models
 
@@ -130,7 +132,11 @@ def validation_split(
 def _present(train: Ratings) -> Ratings:
     """The same ratings, with only the users who have some, numbered anew."""
     ids, users = np.unique(train.users, return_inverse=True)
-    return replace(train, users=users.astype(np.int32), user_ids=train.user_ids[ids])
+    return replace(
+        train,
+        users=users.astype(np.int32),
+        user_ids=train.user_ids[ids],
+    )
 
 
 def with_seed(

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec import storage
-from rlrec.datasets.catalogue import CATALOGUE
+from rlrec.datasets.known import CATALOGUE
 from rlrec.errors import ConfigError, DataError, RlrecError
 
 AGENTS = ("qlearning", "ddpg", "ppo", "vae")

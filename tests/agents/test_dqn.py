@@ -180,7 +180,7 @@ def test_each_hyperparameter_is_read(name, eagerly):
     [
         (lambda: DQNConfig(updates=0), "updates is 0"),
         (lambda: DQNConfig(epsilon=2.0), "epsilon is 2.0"),
-        (lambda: DQNConfig(discount=1.0), "below 1"),
+        (lambda: DQNConfig(discount=1.0), "discount is 1.0"),
         (lambda: DQNConfig(optimiser="magic"), "choose one of adam, sgd"),
     ],
 )

@@ -255,7 +255,7 @@ def test_each_hyperparameter_is_read(name):
     ("make", "words"),
     [
         (lambda: QLearningConfig(learning_rate=0.0), "learning_rate is 0.0"),
-        (lambda: QLearningConfig(discount=1.0), "below 1"),
+        (lambda: QLearningConfig(discount=1.0), "discount is 1.0"),
         (lambda: QLearningConfig(epsilon=1.5), "epsilon is 1.5"),
         (lambda: QLearning(0, 5), "0 states"),
         (lambda: QLearning(5, 5).update(7, 0, 1.0, 0), "state is"),

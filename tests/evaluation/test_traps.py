@@ -27,8 +27,8 @@ from rlrec.collaborative import drr
 from rlrec.collaborative import recommenders as collaborative
 from rlrec.collaborative.drr import DRR
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
+from rlrec.collaborative.drr_vectors import make_vectors
 from rlrec.collaborative.recommenders import PopularityByCount
-from rlrec.collaborative.vectors import make_vectors
 from rlrec.datasets import Ratings
 from rlrec.datasets.matrices import rating_matrix, subset
 from rlrec.envs import (

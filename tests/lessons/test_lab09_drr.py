@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from rlrec.collaborative.vectors import make_vectors
+from rlrec.collaborative.drr_vectors import make_vectors
 from rlrec.datasets import load_ratings
 from rlrec.datasets.matrices import rating_matrix
 from rlrec.errors import DataError

@@ -1,4 +1,4 @@
-"""The study of lesson 11 over beta: each figure is that of a run, summed up over seeds."""
+"""The study of lesson 11 over beta: figures of runs, summed up over seeds."""
 
 import numpy as np
 import pytest
@@ -13,9 +13,18 @@ from rlrec.sound.vae import VAE, VAEConfig
 def test_a_study_sums_up_over_seeds():
     lines = []
     config = VAEConfig(hidden=(16,), updates=30)
-    found = study_betas("generated", config, betas=(0.003, 0.3), seeds=(0, 1), command="c", say=lines.append)
+    found = study_betas(
+        "generated",
+        config,
+        betas=(0.003, 0.3),
+        seeds=(0, 1),
+        command="c",
+        say=lines.append,
+    )
     assert [(part["scaling"], part["beta"]) for part in found["parts"]] == [
-        ("fixed", 0.003), ("fixed", 0.3), ("min-max", 0.003)
+        ("fixed", 0.003),
+        ("fixed", 0.3),
+        ("min-max", 0.003),
     ]
     mse = found["parts"][0]["vae"]["mse"]
     assert mse["mean"] == pytest.approx(np.mean(mse["of_seeds"]))

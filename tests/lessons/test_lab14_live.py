@@ -1,13 +1,12 @@
 """Lesson 14: the shop and its log, the monitor, a log's weights, the pictures."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import lab14_live as lab14
 import numpy as np
 import pytest
+from lesson_checks import assert_no_tensorflow
 from matplotlib.figure import Figure
 
 from rlrec.logs.learned import ListenerModel, plays_of
@@ -211,8 +210,7 @@ def test_seconds_are_measured():
 
 
 def test_importing_the_lab_does_not_import_tensorflow():
-    code = "import sys, lab14_live; assert 'tensorflow' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    assert_no_tensorflow("import lab14_live")
 
 
 def from_the_notebook(first_line: str, **names) -> SimpleNamespace:

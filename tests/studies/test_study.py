@@ -454,7 +454,7 @@ def test_a_verdict_by_hand():
     )
     assert told.endswith("p = 0.250")
     assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
-    assert "\nmine: cannot" in "\n".join(study_report.study_table(cells))
+    assert "\nmine: undecided" in "\n".join(study_report.study_table(cells))
 
 
 def test_the_verdict_says_rl_of_rl_alone():

@@ -86,7 +86,8 @@ def test_right_function(capsys) -> None:
         (
             [-1.0, 2.0],
             [1.0, -2.0],
-            "2 of 2 entries differ, the first at [0]: yours -1.0, expected 1.0; all signs",
+            "2 of 2 entries differ, the first at [0]: yours -1.0, expected 1.0; "
+            "all signs",
         ),
         ("1.918", 1.918, "yours holds text"),
         (1.0, True, "expected true or false"),

@@ -35,9 +35,8 @@ def test_curves_show_mean_and_interval(ax):
     plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
     band = ax.collections[0].get_paths()[0].vertices
-    half = (
-        4.302653 / 3**0.5
-    )  # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
+    # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
+    half = 4.302653 / 3**0.5
     for x, ends in ((0, (2 - half, 2 + half)), (1, (4 - 2 * half, 4 + 2 * half))):
         at = band[band[:, 0] == x, 1]
         np.testing.assert_allclose((at.min(), at.max()), ends, rtol=1e-6)

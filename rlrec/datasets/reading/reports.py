@@ -1,6 +1,7 @@
 """What a loader found in a file: counts, rejected rows and warnings.
 
-`rlrec data check` prints it.
+`rlrec data check` prints it. Which rows are rejected is decided by the loaders, with
+`tables.Rejected`.
 """
 
 from __future__ import annotations

@@ -7,9 +7,7 @@ import pytest
 from ratings_samples import RATINGS, made
 
 from rlrec.agents.ddpg import DDPG, DDPGConfig
-from rlrec.collaborative.embeddings import cocount_vectors
-from rlrec.collaborative.recommenders import rating_matrix
-from rlrec.collaborative.warm_start import (
+from rlrec.collaborative.drr_warm_start import (
     Questions,
     WarmStartConfig,
     contrast_loss,
@@ -17,6 +15,8 @@ from rlrec.collaborative.warm_start import (
     scores_from_known,
     warm_start,
 )
+from rlrec.collaborative.embeddings import cocount_vectors
+from rlrec.collaborative.recommenders import rating_matrix
 from rlrec.datasets.matrices import earlier_and_later
 from rlrec.errors import ConfigError, DataError
 from rlrec.nn.backend import tf

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 from ratings_samples import RATINGS
 
-from rlrec.collaborative.embeddings import cocount_vectors, liked_sums
-from rlrec.collaborative.recommenders import EASE, BiasedMF
-from rlrec.collaborative.vectors import (
+from rlrec.collaborative.drr_vectors import (
     FACTORS,
     KINDS,
     Vectors,
     _tune_hybrid,
     make_vectors,
 )
+from rlrec.collaborative.embeddings import cocount_vectors, liked_sums
+from rlrec.collaborative.recommenders import EASE, BiasedMF
 from rlrec.datasets.matrices import earlier_and_later, interaction_keys, rating_matrix
 from rlrec.errors import ConfigError, DataError
 
