@@ -23,18 +23,24 @@ Differs from the papers:
 - Residual (``residual``, off by default): actor and critics add to a base vector, which
   includes a policy from a supervised warm start; the critics learn its weight.
 - From TD3 (arXiv:1802.09477): twin critics and a delayed actor, but no smoothing noise
-  on the target action. Targets are clipped to the returns that rewards make possible.
+  on the target action. The actor follows the first critic. Targets are clipped to the
+  returns that rewards make possible: a reward outside its declared range, or a mean Q
+  outside the possible returns, stops the training.
 - Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, besides
-  DRR's random items with probability epsilon; both decrease linearly.
-- Networks: no batch normalisation; Glorot initialisation, the last layer scaled down;
-  a penalty on the actor's output before tanh; the state's weights are trained with the
-  critics alone. Vectors are scaled to a root mean square length of 1.
+  DRR's random items with probability epsilon. Both decrease linearly and stay at their
+  floors after the schedule.
+- Networks: smaller (128 and 64 units); no batch normalisation; Glorot initialisation,
+  the last layer scaled down; a smaller weight penalty; a penalty on the actor's output
+  before tanh; the state's weights are trained with the critics alone. Vectors are
+  scaled to a root mean square length of 1.
 - Optimiser: gradients are clipped by norm; Adam's epsilon (1e-8) is added to sqrt(v)
   before the bias correction of v; target networks start as copies and move at each
-  update of the actor.
-- Replay: as many updates as steps, but a round at a time, all with the priorities (TD
-  errors, arXiv:1511.05952) at its start. Importance weights apply to the critics' loss,
-  not to the actor's. A time limit is no termination: the next state's value counts.
+  update of the actor, by a larger tau (.005). The discount is .9, as in DRR (.99 in
+  DDPG).
+- Replay: as many updates as steps, but a round at a time, all with the priorities (mean
+  TD error of the critics, arXiv:1511.05952) at its start. Importance weights apply to
+  the critics' loss, not to the actor's. A time limit is no termination: the next
+  state's value counts. A step that only begins an episode is not stored.
 """
 
 from __future__ import annotations
@@ -142,8 +148,8 @@ class DDPG(Trainer):
 
         ``steps`` is rounded up to whole rounds. Starts from ``env.reset(seed=seed)``,
         or continues if ``env`` is the environment of the last call. ``callback`` gets
-        each round's record and stops the training by returning True.
-        Raises ``TrainingDiverged`` and ``ConfigError``.
+        each round's record and stops the training by returning True. Raises
+        ``TrainingDiverged``, and ``ConfigError`` for a reward outside its range.
         """
         return self._rounds(env, -(-steps // env.num_envs), callback, seed)
 
@@ -152,7 +158,7 @@ class DDPG(Trainer):
         epsilon = self.epsilon
         noise = self.noise
         new_episode = env.over.copy()
-        rewards = self._play(env, new_episode)[~new_episode]
+        rewards = self._play(env, new_episode)
         critic_loss = actor_loss = mean_q = np.nan
         if len(self.memory) >= self.config.learning_starts:
             critic_loss, actor_loss, mean_q = self._learn()
@@ -174,7 +180,7 @@ class DDPG(Trainer):
         )
 
     def _play(self, env: BatchEnv[Any], new_episode: Bools) -> NDArray[Any]:
-        """Store one step of each environment in the memory; rewards [batch].
+        """Store one step of each environment in the memory; their rewards [stored].
 
         Rows of ``new_episode`` [batch] begin an episode: their step is no transition.
         """
@@ -186,6 +192,8 @@ class DDPG(Trainer):
         items = self.explore(users, history, allowed)
         actions = env.actions_for(items[:, None])
         self._observation, rewards, terminated, _, _ = env.step(actions)
+        live = ~new_episode
+        self.config.require_rewards(rewards[live])
         _, next_history = self._read(self._observation)
         transitions = {
             "user": users,
@@ -195,10 +203,9 @@ class DDPG(Trainer):
             "next_history": next_history,
             "terminated": terminated,
         }
-        live = ~new_episode
         self.memory.add(**{name: part[live] for name, part in transitions.items()})
         self.step += env.num_envs
-        return rewards
+        return rewards[live]
 
     def _learn(self) -> list[float]:
         """A round's updates: mean critic loss, actor loss and Q."""

@@ -15,6 +15,18 @@ Sources: Precup, Sutton and Singh, "Eligibility traces for off-policy policy eva
 evaluation for reinforcement learning", arXiv:1511.03722, section 4; Le, Voloshin and
 Yue, "Batch policy learning under constraints", arXiv:1903.08738, algorithm 3 (fitted
 Q).
+
+Differs from the papers:
+
+- Fitted Q: the paper fits one Q for all steps, again and again, for sessions without an
+  end. Here each step has a Q of its own, fitted once, from the last step back to the
+  first, for sessions of at most ``steps`` plays. Q is linear, by ridge regression.
+- Sequential doubly robust: the paper's recursion, written as a sum. Q comes from fitted
+  Q on the other half of the sessions (cross-fitting).
+- Per-decision, weighted: the weights of a step are divided by their mean over all
+  sessions. A session that is over counts with its last weight and a reward of 0.
+- Intervals (normal; a bootstrap of sessions for fitted Q) and the refusal of logs with
+  too little support are additions.
 """
 
 from __future__ import annotations

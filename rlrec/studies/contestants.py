@@ -44,6 +44,7 @@ from rlrec.collaborative import (
 )
 from rlrec.envs import ListeningBatch
 from rlrec.envs.listeners import LONGEST
+from rlrec.envs.rewards import reward_range
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, require_ids
 from rlrec.sound.propagation import ClusterPropagation, find_clusters
@@ -217,7 +218,10 @@ def _dqn(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
 def _ddpg(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
     from rlrec.agents.ddpg import DDPG
 
-    return DDPG(song_map(env), None, DDPGConfig(**settings), seed, history=env.history)
+    low, high = reward_range(env.reward)
+    bounds = {"reward_low": min(low, -1.0), "reward_high": max(high, 1.0)}
+    config = DDPGConfig(**{**bounds, **settings})
+    return DDPG(song_map(env), None, config, seed, history=env.history)
 
 
 def _ppo(

@@ -15,6 +15,7 @@ from rlrec.agents.ppo_networks import mlp_forward, mlp_layers
 from rlrec.agents.replay import PriorityConfig
 from rlrec.datasets import Ratings, Report
 from rlrec.envs import ListeningBatch, RatingsBatch
+from rlrec.envs.rewards import BinaryReward, FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import polyak, td_target
@@ -544,8 +545,8 @@ CHANGES = {
     "critic": "mlp",
     "hidden": (8, 8),
     "discount": 0.5,
-    "reward_low": -0.01,
-    "reward_high": 0.01,
+    "reward_low": -0.004,
+    "reward_high": 0.004,
     "actor_rate": 1e-3,
     "critic_rate": 1e-2,
     "tau": 0.5,
@@ -571,13 +572,16 @@ CHANGES = {
 }
 
 
+# Rewards of about .001, so that narrow bounds hold them and clip targets none the less.
+NEARLY_EQUAL = replace(RATINGS, ratings=3 + (RATINGS.ratings - 3) / 1_000)
 BASE = replace(SMALL, epsilon=0.5, tau=0.05, schedule_steps=60, updates=2)
 
 
 @lru_cache
 def weights_after(config):
     agent = agent_of(config)
-    agent.train(environment(), 8 * 5)
+    settings = {"history": 3, "length": 6, "liked_from": 3.0008}
+    agent.train(RatingsBatch(8, NEARLY_EQUAL, **settings), 8 * 5)
     return bits(agent)
 
 
@@ -684,6 +688,42 @@ def test_it_learns_what_users_like(critic):
         lambda observation, allowed: agent.recommend(observation, 1, allowed)[:, 0]
     )
     assert learned > random + 0.3
+
+
+@pytest.mark.parametrize(
+    ("reward", "settings", "seen"),
+    [
+        ("listen_skip", {}, "-2.0"),
+        ("listen_skip", {"reward_low": -2.0}, ""),
+        (FractionReward(lam=10.0), {}, "1"),  # 10 for a like, and the fraction heard
+        (FractionReward(lam=10.0), {"reward_high": 11.0}, ""),
+        (BinaryReward(skip=np.nan), {}, "nan"),
+        (BinaryReward(), {"reward_low": 0.0}, ""),
+    ],
+)
+def test_a_reward_outside_its_declared_range_is_an_error(reward, settings, seen):
+    """Targets were clipped in silence: 37.5% of them, with ten for a like."""
+    env = ListeningBatch(32, action="song", observe="ids", reward=reward, history=3)
+    config = replace(SMALL, learning_starts=10**6, **settings)
+    agent = DDPG(env.catalogue.sound, None, config, history=3)
+    if not seen:
+        agent.train(env, 32 * 25)
+        return
+    words = f"a reward of {seen}.* lies outside"
+    with pytest.raises(ConfigError, match=words) as found:
+        agent.train(env, 32 * 25)
+    assert "set reward_low and reward_high" in str(found.value)
+    stored = agent.memory.data["reward"][: len(agent.memory)]
+    assert ((stored >= config.reward_low) & (stored <= config.reward_high)).all()
+
+
+def test_rewards_of_steps_that_begin_an_episode_are_not_compared():
+    """They are 0, which lies outside [1, 2] here."""
+    env = ListeningBatch(
+        8, action="song", observe="ids", reward=BinaryReward(2.0, 1.0), history=3
+    )
+    config = replace(SMALL, learning_starts=10**6, reward_low=1.0, reward_high=2.0)
+    DDPG(env.catalogue.sound, None, config, history=3).train(env, 8 * 25)
 
 
 def test_it_learns_from_skips_and_recommends_three_songs():

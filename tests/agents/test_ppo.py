@@ -215,6 +215,40 @@ def test_training_past_the_schedule_is_refused(eagerly):
         agent.train(listening(), 64)
 
 
+@pytest.mark.parametrize(
+    ("schedule", "first", "then", "refused"),
+    [
+        # rounds of 64 songs
+        (64, 0, 64, False),
+        (64, 0, 65, True),  # a second round, from step 64 on
+        (65, 0, 128, False),  # the second round begins before the schedule's end
+        (128, 64, 64, False),
+        (128, 64, 65, True),
+        (64, 0, 0, False),
+    ],
+)
+def test_a_round_that_would_learn_nothing_is_refused_before_any(
+    schedule, first, then, refused, eagerly
+):
+    """In one call the schedule ended in silence: step size 0, and a KL of exactly 0."""
+    agent = made(schedule_steps=schedule)
+    env = listening()
+    agent.train(env, first)
+    if refused:
+        with pytest.raises(ConfigError, match=f"ends at step {schedule}, and"):
+            agent.train(env, then)
+        assert agent.step == first
+        return
+    agent.train(env, then)
+    assert agent.step == first + -(-then // 64) * 64
+
+
+def test_without_annealing_no_schedule_ends(eagerly):
+    records = made(schedule_steps=1, anneal=False).train(listening(), 128)
+    assert len(records) == 2
+    assert records[-1].kl != 0.0
+
+
 def test_rewards_reach_the_advantages_as_they_are(eagerly):
     """Twice the reward, twice the advantage: a published bug normalised rewards."""
     found = []
