@@ -25,6 +25,7 @@ from rlrec.agents.qlearning import QLearningConfig
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.errors import ConfigError, DataError, RlrecError
 from rlrec.runs.ppo import World
+from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
 from rlrec.sound.vae_config import VAEConfig
 from rlrec.studies.plan import Study, StudyFlags
 
@@ -185,13 +186,12 @@ def command_train_ddpg(
             --resume.
         data: ratings: ml-100k, ml-1m, generated, or your own CSV (`rlrec data check`
             says whether it will do).
-        resume: go on with the run in --out, with its own settings; only --steps may be
-            raised.
+        resume: go on with the run in --out, with its own settings; --steps and
+            --schedule-steps may be raised, --checkpoint-every may change.
         protocol: what to hold out for: rerank (order what a user chose), session
             (new users), next_item.
         split: time or random.
-        steps: recommendations to learn from (default: twice the training ratings, at
-            most 100,000).
+        steps: recommendations (default: twice the training ratings, at most 100,000).
         seed: of vectors, networks, exploration and a random split.
         checkpoint_every: steps, 64 or more.
         config: vectors and training episodes. --goal follows --protocol unless given.
@@ -207,10 +207,11 @@ def command_train_ddpg(
             "protocol": protocol,
             "split": split,
             "seed": seed,
+            "steps": steps,
             "checkpoint_every": checkpoint_every,
         }
-        DDPGRun.read(out).require_same(_only_given(wanted, settings, config))
-        return resume_ddpg(out, steps=steps, command=_command())
+        changes = _changes(DDPGRun.read(out), wanted, settings, config)
+        return resume_ddpg(out, command=_command(), **changes)
     given = _given()
     if "goal" not in given:
         config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
@@ -268,8 +269,8 @@ def command_train_ppo(
         out: folder of the run, such as runs/live; must not hold a run yet, but for
             --resume.
         data: tracks: spotify-songs, generated, or your own CSV.
-        resume: go on with the run in --out, with its own settings; only --steps may be
-            raised.
+        resume: go on with the run in --out, with its own settings; --steps and
+            --schedule-steps may be raised, --checkpoint-every may change.
         steps: songs to learn from (default: 200,000).
         seed: of the map, networks and random draws.
         checkpoint_every: songs, a round or more.
@@ -283,11 +284,12 @@ def command_train_ppo(
         wanted = {
             "data": data_source(data),
             "seed": seed,
+            "steps": steps,
             "checkpoint_every": checkpoint_every,
         }
         own_world = replace(world, map=map_source(world.map))
-        PPORun.read(out).require_same(_only_given(wanted, settings, own_world))
-        return resume_ppo(out, steps=steps, command=_command())
+        changes = _changes(PPORun.read(out), wanted, settings, own_world)
+        return resume_ppo(out, command=_command(), **changes)
     return train_ppo(
         out,
         data,
@@ -319,14 +321,21 @@ def _given() -> set[str]:
     return names
 
 
-def _only_given(wanted: Mapping[str, Any], *settings: Any) -> dict[str, Any]:
-    """Of ``wanted`` and dataclasses the settings with flags on the command line."""
-    from rlrec.runs.run import flat
+def _changes(
+    run: TrainingRun, wanted: Mapping[str, Any], *settings: Any
+) -> dict[str, Any]:
+    """What the flags on the command line change in a ``run`` that is resumed.
 
+    Their values are in ``wanted`` and in dataclasses. Raises ``ConfigError`` for a flag
+    that contradicts the run.
+    """
     every = dict(wanted)
     for one in settings:
         every |= flat(asdict(one))
-    return {name: every[name] for name in every.keys() & _given()}
+    given = {name: every[name] for name in every.keys() & _given()}
+    changes = {name: given.pop(name) for name in given.keys() & CHANGEABLE}
+    run.require_same(given)
+    return changes
 
 
 # -- using a run -----------------------------------------------------------------------

@@ -4,6 +4,9 @@ import math
 from collections.abc import Collection, Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 # The smallest positive float: the lower end of a range that excludes 0.
 ABOVE_ZERO = 5e-324
 # The largest float below 1: the upper end of a range that excludes 1.
@@ -71,3 +74,24 @@ def require_same_shapes(**arrays: Any) -> None:
     shapes = {name: tuple(array.shape) for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise ConfigError(f"shapes must agree, got {shapes}")
+
+
+def require_ids(name: str, ids: Any, count: float, low: int = -1) -> NDArray[np.int64]:
+    """``ids`` as an array; ``ConfigError`` unless all are whole and low <= id < count.
+
+    Unchecked, an id that is too large fails somewhere else or turns into another one,
+    and a negative one counts from the end.
+
+    >>> require_ids("history", [[-1, 2]], count=3).tolist()
+    [[-1, 2]]
+    >>> require_ids("history", [[-1, 2**32 + 1]], count=3)
+    Traceback (most recent call last):
+    rlrec.errors.ConfigError: history holds 4294967297, outside -1..2
+    """
+    found = np.asarray(ids)
+    if found.dtype.kind not in "iu":
+        raise ConfigError(f"{name} is {found.dtype}; need whole numbers")
+    unknown = found[(found < low) | (found >= count)]
+    if unknown.size:
+        raise ConfigError(f"{name} holds {unknown[0]}, outside {low}..{count - 1}")
+    return found.astype(np.int64, copy=False)

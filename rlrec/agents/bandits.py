@@ -7,6 +7,9 @@ and one model for all songs:
     theta = A^-1 b,   A = ridge I + sum x x',   b = sum reward x
     play the song with the largest   theta . x + alpha sqrt(x' A^-1 x)
 
+The penalty is a prior with mean 0 for all of theta, the weight of the constant
+included: before the first play every song is expected to earn 0.
+
 ``BestConstantList``: UCB1 (Auer, Cesa-Bianchi and Fischer, 2002) over songs, the same
 list for everybody.
 

@@ -16,6 +16,7 @@ from rlrec.agents.planning import value_iteration
 from rlrec.agents.recommender import best_first, best_unplayed, item_pool
 from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
 from rlrec.envs.listeners import MEMORY
+from rlrec.errors import require_ids
 from rlrec.types import Floats, Ids, Observations
 
 ROLLOUT_CANDIDATES = 10  # random songs among which a rollout chooses the next one
@@ -65,7 +66,7 @@ class TablePolicy:
 
     def recommend(self, observations: Any, k: int = 1) -> Ids:
         """Actions for states [batch]: [batch, k], best first."""
-        states = np.atleast_1d(observations)
+        states = require_ids("states", np.atleast_1d(observations), len(self.values), 0)
         scores = self.values[states]
         pool = item_pool(states, scores.shape[1])
         if self.rng is not None:
@@ -90,8 +91,9 @@ class PopularityPolicy:
 class GreedyListening:
     """Greedy one step ahead in ``Listening-v0``: estimates taste, plays the best song.
 
-    The belief about taste is the mean of a Gaussian posterior, a ridge regression of
-    the reaction y on the sound vectors Z [songs, 5] of this session:
+    The belief about taste is the mean of a Gaussian posterior (prior mean 0: no taste).
+    It is a ridge regression, whose intercept is not penalised, of the reaction y on the
+    sound vectors Z [songs, 5] of this session:
 
         y = heard + like_weight liked,   w = (Z'Z + ridge I)^-1 Z'(y - mean y)
         score(song) = taste_weight z . w + appeal_weight popularity
@@ -109,7 +111,9 @@ class GreedyListening:
 
     def belief(self, observations: Observations) -> Floats:
         """The posterior mean w of the taste: [batch, 5], reaction per unit of sound."""
-        history = observations["history"]  # [batch, n], -1: nothing yet
+        songs = len(self.catalogue)
+        # [batch, n], -1: nothing yet
+        history = require_ids("history", observations["history"], songs)
         known = history >= 0
         sound = self.catalogue.sound[history] * known[:, :, None]  # [batch, n, 5]
         feedback = observations["feedback"].astype(np.float64)
@@ -152,13 +156,14 @@ class VariedListening(GreedyListening):
 
     def scores(self, observations: Observations, pool: Ids) -> Floats:
         """The scores of ``GreedyListening``, lower for songs like the last ones."""
+        scores = super().scores(observations, pool)  # checks the history
         history = observations["history"]  # [batch, n], oldest first
         direction = self.catalogue.direction
         ages = np.arange(history.shape[1] - 1, -1, -1)
         fading = (1.0 - MEMORY) * MEMORY**ages * (history >= 0)
         memory = np.einsum("bn,bnd->bd", fading, direction[history])
         similarity: Floats = np.einsum("bmd,bd->bm", direction[pool], memory)
-        return super().scores(observations, pool) - self.variety * similarity
+        return scores - self.variety * similarity
 
 
 @dataclass(eq=False)

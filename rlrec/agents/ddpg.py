@@ -23,18 +23,24 @@ Differs from the papers:
 - Residual (``residual``, off by default): actor and critics add to a base vector, which
   includes a policy from a supervised warm start; the critics learn its weight.
 - From TD3 (arXiv:1802.09477): twin critics and a delayed actor, but no smoothing noise
-  on the target action. Targets are clipped to the returns that rewards make possible.
+  on the target action. The actor follows the first critic. Targets are clipped to the
+  returns that rewards make possible: a reward outside its declared range, or a mean Q
+  outside the possible returns, stops the training.
 - Exploration: clipped Gaussian noise instead of an Ornstein-Uhlenbeck process, besides
-  DRR's random items with probability epsilon; both decrease linearly.
-- Networks: no batch normalisation; Glorot initialisation, the last layer scaled down;
-  a penalty on the actor's output before tanh; the state's weights are trained with the
-  critics alone. Vectors are scaled to a root mean square length of 1.
+  DRR's random items with probability epsilon. Both decrease linearly and stay at their
+  floors after the schedule.
+- Networks: smaller (128 and 64 units); no batch normalisation; Glorot initialisation,
+  the last layer scaled down; a smaller weight penalty; a penalty on the actor's output
+  before tanh; the state's weights are trained with the critics alone. Vectors are
+  scaled to a root mean square length of 1.
 - Optimiser: gradients are clipped by norm; Adam's epsilon (1e-8) is added to sqrt(v)
   before the bias correction of v; target networks start as copies and move at each
-  update of the actor.
-- Replay: as many updates as steps, but a round at a time, all with the priorities (TD
-  errors, arXiv:1511.05952) at its start. Importance weights apply to the critics' loss,
-  not to the actor's. A time limit is no termination: the next state's value counts.
+  update of the actor, by a larger tau (.005). The discount is .9, as in DRR (.99 in
+  DDPG).
+- Replay: as many updates as steps, but a round at a time, all with the priorities (mean
+  TD error of the critics, arXiv:1511.05952) at its start. Importance weights apply to
+  the critics' loss, not to the actor's. A time limit is no termination: the next
+  state's value counts. A step that only begins an episode is not stored.
 """
 
 from __future__ import annotations
@@ -50,6 +56,7 @@ from numpy.typing import NDArray
 from rlrec import storage
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ddpg_networks import DDPGLearner
+from rlrec.agents.recommender import offered
 from rlrec.agents.replay import (
     Fields,
     PrioritisedReplay,
@@ -60,8 +67,8 @@ from rlrec.agents.retrieval import best_k
 from rlrec.agents.schedules import linear_schedule
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import ConfigError, TrainingDiverged
-from rlrec.types import Bools, Callback, Floats32, Ids
+from rlrec.errors import ConfigError, TrainingDiverged, require_ids
+from rlrec.types import Bools, Callback, Floats32, Ids, Ids32
 
 __all__ = ["DDPG", "DDPGConfig", "DDPGRound", "TrainingDiverged"]
 
@@ -141,8 +148,8 @@ class DDPG(Trainer):
 
         ``steps`` is rounded up to whole rounds. Starts from ``env.reset(seed=seed)``,
         or continues if ``env`` is the environment of the last call. ``callback`` gets
-        each round's record and stops the training by returning True.
-        Raises ``TrainingDiverged`` and ``ConfigError``.
+        each round's record and stops the training by returning True. Raises
+        ``TrainingDiverged``, and ``ConfigError`` for a reward outside its range.
         """
         return self._rounds(env, -(-steps // env.num_envs), callback, seed)
 
@@ -151,7 +158,7 @@ class DDPG(Trainer):
         epsilon = self.epsilon
         noise = self.noise
         new_episode = env.over.copy()
-        rewards = self._play(env, new_episode)[~new_episode]
+        rewards = self._play(env, new_episode)
         critic_loss = actor_loss = mean_q = np.nan
         if len(self.memory) >= self.config.learning_starts:
             critic_loss, actor_loss, mean_q = self._learn()
@@ -173,18 +180,20 @@ class DDPG(Trainer):
         )
 
     def _play(self, env: BatchEnv[Any], new_episode: Bools) -> NDArray[Any]:
-        """Store one step of each environment in the memory; rewards [batch].
+        """Store one step of each environment in the memory; their rewards [stored].
 
         Rows of ``new_episode`` [batch] begin an episode: their step is no transition.
         """
         users, history = self._read(self._observation)
-        allowed = _offered(self._observation, self.n_items)
+        allowed = offered(self._observation, self.n_items)
         if "candidates" not in self._observation and hasattr(env, "allowed"):
             # a row that begins an episode ignores its action: any item will do
             allowed = env.allowed() | new_episode[:, None]
         items = self.explore(users, history, allowed)
         actions = env.actions_for(items[:, None])
         self._observation, rewards, terminated, _, _ = env.step(actions)
+        live = ~new_episode
+        self.config.require_rewards(rewards[live])
         _, next_history = self._read(self._observation)
         transitions = {
             "user": users,
@@ -194,10 +203,9 @@ class DDPG(Trainer):
             "next_history": next_history,
             "terminated": terminated,
         }
-        live = ~new_episode
         self.memory.add(**{name: part[live] for name, part in transitions.items()})
         self.step += env.num_envs
-        return rewards
+        return rewards[live]
 
     def _learn(self) -> list[float]:
         """A round's updates: mean critic loss, actor loss and Q."""
@@ -275,7 +283,7 @@ class DDPG(Trainer):
         vector is zeros. Raises ``ConfigError`` for an id without a vector.
         """
         vectors = self._vectors(users)
-        return np.asarray(self.learner.propose(vectors, history.astype(np.int32)))
+        return np.asarray(self.learner.propose(vectors, self._ids(history)))
 
     def scores(self, users: Ids | Floats32, history: Ids) -> Floats32:
         """The actor's scores [batch, I], action . item; arguments as in ``propose``."""
@@ -294,7 +302,7 @@ class DDPG(Trainer):
         best = np.argpartition(-scores, count - 1, axis=1)[:, :count]
         judged = self.learner.judge(
             self._vectors(users),
-            history.astype(np.int32),
+            self._ids(history),
             best.astype(np.int32),
         ).numpy()
         judged -= judged.min(axis=1, keepdims=True)  # Q - lowest Q: [batch, count]
@@ -320,7 +328,7 @@ class DDPG(Trainer):
         users, history = self._read(observations)
         if "user_vector" in observations:
             users = np.asarray(observations["user_vector"])
-        mask = _offered(observations, self.n_items)
+        mask = offered(observations, self.n_items)
         if "candidates" not in observations:
             if allowed is not None:
                 mask &= allowed
@@ -332,7 +340,7 @@ class DDPG(Trainer):
 
     def _read(self, observations: Any) -> tuple[Ids, Ids]:
         """User ids [batch], -1: unknown, and the history [batch, n], skips as -1."""
-        history = np.asarray(observations["history"])
+        history = require_ids("history", observations["history"], self.n_items)
         if history.shape[1] != self.history:
             raise ConfigError(
                 f"the history has {history.shape[1]} items, "
@@ -346,15 +354,15 @@ class DDPG(Trainer):
             users = observations["user"][:, 0]
         return users, history
 
+    def _ids(self, history: Any) -> Ids32:
+        """Item ids [batch, n], checked."""
+        return require_ids("history", history, self.n_items).astype(np.int32)
+
     def _vectors(self, users: Ids | Floats32) -> Floats32:
         """User vectors [batch, d] from ids [batch] or from unscaled vectors."""
         if users.ndim == 2:
             return (users * self.user_scale).astype(np.float32)
-        if users.max(initial=-1) >= len(self.user_vectors):
-            raise ConfigError(
-                f"user {users.max()} has no vector; "
-                "give vectors for all users, or -1 for an unknown user"
-            )
+        require_ids("users", users, len(self.user_vectors))
         return self.user_vectors[users] * (users >= 0)[:, None]  # zeros for -1
 
     # -- save and load ---------------------------------------------------------------
@@ -417,13 +425,3 @@ def _scale(vectors: NDArray[Any]) -> float:
     mean = np.mean(np.sum(squares, axis=1))
     length = float(np.sqrt(mean))
     return 1.0 / length if length > 0.0 else 1.0
-
-
-def _offered(observations: Any, n_items: int) -> Bools:
-    """Items on offer [batch, I]: the candidates if there are any, otherwise all."""
-    shape = (len(observations["history"]), n_items)
-    if "candidates" not in observations:
-        return np.ones(shape, np.bool_)
-    offered = np.zeros(shape, np.bool_)
-    np.put_along_axis(offered, observations["candidates"], True, axis=1)
-    return offered

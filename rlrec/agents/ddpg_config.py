@@ -7,6 +7,7 @@ from math import inf
 
 from rlrec.agents.replay import PriorityConfig
 from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
+from rlrec.types import Floats
 
 STATE_NAMES = ("drr-n", "drr-p", "drr-u", "drr-ave")
 
@@ -29,9 +30,9 @@ class DDPGConfig:
     hidden: tuple[int, ...] = (128, 64)
     # gamma, [0, 1): the weight of a reward one recommendation later
     discount: float = 0.9
-    # the lowest reward of a step; bounds the TD targets
+    # the lowest reward of a step; bounds the TD targets, and a lower one is an error
     reward_low: float = -1.0
-    # the highest reward of a step
+    # the highest reward of a step, likewise
     reward_high: float = 1.0
     # 0..1: Adam's learning rate for the actor
     actor_rate: float = 1e-4
@@ -110,6 +111,16 @@ class DDPGConfig:
         lowest = min(self.reward_low, 0.0) * horizon
         highest = max(self.reward_high, 0.0) * horizon
         return lowest, highest
+
+    def require_rewards(self, rewards: Floats) -> None:
+        """Raise ``ConfigError`` unless ``rewards`` [n] lie in their declared range."""
+        inside = (rewards >= self.reward_low) & (rewards <= self.reward_high)
+        if not inside.all():
+            raise ConfigError(
+                f"a reward of {rewards[~inside][0]} lies outside [{self.reward_low}, "
+                f"{self.reward_high}], and TD targets would be clipped; set reward_low "
+                "and reward_high to the lowest and the highest reward of a step"
+            )
 
 
 _RANGES = (

@@ -17,11 +17,15 @@ doctest). DQN adds a network, a replay memory, and the target network.
 Differs from the paper: one output for each pair of state and item, not one for each
 action; a small dense network on features, without convolutions, preprocessing, frame
 stacking or frame skipping. Errors and rewards are not clipped to [-1, 1]. Adam with
-epsilon 1e-8 (or plain gradient descent) instead of RMSProp. Many environments step at
-once; then ``updates`` updates follow in one compiled call, where the paper makes one
-update every 4 steps. Double Q-learning is the default. Memory, schedule and target
-period are far shorter; the discount is 0.9 (the paper's is 0.99). A time limit
-(``truncated``) keeps the value of the next state.
+epsilon 1e-8 (or plain gradient descent) instead of RMSProp, with a larger learning
+rate. Many environments step at once; then ``updates`` updates follow in one compiled
+call, where the paper makes one update every 4 steps. Double Q-learning is the default.
+Memory, schedule, target period and the start without updates are far shorter; the
+discount is 0.9 (the paper's is 0.99). Epsilon falls to .05 (.1 there) and stays there
+after the schedule; the learning rate is constant. The maximum and the random actions
+are over the items on offer. ``recommend`` is greedy, where the paper evaluates with
+epsilon .05. A time limit (``truncated``) keeps the value of the next state. A step that
+only begins an episode is not stored.
 """
 
 from __future__ import annotations
@@ -43,6 +47,7 @@ from rlrec.errors import (
     BELOW_ONE,
     ConfigError,
     require_choice,
+    require_ids,
     require_ranges,
 )
 from rlrec.nn.backend import tf
@@ -227,7 +232,7 @@ class DQN:
         """Transitions [batch] as arrays, name -> [batch, ...]."""
         return {
             "view": features,
-            "item": np.asarray(items, np.int32),
+            "item": require_ids("items", items, self.n_items, 0).astype(np.int32),
             "reward": np.asarray(rewards, np.float32),
             "next_view": self.view(next_observations),
             "next_pool": item_pool(next_observations, self.n_items).astype(np.int32),

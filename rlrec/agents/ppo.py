@@ -15,14 +15,18 @@ Differs from the paper:
 
 - Two networks, not one with two heads; ReLU instead of tanh; Glorot initialisation, the
   policy's last layer scaled down. The policy over candidates compares a vector of the
-  state with a vector of each song.
+  state with a vector of each song. One optimiser serves both networks.
+- Other numbers: discount .95 (.99), lambda .9 (.95), learning rate 1e-3 (3e-4), value
+  weight .5 (1). Rewards and states are not rescaled by running statistics.
+- A policy over points draws from a normal distribution, as in the paper; then the song
+  nearest to the point plays. Songs played lately are left out.
 - The advantages of a minibatch are normalised to mean 0 and standard deviation 1.
 - Gradients are clipped by norm; Adam's epsilon (1e-8, where many implementations take
   1e-5) is added to sqrt(v) before the bias correction of v.
 - Epochs stop early when the policy has moved too far (``target_kl``). The value loss
   may be clipped (``value_clip``, off by default).
 - Learning rate, clip and entropy weight fall linearly to 0; in the paper the first two
-  do, for Atari.
+  do, for Atari. A round after the schedule's end is refused: it would learn nothing.
 - A time limit is no termination: the next state's value counts. The step that only
   begins an episode recommends nothing, so it has no weight in a minibatch.
 """
@@ -48,12 +52,12 @@ from rlrec.agents.ppo_networks import (
     mlp_forward,
     mlp_layers,
 )
-from rlrec.agents.recommender import best_first
+from rlrec.agents.recommender import best_first, item_pool
 from rlrec.agents.retrieval import Neighbours, top_k
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
-from rlrec.errors import ConfigError, TrainingDiverged
+from rlrec.errors import ConfigError, TrainingDiverged, require_ids
 from rlrec.types import Arrays, Callback, Floats, Floats32, Ids
 
 __all__ = ["PPO", "PPOConfig", "PPORound"]
@@ -132,7 +136,8 @@ class PPO(Trainer):
         the agent's is "offered", otherwise "song". ``steps`` is rounded up to whole
         rounds. Starts from ``env.reset(seed=seed)``, or continues if ``env`` is the
         environment of the last call. ``callback`` gets each round's record and stops
-        the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``.
+        the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``,
+        also if a round would begin when the schedule is over.
         """
         size = self.config.rollout * env.num_envs
         if size % self.config.minibatch:
@@ -140,21 +145,12 @@ class PPO(Trainer):
                 f"a round of {size} steps is no multiple of "
                 f"minibatch {self.config.minibatch}"
             )
-        if self._share_left() == 0.0:
-            raise ConfigError(
-                f"step {self.step} is past schedule_steps "
-                f"{self.config.schedule_steps}: the step size is 0, nothing would be "
-                "learned; raise schedule_steps, or set anneal=False"
-            )
+        self.config.require_schedule(self.step + (steps - 1) // size * size)
         return self._rounds(env, -(-steps // size), callback, seed)
-
-    def _share_left(self) -> float:
-        """The annealing factor, from 1 down to 0."""
-        return 1.0 - self.progress if self.config.anneal else 1.0
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
         start = time.perf_counter()
-        left = self._share_left()
+        left = 1.0 - self.progress if self.config.anneal else 1.0
         steps, reward, explained = self._play(env)
         size = len(steps["live"])
         epochs = self.config.epochs
@@ -305,14 +301,15 @@ class PPO(Trainer):
         """
         if self.config.action != "offered":
             # [batch, d]; id -1 (no song) reads a last row of zeros, the map's middle
-            playing = self.view.songs[observations["history"][:, -1]]
+            history = require_ids("history", observations["history"], len(self.songs))
+            playing = self.view.songs[history[:, -1]]
             return self._near(playing, observations, self.config.neighbours)
         if "candidates" not in observations:
             raise ConfigError(
                 'no candidates on offer; use action="candidate", '
                 "or another action of the agent"
             )
-        return np.asarray(observations["candidates"])
+        return item_pool(observations, len(self.songs))
 
     def _near(self, points: Floats32, observations: Any, k: int) -> Ids:
         """The ``k`` songs nearest to points [batch, d], without those of the history.

@@ -78,6 +78,18 @@ class PPOConfig:
         """Whether the policy draws points or vectors, not one of some candidates."""
         return self.action in ("point", "vector")
 
+    def require_schedule(self, start: int) -> None:
+        """Raise ``ConfigError`` if a round from step ``start`` on would learn nothing.
+
+        Once the schedule is over, the learning rate is 0.
+        """
+        if self.anneal and start >= self.schedule_steps:
+            raise ConfigError(
+                f"the schedule ends at step {self.schedule_steps:,}, and a round from "
+                f"step {start:,} on would learn nothing at a learning rate of 0; raise "
+                "schedule_steps above that, or set anneal to False"
+            )
+
 
 _RANGES = (
     ("neighbours", 2, inf),

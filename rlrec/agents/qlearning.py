@@ -29,7 +29,13 @@ from numpy.typing import ArrayLike
 
 from rlrec import storage
 from rlrec.agents.recommender import best_first, item_pool
-from rlrec.errors import ABOVE_ZERO, BELOW_ONE, ConfigError, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    BELOW_ONE,
+    ConfigError,
+    require_ids,
+    require_ranges,
+)
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -156,9 +162,7 @@ class QLearning:
 
     def _indices(self, name: str, values: ArrayLike, count: int) -> Ids:
         """One index per run [runs], checked to lie in 0..count - 1."""
-        indices = np.broadcast_to(values, self.n_runs)
-        require_indices(name, indices, count)
-        return indices
+        return require_ids(name, np.broadcast_to(values, self.n_runs), count, 0)
 
     def train(
         self,
@@ -260,7 +264,7 @@ class QLearning:
         """
         states = np.atleast_1d(np.asarray(observations, np.int64))
         n_states, n_actions = self.table.shape[1:]
-        require_indices("state", states, n_states)
+        require_ids("state", states, n_states, 0)
         values = self.table.mean(axis=0)[states]  # [batch, actions]
         return best_first(item_pool(states, n_actions), values, k)
 
@@ -293,9 +297,3 @@ class QLearning:
             agent.epsilon = float(arrays["epsilon"])
             agent.rng = storage.restore_generator(arrays["rng"])
         return agent
-
-
-def require_indices(name: str, values: Ids, count: int) -> None:
-    """Raise ``ConfigError`` unless all of ``values`` lie in 0..count - 1."""
-    if values.min() < 0 or values.max() >= count:
-        raise ConfigError(f"{name} is {values.tolist()}; it must lie in 0..{count - 1}")

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.errors import ConfigError
-from rlrec.types import Floats, Ids
+from rlrec.errors import ConfigError, require_ids
+from rlrec.types import Bools, Floats, Ids
 
 
 class Recommender(Protocol):
@@ -26,14 +26,25 @@ class Recommender(Protocol):
 def item_pool(observations: Any, n_items: int) -> Ids:
     """The items that may be recommended now: [batch, m].
 
-    These are the observed candidates if there are any, else all ``n_items``.
+    These are the observed candidates if there are any, else all ``n_items``. Raises
+    ``ConfigError`` for a candidate that is none of them.
     """
     if isinstance(observations, dict):
         if "candidates" in observations:
-            return np.asarray(observations["candidates"])
+            return require_ids("candidates", observations["candidates"], n_items, 0)
         observations = observations["position"]  # [batch, 1]
     batch = np.size(observations)
     return np.tile(np.arange(n_items), (batch, 1))
+
+
+def offered(observations: Any, n_items: int) -> Bools:
+    """Items on offer [batch, I]: the candidates if there are any, otherwise all."""
+    shape = (len(observations["history"]), n_items)
+    if "candidates" not in observations:
+        return np.ones(shape, np.bool_)
+    mask = np.zeros(shape, np.bool_)
+    np.put_along_axis(mask, item_pool(observations, n_items), True, axis=1)
+    return mask
 
 
 def best_first(
@@ -62,7 +73,8 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     """
     if not isinstance(observations, dict) or "candidates" in observations:
         return scores
-    history = observations["history"]  # [batch, n], -1: nothing yet
+    # [batch, n], -1: nothing yet
+    history = require_ids("history", observations["history"], pool.shape[1])
     rows, places = np.nonzero(history >= 0)
     masked = np.array(scores, np.float64)
     masked[rows, history[rows, places]] = -np.inf  # the pool is every song, in order

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -60,7 +60,8 @@ def best_k(
     _check_scores(scores, k, allowed)
     costs = -scores  # NumPy sorts the smallest first
     if allowed is not None:
-        costs = np.where(allowed, costs, np.inf)
+        # an allowed score of -inf becomes finite: it comes before all not allowed
+        costs = np.where(allowed, np.nan_to_num(costs), np.inf)
     if k == 1:
         return np.asarray(costs.argmin(axis=1))[:, None]  # the same in less time
     partitioned = np.partition(costs, k - 1, axis=1)
@@ -196,17 +197,11 @@ class Neighbours:
             )
         _check_finite("points", points)
         rows = len(points)
-        whole = exclude.dtype.kind in "iu"
-        if exclude.ndim != 2 or len(exclude) != rows or not whole:
+        if exclude.ndim != 2 or len(exclude) != rows:
             raise ConfigError(
-                f"exclude is {exclude.shape} of {exclude.dtype}; "
-                f"need ids [{rows}, m], -1 for none"
+                f"exclude is {exclude.shape}; need ids [{rows}, m], -1 for none"
             )
-        if not ((exclude >= -1) & (exclude < items)).all():
-            raise ConfigError(
-                f"exclude holds ids {exclude.min()} to {exclude.max()}; "
-                f"they must lie in 0..{items - 1}, or be -1"
-            )
+        require_ids("exclude", exclude, items)
         # an id may be excluded twice: count where the sorted ids change
         ordered = np.sort(exclude, axis=1)
         distinct = np.diff(ordered, axis=1, prepend=-1) > 0

@@ -141,7 +141,8 @@ def ridge_rows(
     """Fit the vector and bias [rows, f + 1] of each row by ridge regression.
 
     [p, b] = (X'X + (ridge n + shrinkage) I)^-1 X'(r - mean - b_other),
-    X = [q, 1] of a row's n entries; zeros for a row without entries.
+    X = [q, 1] of a row's n entries; zeros for a row without entries. The bias is
+    penalised too: the prior is the average user or item, not an unknown level.
 
     ``residuals`` [rows, others]: r - mean, sparse. ``factors`` [others, f + 1]: vector
     and bias (last) of the other side, held fixed.

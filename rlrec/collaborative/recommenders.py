@@ -204,6 +204,9 @@ class ItemKNN(_ItemToItem):
     n_ij: users who liked both
     score(u, j) = sum over i liked by u of s(i, j)
 
+    Of equal similarities those that rest on more users count as nearer, then those to
+    the lower item number.
+
     Sarwar et al., "Item-based collaborative filtering recommendation algorithms"
     (WWW 2001), section 3; binary vectors.
     """
@@ -224,6 +227,10 @@ class ItemKNN(_ItemToItem):
         if 0 < neighbours < self.n_items:
             least = np.partition(self.weights, -neighbours, axis=0)[-neighbours]
             self.weights[self.weights < least] = 0.0
+            tied = np.flatnonzero((self.weights > 0).sum(axis=0) > neighbours)
+            keys = (-together[:, tied], -self.weights[:, tied])
+            order = np.lexsort(keys, axis=0)  # by similarity, then by users
+            self.weights[order[neighbours:], tied] = 0.0
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ from rlrec.envs.batch import BatchEnv, SingleEnv
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, default_catalogue
 from rlrec.envs.listeners import DRAWS, LONGEST, Dials, Listeners
 from rlrec.envs.rewards import Reward, get_reward
-from rlrec.errors import ConfigError, require_choice, require_ranges
+from rlrec.errors import ConfigError, require_choice, require_ids, require_ranges
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
 
 ActionMode = Literal["candidate", "song", "point", "slate"]
@@ -147,8 +147,7 @@ class ListeningBatch(BatchEnv[Any]):
         if self.action == "point":
             return self._nearest(actions.astype(np.float64))
         limit = self.n_candidates or len(self.catalogue)
-        if actions.min() < 0 or actions.max() >= limit:
-            raise ConfigError(f"an action lies outside 0..{limit - 1}")
+        require_ids("actions", actions, limit, 0)
         if self.action == "candidate":
             offered: Ids = self.candidates[self._rows, actions]
             return offered

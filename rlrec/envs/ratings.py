@@ -21,7 +21,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlrec.envs.batch import BatchEnv, SingleEnv
-from rlrec.errors import ConfigError, require_ranges
+from rlrec.errors import ConfigError, require_ids, require_ranges
 from rlrec.types import Arrays, Bools, Floats, Ids
 
 if TYPE_CHECKING:
@@ -163,8 +163,7 @@ class RatingsBatch(BatchEnv[Any]):
             self._scores[row, items] = self.ratings.ratings[logged]
 
     def _advance(self, actions: Ids) -> tuple[Floats, Bools, Bools]:
-        if actions.min() < 0 or actions.max() >= self.n_items:
-            raise ConfigError(f"an action lies outside 0..{self.n_items - 1}")
+        require_ids("actions", actions, self.n_items, 0)
         place = (self._rows, actions)
         score = np.where(self.open[place], self._scores[place], np.nan)
         reward = np.nan_to_num((score - 3.0) / 2.0).astype(np.float64)

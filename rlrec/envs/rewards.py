@@ -105,3 +105,14 @@ def get_reward(reward: str | Reward) -> Reward:
     if reward not in REWARDS:
         raise ConfigError(f"no reward {reward!r}; known: {', '.join(REWARDS)}")
     return REWARDS[reward]
+
+
+def reward_range(reward: Reward) -> tuple[float, float]:
+    """The lowest and the highest reward: of nothing or all heard, liked, skipped.
+
+    >>> reward_range(ListenSkipReward()), reward_range(FractionReward(lam=10.0))
+    ((-2.0, 1.0), (0.0, 11.0))
+    """
+    heard, liked, skipped = np.indices((2, 2, 2)).reshape(3, 8) > 0
+    rewards = reward(1.0 * heard, liked, skipped)
+    return float(rewards.min()), float(rewards.max())

@@ -11,8 +11,9 @@ four views, from little to much; d is the width of a song's vector:
 - ``"belief"`` [6 d + 6]: what the session says about the taste. It holds
 
   - 5 (Z'Z + 8 I)^-1 Z'Y [d, 4]: ridge regression of Y = (heard, liked, the song before
-    was heard, 1) on the song vectors Z. The last two columns are what momentum and mood
-    explain, which a network can subtract from the first two;
+    was heard, 1) on the song vectors Z, without an intercept (the prior is no taste).
+    The last two columns are what momentum and mood explain, which a network can
+    subtract from the first two;
   - the diagonal of 8 (Z'Z + 8 I)^-1 [d]: how uncertain each dimension still is, from 1
     down to 0;
   - the fading memory of the songs' directions [d];
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.envs.listeners import LONGEST
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.types import Floats32, Ids, Observations
 
 LATELY = 0.8  # weight of a song, for each that came after it
@@ -83,9 +84,10 @@ class ListeningView:
         """States [batch, width].
 
         ``history`` [batch, n]: song ids, oldest first, -1: none; ``feedback``
-        [batch, n, 3]; ``position`` [batch, 1].
+        [batch, n, 3]; ``position`` [batch, 1]. Raises ``ConfigError`` for another id.
         """
         history = observations["history"][:, -self.history :]
+        require_ids("history", history, len(self.songs) - 1)
         if self.kind == "track":
             song = history[:, -1]
             track = np.column_stack([self.songs[song], song >= 0])

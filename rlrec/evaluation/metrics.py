@@ -2,7 +2,8 @@
 
 Accuracy (precision, recall, NDCG, hit rate, reciprocal rank, average precision) is
 computed from ``hits`` [users, places]: 1 where a place (rank) of a user's list holds a
-relevant item, else 0. Coverage, overlap, diversity and novelty are computed from the
+relevant item, else 0. If a list repeats an item, only its first place is a hit
+(``first_places``). Coverage, overlap, diversity and novelty are computed from the
 ``recommended`` item ids [users, k], where -1 is an empty place. Most functions return
 one number per user, so two recommenders can be compared in pairs; take the mean for a
 table. All raise ``ConfigError`` for input of another shape or range.
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rlrec.envs.catalogue import unit_vectors
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -166,9 +167,9 @@ def between_user_overlap(recommended: ArrayLike) -> float:
 
         sum_i c_i (c_i - 1) / (n (n - 1) k)
 
-    No item may stand twice in a list. One user: 0. Source: the complement of inter-user
-    diversity, Zhou et al. (2010), "Solving the apparent diversity-accuracy dilemma of
-    recommender systems", Methods.
+    An item that stands twice in a list counts once. One user: 0. Source: the complement
+    of inter-user diversity, Zhou et al. (2010), "Solving the apparent
+    diversity-accuracy dilemma of recommender systems", Methods.
 
     Three lists of two; the pairs share 1, 0 and 1 of 2 places:
 
@@ -176,9 +177,20 @@ def between_user_overlap(recommended: ArrayLike) -> float:
     0.333
     """
     ids = _lists(recommended)
-    shown = np.unique(ids[ids >= 0], return_counts=True)[1]
+    shown = np.unique(ids[first_places(ids)], return_counts=True)[1]
     pairs = ids.size * (len(ids) - 1)  # n k (n - 1)
     return float(shown @ (shown - 1) / max(pairs, 1))
+
+
+def first_places(recommended: ArrayLike) -> Bools:
+    """Whether a place holds an item, for the first time in its list: [users, k].
+
+    >>> first_places([[4, 2, 4, -1]]).tolist()
+    [[True, True, False, False]]
+    """
+    ids = _lists(recommended)
+    same = ids[:, :, None] == ids[:, None]  # [users, k, k]
+    return np.asarray((ids >= 0) & ~np.tril(same, -1).any(axis=2))
 
 
 def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
@@ -187,8 +199,9 @@ def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
         ILD = mean over pairs of places i < j of 1 - cos(v_i, v_j)
 
     ``vectors`` [items, d]; a row of zeros has cosine 0 with everything. A list of fewer
-    than 2 items gets 0. Source: Ziegler et al. (2005), "Improving recommendation lists
-    through topic diversification", section 3.2 (there as similarity).
+    than 2 items gets 0; an item that stands twice makes a pair of distance 0. Source:
+    Ziegler et al. (2005), "Improving recommendation lists through topic
+    diversification", section 3.2 (there as similarity).
 
     Two of the same direction and one at a right angle: distances 0, 1 and 1.
 
@@ -267,16 +280,9 @@ def _ratio(above: ArrayLike, below: ArrayLike) -> Floats:
 
 def _lists(recommended: ArrayLike, n_items: float = np.inf) -> Ids:
     """Check ``recommended``: item ids [users, k] in -1..n_items - 1."""
-    ids = np.asarray(recommended)
-    if (
-        ids.ndim != 2
-        or not ids.size
-        or ids.dtype.kind not in "iu"
-        or n_items < 1
-        or ids.min() < -1
-        or ids.max() >= n_items
-    ):
+    ids = require_ids("recommended", recommended, n_items)
+    if ids.ndim != 2 or not ids.size or n_items < 1:
         raise ConfigError(
-            f"recommended must be ids [users, k], -1 or 0..{n_items - 1}; got {ids}"
+            f"recommended is {ids.shape} of {n_items} items; need [users, k] of some"
         )
     return ids

@@ -89,9 +89,10 @@ class Result:
         """Figures of each user [n]: P@k, R@k, NDCG@k, hit@k, MRR@k, list-NDCG@k.
 
         The ideal of NDCG@k is made of all relevant items. list-NDCG@k, whose ideal is
-        the list itself, is nan without a hit; it is for comparison with papers.
+        the list itself, is nan without a hit; it is for comparison with papers. An item
+        that stands twice in a list is one hit.
         """
-        hits = self.hits[:, :k]
+        hits = (self.hits & metrics.first_places(self.recommended))[:, :k]
         relevant = self.n_relevant
         return {
             f"P@{k}": metrics.precision_at_k(hits, k),

@@ -15,6 +15,18 @@ Sources: Precup, Sutton and Singh, "Eligibility traces for off-policy policy eva
 evaluation for reinforcement learning", arXiv:1511.03722, section 4; Le, Voloshin and
 Yue, "Batch policy learning under constraints", arXiv:1903.08738, algorithm 3 (fitted
 Q).
+
+Differs from the papers:
+
+- Fitted Q: the paper fits one Q for all steps, again and again, for sessions without an
+  end. Here each step has a Q of its own, fitted once, from the last step back to the
+  first, for sessions of at most ``steps`` plays. Q is linear, by ridge regression.
+- Sequential doubly robust: the paper's recursion, written as a sum. Q comes from fitted
+  Q on the other half of the sessions (cross-fitting).
+- Per-decision, weighted: the weights of a step are divided by their mean over all
+  sessions. A session that is over counts with its last weight and a reward of 0.
+- Intervals (normal; a bootstrap of sessions for fitted Q) and the refusal of logs with
+  too little support are additions.
 """
 
 from __future__ import annotations
@@ -124,14 +136,15 @@ def fitted_q(
 ) -> Estimate:
     """Fitted Q evaluation, a linear Q for each step, backwards: mean of V at step 0.
 
-        Q_t(s, a) = features(s, a) . theta_t  fitted to  r_t + discount V_{t+1}(s')
+        Q_t(s, a) = b_t + features . theta_t  fitted to  r_t + discount V_{t+1}(s')
         V_t(s) = E_{a ~ target} Q_t(s, a)
 
-    ``played`` [n, steps, f]: features of what was played, with a constant among them;
-    ``expected`` [n, steps, f]: their mean under the target's probabilities in the same
-    state. ``ridge`` > 0. Interval: normal, with the standard error of a bootstrap of
-    whole sessions, refitted ``resamples`` (2 or more) times. It covers the noise of the
-    log, *not* the error of the features. Raises ``NoSupport`` by the single weights
+    ``played`` [n, steps, f]: features of what was played; ``expected`` [n, steps, f]:
+    their mean under the target's probabilities in the same state. ``ridge`` > 0
+    penalises the slopes theta_t, not the intercepts b_t. Interval: normal, with the
+    standard error of a bootstrap of whole sessions, refitted ``resamples`` (2 or more)
+    times. It covers the noise of the log, *not* the bias: what the features miss, and
+    the slopes that ``ridge`` shrinks. Raises ``NoSupport`` by the single weights
     pi / mu of all plays.
     """
     x, means = _features(log, played, expected, ridge)
@@ -238,7 +251,8 @@ def _backwards(
 ) -> tuple[Floats, Floats]:
     """Fit Q of what was played [n, steps] and V [n, steps + 1].
 
-    Session i counts ``count[i]`` times.
+    Session i counts ``count[i]`` times. Centring leaves the intercept unpenalised: a
+    shrunk one would lose some of the value at every step.
     """
     n, steps, width = played.shape
     q = np.zeros((n, steps))
@@ -247,8 +261,13 @@ def _backwards(
         on = log.alive[:, step]
         x = played[on, step]
         y = log.rewards[on, step] + discount * v[on, step + 1]
-        weighted = x * count[on, None]
-        theta = np.linalg.solve(weighted.T @ x + ridge * np.eye(width), weighted.T @ y)
-        q[on, step] = x @ theta
-        v[on, step] = expected[on, step] @ theta
+        weights = count[on] / max(count[on].sum(), 1.0)
+        middle = weights @ x
+        level = weights @ y
+        centred = x - middle
+        weighted = centred * count[on, None]
+        gram = weighted.T @ centred + ridge * np.eye(width)
+        theta = np.linalg.solve(gram, weighted.T @ (y - level))
+        q[on, step] = level + centred @ theta
+        v[on, step] = level + (expected[on, step] - middle) @ theta
     return q, v

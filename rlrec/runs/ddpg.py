@@ -25,9 +25,9 @@ from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
-    removed_on_error,
     require_steps,
     require_unused,
+    written,
 )
 from rlrec.runs.session import Prepared, run_session
 from rlrec.runs.task import Task, ratings_fingerprint
@@ -53,6 +53,10 @@ class DDPGRun(TrainingRun):
     split: str
     drr: DRRConfig
     ddpg: DDPGConfig
+
+    def require_budget(self) -> None:
+        """Raise ``ConfigError`` for no step, or for checkpoints within a round."""
+        require_steps(self.steps, self.checkpoint_every, ENVIRONMENTS)
 
     @property
     def task(self) -> Task:
@@ -116,23 +120,22 @@ def train_ddpg(
         drr=config,
         ddpg=_fitted(settings, ratings, steps if fit_schedule else None),
     )
-    run.write()
-    with removed_on_error(run):
+    with written(run):
         return _go(run, ratings, split, command, say)
 
 
 def resume_ddpg(
-    folder: Path, *, steps: int | None = None, command: str = "", say: Say = print
+    folder: Path, *, command: str = "", say: Say = print, **changes: int
 ) -> int:
     """Resume the run in ``folder`` from its last whole checkpoint, or from the start.
 
-    steps: None, or more than it has. Returns the exit status, as `train_ddpg`. Raises
-    ``ConfigError`` and ``DataError``, also for changed data.
+    ``changes``: as `TrainingRun.changed` takes them. Returns the exit status, as
+    `train_ddpg`. Raises ``ConfigError`` and ``DataError``, also for changed data.
     """
-    run = DDPGRun.read(folder).extended(steps)
+    run = DDPGRun.read(folder).changed(**changes)
     ratings, split = run.load()
-    run.write()
-    return _go(run, ratings, split, command, say)
+    with written(run):
+        return _go(run, ratings, split, command, say)
 
 
 def default_steps(train_ratings: Ratings) -> int:
@@ -142,7 +145,7 @@ def default_steps(train_ratings: Ratings) -> int:
 
 def _fitted(settings: DDPGConfig, ratings: Ratings, steps: int | None) -> DDPGConfig:
     """``settings`` with a reward for half a star, and a schedule over ``steps``."""
-    lowest = (float(ratings.ratings.min()) - 3.0) / 2.0
+    lowest = float((ratings.ratings.min() - 3.0) / 2.0)  # in float32, as Ratings-v0
     if lowest < -1.0:
         settings = replace(settings, reward_low=min(settings.reward_low, lowest))
     return settings if steps is None else replace(settings, schedule_steps=steps)
@@ -190,6 +193,11 @@ def _announce(run: DDPGRun, ratings: Ratings, split: Split, say: Say) -> None:
         f"steps      {run.steps:,}, a checkpoint every {run.checkpoint_every:,}, "
         f"kept in {run.folder}"
     )
+    if run.ddpg.schedule_steps < run.steps:
+        say(
+            f"schedule   ends at step {run.ddpg.schedule_steps:,}: "
+            "epsilon and noise stay at their floors"
+        )
 
 
 def _agent(run: DDPGRun, train_ratings: Ratings) -> tuple[DRR, Any]:

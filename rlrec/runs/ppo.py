@@ -26,10 +26,10 @@ from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
     data_source,
-    removed_on_error,
     require_seed,
     require_steps,
     require_unused,
+    written,
 )
 from rlrec.runs.session import MOST_ENVIRONMENTS, Prepared, run_session
 from rlrec.runs.vae import load_map, tracks_fingerprint, train_vae
@@ -75,6 +75,12 @@ class PPORun(TrainingRun):
     world: World
     ppo: PPOConfig
 
+    def require_budget(self) -> None:
+        """Raise ``ConfigError``, also if the schedule is over before the last round."""
+        size = self.ppo.rollout * self.world.environments
+        require_steps(self.steps, self.checkpoint_every, size)
+        self.ppo.require_schedule((self.steps - 1) // size * size)
+
     def tracks(self) -> Tracks:
         """The tracks. Raises ``DataError`` if they have changed since."""
         tracks = load_tracks(self.data)
@@ -118,10 +124,9 @@ def train_ppo(
     """
     require_unused(folder)
     require_seed(seed)
-    require_steps(steps, checkpoint_every, settings.rollout * world.environments)
     world.dials()
     tracks = load_tracks(data)
-    if fit_schedule:
+    if fit_schedule and steps > 0:
         settings = replace(settings, schedule_steps=steps)
     run = PPORun(
         folder=folder,
@@ -135,23 +140,23 @@ def train_ppo(
         world=replace(world, map=map_source(world.map)),
         ppo=settings,
     )
-    run.write()
-    with removed_on_error(run):
+    run.require_budget()
+    with written(run):
         return _go(run, tracks, command, say)
 
 
 def resume_ppo(
-    folder: Path, *, steps: int | None = None, command: str = "", say: Say = print
+    folder: Path, *, command: str = "", say: Say = print, **changes: int
 ) -> int:
     """Resume the run in ``folder`` from its last whole checkpoint, or from the start.
 
-    steps: None, or more than it has. Returns the exit status, as `train_ppo`. Raises
-    ``ConfigError`` and ``DataError``, also for changed data.
+    ``changes``: as `TrainingRun.changed` takes them. Returns the exit status, as
+    `train_ppo`. Raises ``ConfigError`` and ``DataError``, also for changed data.
     """
-    run = PPORun.read(folder).extended(steps)
+    run = PPORun.read(folder).changed(**changes)
     tracks = run.tracks()
-    run.write()
-    return _go(run, tracks, command, say)
+    with written(run):
+        return _go(run, tracks, command, say)
 
 
 def _go(run: PPORun, tracks: Tracks, command: str, say: Say) -> int:

@@ -23,7 +23,7 @@ from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.intervals import mean_interval
 from rlrec.evaluation.simulate import simulate
-from rlrec.runs.run import Run, require_seed, require_unused
+from rlrec.runs.run import Run, require_seed, require_steps, require_unused
 
 LISTENERS = 2000  # simulated sessions behind each figure of the comparison
 
@@ -86,8 +86,7 @@ def train_qlearning(
     """
     require_unused(folder)
     require_seed(seed)
-    if steps < 1:
-        raise ConfigError(f"steps is {steps}; it must be 1 or more")
+    require_steps(steps, 1, 1)
     profile = get_profile(user)
     genres = len(profile.genres)
     agent = QLearning(genres, genres, config, rng=np.random.default_rng(seed))

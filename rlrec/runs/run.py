@@ -32,6 +32,7 @@ from rlrec.errors import ConfigError, DataError, RlrecError
 
 AGENTS = ("qlearning", "ddpg", "ppo", "vae")
 RESUMABLE = ("ddpg", "ppo")
+CHANGEABLE = ("steps", "checkpoint_every", "schedule_steps")  # of a run by --resume
 HIGHEST_SEED = 2**60
 AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"
 Stored = TypeVar("Stored")
@@ -96,6 +97,10 @@ class TrainingRun(Run):
     checkpoint_every: int  # steps
     sessions: list[Session] = field(default_factory=list)
 
+    def require_budget(self) -> None:
+        """Raise ``ConfigError`` for steps, checkpoints or a schedule that can't be."""
+        raise NotImplementedError
+
     @property
     def resume_command(self) -> str:
         """The command that resumes this run."""
@@ -111,17 +116,25 @@ class TrainingRun(Run):
             )
         return found[-1]
 
-    def extended(self, steps: int | None) -> Self:
-        """The same run with ``steps`` in all; None: as many as before.
+    def changed(self, **changes: int) -> Self:
+        """The same run with other values of some of ``CHANGEABLE``.
 
-        Raises ``ConfigError`` for fewer than before.
+        Raises ``ConfigError`` for fewer steps or a shorter schedule, and as
+        `require_budget`.
         """
-        if steps is not None and steps < self.steps:
+        settings = getattr(self, self.AGENT)
+        before = settings.schedule_steps
+        schedule = changes.pop("schedule_steps", before)
+        settings = replace(settings, schedule_steps=schedule)
+        values: dict[str, Any] = {**changes, self.AGENT: settings}
+        run = replace(self, **values)
+        if run.steps < self.steps or schedule < before:
             raise ConfigError(
-                f"steps is {steps}, but this run has {self.steps:,}; "
-                f"they can only be raised"
+                f"steps {run.steps:,}, schedule_steps {schedule:,}: this run has "
+                f"{self.steps:,} and {before:,}; they can only be raised"
             )
-        return replace(self, steps=steps or self.steps)
+        run.require_budget()
+        return run
 
     def require_same(self, wanted: dict[str, Any]) -> None:
         """Raise ``ConfigError`` unless this run has the settings ``wanted``.
@@ -189,16 +202,23 @@ def require_unused(folder: Path) -> None:
 
 
 @contextmanager
-def removed_on_error(run: Run) -> Iterator[None]:
-    """Delete the new run's ``config.json`` if an error comes before any training.
+def written(run: Run) -> Iterator[None]:
+    """Write ``config.json``; undo it if an error comes before any further checkpoint.
 
-    So the folder is free for another try.
+    So the folder of a new run is free again, and a resumed run is as it was.
     """
+    path = run.folder / "config.json"
+    former = path.read_bytes() if path.exists() else None
+    trained = storage.checkpoints(run.folder)
+    run.write()
     try:
         yield
     except RlrecError:
-        if not storage.checkpoints(run.folder):
-            (run.folder / "config.json").unlink()
+        if storage.checkpoints(run.folder) == trained:
+            if former is None:
+                path.unlink()
+            else:
+                storage.write_text(path, former.decode())
         raise
 
 

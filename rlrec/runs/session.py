@@ -72,6 +72,7 @@ def run_session(
     first = agent.step
     if first:
         say(f"resumed    from step {first:,}")
+    _set_schedule(agent, getattr(run, run.AGENT).schedule_steps, say)
     if first >= run.steps:
         say(
             f"step {first:,} of {run.steps:,}: this run is finished; "
@@ -94,6 +95,17 @@ def run_session(
     replace(run, sessions=[*run.sessions, session]).write()
     say(_outcome(run, session, problem))
     return STATUS[ended]
+
+
+def _set_schedule(agent: Any, steps: int, say: Say) -> None:
+    """Give an agent from a checkpoint the run's schedule, and say what it changes."""
+    if steps != agent.config.schedule_steps:
+        before = agent.progress
+        agent.config = replace(agent.config, schedule_steps=steps)
+        say(
+            f"schedule   now {steps:,} steps: {agent.progress:.0%} of it is over, not "
+            f"{before:.0%}; a run with this schedule from its start ends elsewhere"
+        )
 
 
 def _outcome(run: TrainingRun, session: Session, problem: str) -> str:

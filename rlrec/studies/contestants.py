@@ -44,8 +44,9 @@ from rlrec.collaborative import (
 )
 from rlrec.envs import ListeningBatch
 from rlrec.envs.listeners import LONGEST
+from rlrec.envs.rewards import reward_range
 from rlrec.envs.view import ListeningView
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, require_ids
 from rlrec.sound.propagation import ClusterPropagation, find_clusters
 from rlrec.studies.session_log import SessionCollaborative
 from rlrec.types import Floats, Ids
@@ -81,7 +82,7 @@ class ClusterTable:
 
     def states(self, observations: Any) -> Ids:
         """The state of each listener [batch]: 0 before the first song."""
-        last = observations["history"][:, -1]
+        last = require_ids("history", observations["history"][:, -1], len(self.appeal))
         skipped = observations["feedback"][:, -1, 2] > 0.5
         return np.where(last < 0, 0, 1 + 2 * self.cluster[last] + skipped)
 
@@ -217,7 +218,10 @@ def _dqn(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
 def _ddpg(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
     from rlrec.agents.ddpg import DDPG
 
-    return DDPG(song_map(env), None, DDPGConfig(**settings), seed, history=env.history)
+    low, high = reward_range(env.reward)
+    bounds = {"reward_low": min(low, -1.0), "reward_high": max(high, 1.0)}
+    config = DDPGConfig(**{**bounds, **settings})
+    return DDPG(song_map(env), None, config, seed, history=env.history)
 
 
 def _ppo(

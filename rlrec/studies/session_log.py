@@ -29,7 +29,7 @@ from rlrec.datasets import Ratings, Report
 from rlrec.datasets.matrices import Matrix
 from rlrec.envs import Catalogue
 from rlrec.envs.batch import BatchEnv
-from rlrec.errors import require_ranges
+from rlrec.errors import require_ids, require_ranges
 from rlrec.types import Floats, Ids
 
 # Reactions as ratings.
@@ -148,7 +148,7 @@ def known_ratings(observations: Any, n_songs: int) -> Matrix:
 
     If a song repeats, its last rating wins.
     """
-    history = observations["history"]
+    history = require_ids("history", observations["history"], n_songs)
     feedback = observations["feedback"]
     rows, places = np.nonzero(history >= 0)
     songs = history[rows, places]

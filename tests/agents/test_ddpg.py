@@ -11,9 +11,11 @@ import pytest
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGConfig, TrainingDiverged
 from rlrec.agents.ddpg_networks import policy_loss
+from rlrec.agents.ppo_networks import mlp_forward, mlp_layers
 from rlrec.agents.replay import PriorityConfig
 from rlrec.datasets import Ratings, Report
 from rlrec.envs import ListeningBatch, RatingsBatch
+from rlrec.envs.rewards import BinaryReward, FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import polyak, td_target
@@ -231,6 +233,88 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
     agent.train(environment(), 8 * 4)
     np.testing.assert_array_equal(taken[0][0], taken[1])
     assert taken[1].shape == (4, 8)
+
+
+def test_importance_weights_reach_the_critics_gradient():
+    """Weights 1 and 0: half the gradient of the first transition alone."""
+    agent = agent_of(replace(SMALL, l2=0.0))
+    learner = agent.learner
+    gradients = []
+    learner.critic_optimiser.descend = lambda tape, loss: gradients.append(
+        tape.gradient(loss, learner.online.critic_variables)
+    )
+    both = batch_of(agent, size=2, weight=np.array([1.0, 0.0], "f"))
+    first = {name: part[:1] for name, part in both.items()}
+    learner.update_critics(both)
+    learner.update_critics(first | {"candidates": both["candidates"]})
+    for of_both, of_first in zip(*gradients, strict=True):
+        np.testing.assert_allclose(2.0 * of_both, of_first, rtol=1e-4, atol=1e-7)
+
+
+def test_beta_rises_while_it_trains(eagerly):
+    priority = PriorityConfig(beta_start=0.4, beta_end=1.0)
+    agent = agent_of(replace(SMALL, schedule_steps=80, priority=priority))
+    sample = agent.memory.sample
+    betas = []
+    agent.memory.sample = lambda *args, beta: (
+        betas.append(beta) or sample(*args, beta=beta)
+    )
+    agent.train(environment(), 8 * 12)
+    # after 16, 24, .. of 80 steps, when 16 transitions are in the memory
+    line = 0.4 + 0.6 * np.minimum(np.arange(2, 13) / 10, 1.0)
+    np.testing.assert_allclose(betas, line[-len(betas) :])
+    assert len(betas) > 8
+
+
+@pytest.mark.parametrize("delay", [1, 2])
+def test_the_targets_move_once_for_each_step_of_the_actor(delay, eagerly, monkeypatch):
+    agent = agent_of(replace(SMALL, policy_delay=delay))
+    learner = agent.learner
+    order = []
+
+    def noting(name, call):
+        return lambda *args: order.append(name) or call(*args)
+
+    learner.update_critics = noting("critics", learner.update_critics)
+    learner.update_actor = noting("actor", learner.update_actor)
+    monkeypatch.setattr("rlrec.agents.ddpg_networks.polyak", noting("targets", polyak))
+    one = batch_of(agent)
+    learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
+    assert order == (["critics"] * delay + ["actor", "targets"]) * (4 // delay)
+
+
+@pytest.mark.parametrize("candidates", [0, 8])
+def test_the_target_action_is_the_target_actors(candidates):
+    """A NumPy twin of the targets; the online actor would choose otherwise."""
+    config = replace(
+        SMALL, residual="none", critic="dot", target_candidates=candidates, discount=0.5
+    )
+    agent = agent_of(config)
+    learner = agent.learner
+    rng = np.random.default_rng(3)
+    for variable in [*learner.target.variables, *learner.online.variables]:
+        variable.assign(rng.normal(0.0, 0.5, variable.shape))
+    batch = batch_of(agent, terminated=np.array([0] * 6 + [1] * 2, "f"))
+    view = learner.view(batch["user"], batch["next_history"])
+    states = learner.target.states(*view).numpy()
+    items = agent.item_vectors[batch["candidates"].numpy()]
+
+    def targets(actor):
+        actions = np.tanh(mlp_forward(mlp_layers(actor), states))
+        actions /= np.linalg.norm(actions, axis=1, keepdims=True)
+        if candidates:
+            actions = items[(actions @ items.T).argmax(axis=1)]
+        values = []
+        for critic in learner.target.critics:
+            parts = mlp_forward(mlp_layers(critic), states)
+            values.append(parts[:, 0] + (parts[:, 1:] * actions).sum(axis=1))
+        goes_on = 1.0 - batch["terminated"].numpy()
+        found = batch["reward"].numpy() + 0.5 * goes_on * np.minimum(*values)
+        return np.clip(found, *config.value_bounds)
+
+    found = learner.targets(batch).numpy()
+    np.testing.assert_allclose(found, targets(learner.target.actor), rtol=1e-4)
+    assert np.abs(found - targets(learner.online.actor)).max() > 0.05
 
 
 def test_terminated_drops_the_next_state_and_truncated_keeps_it():
@@ -461,8 +545,8 @@ CHANGES = {
     "critic": "mlp",
     "hidden": (8, 8),
     "discount": 0.5,
-    "reward_low": -0.01,
-    "reward_high": 0.01,
+    "reward_low": -0.004,
+    "reward_high": 0.004,
     "actor_rate": 1e-3,
     "critic_rate": 1e-2,
     "tau": 0.5,
@@ -488,13 +572,16 @@ CHANGES = {
 }
 
 
+# Rewards of about .001, so that narrow bounds hold them and clip targets none the less.
+NEARLY_EQUAL = replace(RATINGS, ratings=3 + (RATINGS.ratings - 3) / 1_000)
 BASE = replace(SMALL, epsilon=0.5, tau=0.05, schedule_steps=60, updates=2)
 
 
 @lru_cache
 def weights_after(config):
     agent = agent_of(config)
-    agent.train(environment(), 8 * 5)
+    settings = {"history": 3, "length": 6, "liked_from": 3.0008}
+    agent.train(RatingsBatch(8, NEARLY_EQUAL, **settings), 8 * 5)
     return bits(agent)
 
 
@@ -522,7 +609,7 @@ def test_each_hyperparameter_is_read(name, eagerly):
         (lambda: DDPG(np.zeros((3, 2)), np.zeros((3, 4))), "need"),
         (
             lambda: agent_of().scores(np.array([USERS]), np.zeros((1, 3), int)),
-            "has no vector",
+            "users holds 30, outside -1..29",
         ),
         (
             lambda: agent_of().recommend({"history": np.zeros((1, 4), int)}),
@@ -601,6 +688,42 @@ def test_it_learns_what_users_like(critic):
         lambda observation, allowed: agent.recommend(observation, 1, allowed)[:, 0]
     )
     assert learned > random + 0.3
+
+
+@pytest.mark.parametrize(
+    ("reward", "settings", "seen"),
+    [
+        ("listen_skip", {}, "-2.0"),
+        ("listen_skip", {"reward_low": -2.0}, ""),
+        (FractionReward(lam=10.0), {}, "1"),  # 10 for a like, and the fraction heard
+        (FractionReward(lam=10.0), {"reward_high": 11.0}, ""),
+        (BinaryReward(skip=np.nan), {}, "nan"),
+        (BinaryReward(), {"reward_low": 0.0}, ""),
+    ],
+)
+def test_a_reward_outside_its_declared_range_is_an_error(reward, settings, seen):
+    """Targets were clipped in silence: 37.5% of them, with ten for a like."""
+    env = ListeningBatch(32, action="song", observe="ids", reward=reward, history=3)
+    config = replace(SMALL, learning_starts=10**6, **settings)
+    agent = DDPG(env.catalogue.sound, None, config, history=3)
+    if not seen:
+        agent.train(env, 32 * 25)
+        return
+    words = f"a reward of {seen}.* lies outside"
+    with pytest.raises(ConfigError, match=words) as found:
+        agent.train(env, 32 * 25)
+    assert "set reward_low and reward_high" in str(found.value)
+    stored = agent.memory.data["reward"][: len(agent.memory)]
+    assert ((stored >= config.reward_low) & (stored <= config.reward_high)).all()
+
+
+def test_rewards_of_steps_that_begin_an_episode_are_not_compared():
+    """They are 0, which lies outside [1, 2] here."""
+    env = ListeningBatch(
+        8, action="song", observe="ids", reward=BinaryReward(2.0, 1.0), history=3
+    )
+    config = replace(SMALL, learning_starts=10**6, reward_low=1.0, reward_high=2.0)
+    DDPG(env.catalogue.sound, None, config, history=3).train(env, 8 * 25)
 
 
 def test_it_learns_from_skips_and_recommends_three_songs():

@@ -4,6 +4,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from rlrec.agents.baselines import RandomPolicy
 from rlrec.agents.ppo import PPO, PPOConfig
@@ -57,6 +58,51 @@ def test_the_policy_that_plays_is_the_policy_that_learns(action):
     batch = {name: tf.constant(values) for name, values in steps.items()}
     found, _ = agent.learner.policy.log_prob(batch, agent.learner.songs)
     np.testing.assert_allclose(found.numpy(), steps["log_prob"], atol=1e-4)
+
+
+@pytest.mark.parametrize("action", ["point", "vector"])
+def test_the_log_probability_of_a_point_is_its_density(action):
+    """With standard deviations that are not 1, beside SciPy's."""
+    agent, env = made(action), listening(action=action)
+    spread = np.linspace(0.3, 2.5, SOUND.shape[1])
+    agent.learner.policy.log_sd.assign(np.log(spread))
+    agent._refresh()
+    observations, _ = env.reset(seed=0)
+    state = agent.view(observations)
+    drawn, _ = agent._sample(observations, state)
+    mean = agent.learner.policy.mean(state).numpy()
+    expected = norm.logpdf(drawn["choice"], mean, spread).sum(axis=1)
+    np.testing.assert_allclose(drawn["log_prob"], expected, rtol=1e-4)
+
+
+class TimeLimit(ListeningBatch):
+    """Sessions that are cut off where others end."""
+
+    def _advance(self, actions):
+        reward, terminated, truncated = super()._advance(actions)
+        return reward, truncated, terminated
+
+
+def test_a_session_that_is_cut_off_counts_the_next_value():
+    """Its last advantage differs from an ended one's by discount V(next state)."""
+    played = []
+    for kind in (ListeningBatch, TimeLimit):
+        agent = made(rollout=40)
+        env = kind(4, action="candidate", observe="ids", history=20)
+        agent._env, agent._observation = env, env.reset(seed=0)[0]
+        steps, _, _ = agent._play(env)
+        played.append({name: steps[name].reshape(40, 4) for name in STEPWISE})
+    ended, cut_off = played
+    np.testing.assert_array_equal(ended["value"], cut_off["value"])
+    last = ended["live"][1:] == 0.0  # the next step only begins an episode
+    assert 4 <= last.sum() <= 16
+    following = SMALL.discount * ended["value"][1:][last]
+    more = (cut_off["advantage"] - ended["advantage"])[:-1][last]
+    np.testing.assert_allclose(more, following, atol=1e-6)
+    assert np.abs(following).min() > 1e-4
+
+
+STEPWISE = ("value", "advantage", "live")
 
 
 def test_steps_in_which_an_episode_began_are_not_live():
@@ -167,6 +213,40 @@ def test_training_past_the_schedule_is_refused(eagerly):
     agent.train(listening(), 64)
     with pytest.raises(ConfigError, match="raise schedule_steps"):
         agent.train(listening(), 64)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "first", "then", "refused"),
+    [
+        # rounds of 64 songs
+        (64, 0, 64, False),
+        (64, 0, 65, True),  # a second round, from step 64 on
+        (65, 0, 128, False),  # the second round begins before the schedule's end
+        (128, 64, 64, False),
+        (128, 64, 65, True),
+        (64, 0, 0, False),
+    ],
+)
+def test_a_round_that_would_learn_nothing_is_refused_before_any(
+    schedule, first, then, refused, eagerly
+):
+    """In one call the schedule ended in silence: step size 0, and a KL of exactly 0."""
+    agent = made(schedule_steps=schedule)
+    env = listening()
+    agent.train(env, first)
+    if refused:
+        with pytest.raises(ConfigError, match=f"ends at step {schedule}, and"):
+            agent.train(env, then)
+        assert agent.step == first
+        return
+    agent.train(env, then)
+    assert agent.step == first + -(-then // 64) * 64
+
+
+def test_without_annealing_no_schedule_ends(eagerly):
+    records = made(schedule_steps=1, anneal=False).train(listening(), 128)
+    assert len(records) == 2
+    assert records[-1].kl != 0.0
 
 
 def test_rewards_reach_the_advantages_as_they_are(eagerly):

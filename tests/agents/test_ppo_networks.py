@@ -314,3 +314,25 @@ def test_same_seed_bit_identical(eagerly):
     one, other = learned()[0].state(), learned()[0].state()
     assert one.keys() == other.keys()
     assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_value_targets_stay_in_returns_where_advantages_are_normalised():
+    rng = np.random.default_rng(0)
+    config = PPOConfig(action="point", hidden=(8,), normalise=True)
+    learner = PPOLearner(rng.normal(size=(9, 2)), 3, config, rng)
+    size = 16
+    batch = {
+        "state": rng.normal(size=(size, 3)),
+        "choice": rng.normal(size=(size, 2)),
+        "log_prob": np.full(size, -2.0),
+        "value": rng.normal(5.0, 1.0, size),
+        "advantage": rng.normal(10.0, 3.0, size),
+        "live": np.ones(size),
+    }
+    batch = {name: tf.constant(part, tf.float32) for name, part in batch.items()}
+    value = learner.value(batch["state"]).numpy()[:, 0]
+    returns = (batch["advantage"] + batch["value"]).numpy()
+    measured = learner.update(batch, 0.2, 0.0)
+    assert float(measured[1]) == pytest.approx(
+        0.5 * np.mean((value - returns) ** 2), rel=1e-4
+    )

@@ -258,8 +258,8 @@ def test_each_hyperparameter_is_read(name):
         (lambda: QLearningConfig(discount=1.0), "discount is 1.0"),
         (lambda: QLearningConfig(epsilon=1.5), "epsilon is 1.5"),
         (lambda: QLearning(0, 5), "0 states"),
-        (lambda: QLearning(5, 5).update(7, 0, 1.0, 0), "state is"),
-        (lambda: QLearning(5, 5).update(0, -1, 1.0, 0), "action is"),
+        (lambda: QLearning(5, 5).update(7, 0, 1.0, 0), "state holds 7, outside"),
+        (lambda: QLearning(5, 5).update(0, -1, 1.0, 0), "action holds -1, outside"),
         (lambda: QLearning(5, 5).recommend(0, k=6), "k is 6"),
         (
             lambda: QLearning(5, 5, n_runs=2).train(GenreBatch(3), 1),

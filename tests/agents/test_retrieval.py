@@ -39,6 +39,14 @@ def test_all_items_and_minus_infinity():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_not_allowed_never_comes_whatever_the_scores(dtype):
+    scores = np.array([[9.0, -np.inf, 8.0, -np.inf], [-np.inf, 3.0, 1.0, 2.0]], dtype)
+    allowed = np.array([[0, 1, 0, 1], [1, 0, 0, 1]], np.bool_)
+    assert best_k(scores, 1, allowed).tolist() == [[1], [3]]
+    assert best_k(scores, 2, allowed).tolist() == [[1, 3], [3, 0]]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_large_catalogue(dtype):
     rng = np.random.default_rng(0)
     vectors, items = (
@@ -142,13 +150,13 @@ def test_one_point_one_item_and_nobody():
         ),
         (
             lambda index: index.nearest(np.zeros(2), 1, np.array([[5]])),
-            "must lie in 0..4",
+            "exclude holds 5, outside -1..4",
         ),
         (
             lambda index: index.nearest(np.zeros(2), 1, np.array([0])),
             r"need ids \[1, m\]",
         ),
-        (lambda index: index.nearest(np.zeros(2), 1, np.array([[0.0]])), "of float64"),
+        (lambda index: index.nearest(np.zeros(2), 1, np.array([[0.0]])), "is float64"),
         (lambda _: Neighbours(np.zeros((0, 2))), "at least one"),
         (lambda _: Neighbours(np.array([[np.inf]])), "diverged"),
     ],

@@ -24,6 +24,9 @@ SMALL = replace(
     batch_size=8,
     learning_starts=20,
     compiled=False,
+    # stars of this world are normal around 3: rewards lie beyond [-1, 1]
+    reward_low=-5.0,
+    reward_high=5.0,
 )
 CONFIG = DRRConfig(dimensions=30, warm_updates=3)
 

@@ -118,6 +118,25 @@ def test_item_knn_by_hand(small):
     ]  # b and c are known
 
 
+@pytest.mark.parametrize("neighbours", [1, 3, 20])
+def test_item_knn_keeps_its_neighbours_and_no_more_on_ties(ratings, neighbours):
+    """Nearest first; of equal similarities more users, then the lower number."""
+    liked = rating_matrix(ratings) >= 4
+    together = (liked.T.astype(float) @ liked.astype(float)).toarray()
+    every = ItemKNN().fit(ratings).weights
+    found = ItemKNN(ItemKNNConfig(neighbours=neighbours)).fit(ratings).weights
+    ties = 0
+    for j, column in enumerate(every.T):
+        nearest = sorted(
+            np.flatnonzero(column),
+            key=lambda i, j=j, column=column: (-column[i], -together[i, j], i),
+        )
+        assert np.flatnonzero(found[:, j]).tolist() == sorted(nearest[:neighbours])
+        ties += np.sum(column >= column[nearest[:neighbours][-1:]].sum()) > neighbours
+    np.testing.assert_array_equal(found[found > 0], every[found > 0])
+    assert ties > 10
+
+
 def test_ease_is_the_constrained_ridge_regression(small):
     """The closed form solves, for each item j, least squares of j on the others."""
     liked = (rating_matrix(small).toarray() >= 4).astype(float)

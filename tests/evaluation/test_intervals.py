@@ -61,6 +61,20 @@ def test_seeds_are_redrawn_within_their_world():
     assert stratified_interval(values, np.mean, rng=rng()) == (10.0, 10.0, 10.0)
 
 
+def test_a_profiles_seeds_are_redrawn_within_their_world():
+    values = np.tile([0.0, 10.0], (5, 1))
+    low, high = profile_band(values, [5.0], rng=rng())
+    assert (low, high) == ([0.5], [0.5])
+
+
+def test_each_world_draws_seeds_of_its_own():
+    """Worlds x and -x: with the same seeds in both the mean would always be 0."""
+    x = draw(10, 1)
+    found = stratified_interval(np.hstack([x, -x]), np.mean, rng=rng())
+    spread = x.std() / np.sqrt(10) / np.sqrt(2)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+
+
 def test_an_interval_holds_the_truth_as_often_as_it_says():
     """With 20 seeds the coverage of the percentile bootstrap is a little below 95%."""
     held = [

@@ -20,6 +20,7 @@ from rlrec.evaluation.metrics import (
     recall_at_k,
     reciprocal_rank,
 )
+from rlrec.evaluation.protocols import Result
 
 some_hits = arrays(np.bool_, st.tuples(st.integers(1, 6), st.integers(1, 12)))
 
@@ -138,6 +139,21 @@ def test_overlap_twin():
         for a, b in pairs
     ]
     assert between_user_overlap(lists) == pytest.approx(np.mean(shared))
+
+
+def test_an_item_twice_in_a_list_counts_once():
+    """Overlap reached 2, and a list of one good film five times had P@5 1."""
+    assert between_user_overlap([[7, 7], [7, 7]]) == 0.5
+    assert between_user_overlap([[1, 2, 1], [1, 3, 3], [2, 1, 0]]) == pytest.approx(
+        (1 + 2 + 1) / 9
+    )
+    lists = np.array([[3, 3, 5, 3, -1], [1, 2, 1, -1, -1]])
+    hits = np.array([[1, 1, 0, 1, 0], [0, 1, 0, 0, 0]], np.bool_)
+    found = Result("x", np.arange(2), lists, hits, np.array([2, 1]), 9, True).figures(5)
+    assert found["P@5"].tolist() == [0.2, 0.2]
+    assert found["R@5"].tolist() == [0.5, 1.0]
+    ideal = 1 + 1 / np.log2(3)
+    np.testing.assert_allclose(found["NDCG@5"], [1 / ideal, 1 / np.log2(3)])
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,8 @@ SMALL = DDPGConfig(
     target_candidates=0,
     critic_rate=0.01,
 )
+# Stars of this world are normal around 3: rewards lie beyond [-1, 1].
+BEYOND_FIVE_STARS = {"reward_low": -5.0, "reward_high": 5.0}
 SPLIT = split_rerank(RATINGS)
 
 
@@ -292,7 +294,8 @@ def at_the_replayed_action(patch: Patch) -> None:
 # -- episodes: ends, advantages --------------------------------------------------------
 def timeouts_of_ddpg() -> Any:
     """The share of stored transitions that count as terminated, episodes cut at two."""
-    agent = DDPG(random_vectors(RATINGS.n_items), None, SMALL, history=3)
+    config = replace(SMALL, **BEYOND_FIVE_STARS)
+    agent = DDPG(random_vectors(RATINGS.n_items), None, config, history=3)
     agent.train(RatingsBatch(8, RATINGS, history=3, length=2), 8 * 6)
     return agent.memory.data["terminated"][: len(agent.memory)].mean()
 
@@ -403,6 +406,7 @@ def made_drr(data: Ratings) -> DRR:
         batch_size=8,
         learning_starts=20,
         compiled=False,
+        **BEYOND_FIVE_STARS,
     )
     return DRR.make(
         data, DRRConfig(dimensions=30, warm_updates=3, vectors="cocount"), settings, 0

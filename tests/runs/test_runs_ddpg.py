@@ -537,3 +537,19 @@ def test_another_scale_is_refused(stars, words, tmp_path, capsys):
     own.write_text("user,item,rating\n" + "\n".join(rows) + "\n")
     assert train(own, tmp_path / "a") == 1
     assert words in capsys.readouterr().err
+
+
+def test_the_lowest_reward_is_the_environments_to_the_bit(
+    tmp_path, monkeypatch, eagerly
+):
+    """In float64 (.6 - 3) / 2 lies above what Ratings-v0 pays in float32."""
+    own = write_csv(tmp_path / "own.csv")
+    own.write_text(own.read_text().replace(",1,", ",0.6,"))
+    got = []
+    go = ddpg_run._go
+    monkeypatch.setattr(
+        ddpg_run, "_go", lambda run, *rest: got.append(run.ddpg) or go(run, *rest)
+    )
+    assert train(own, tmp_path / "run", steps=640) == 0
+    lowest = (load_ratings(own).ratings.min() - np.float32(3)) / np.float32(2)
+    assert got[0].reward_low == lowest < -1.14

@@ -14,6 +14,7 @@ from command import rlrec
 
 from rlrec.agents.recommender import best_first
 from rlrec.envs import ListeningBatch
+from rlrec.envs.rewards import FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import play
 from rlrec.studies import contestants
@@ -288,6 +289,21 @@ def test_each_kind_takes_part(kind, settings, eager):
     }
     cell = run_cell(job | {"curve": [256], "listeners": 5, "first": FIRST})
     assert 0.0 <= cell["mean"] <= 20.0
+
+
+@pytest.mark.parametrize(
+    ("reward", "settings", "bounds"),
+    [
+        ("binary", {}, (-1.0, 1.0)),  # as DDPGConfig has them
+        ("listen_skip", {}, (-2.0, 1.0)),
+        (FractionReward(lam=10.0), {}, (-1.0, 11.0)),
+        (FractionReward(lam=10.0), {"reward_high": 3.0}, (-1.0, 3.0)),
+    ],
+)
+def test_ddpg_gets_bounds_that_hold_the_rewards(reward, settings, bounds):
+    env = ListeningBatch(2, "candidate", "ids", reward, history=20)
+    agent = contestants.make_contestant("ddpg", settings, env, 0, 64)
+    assert (agent.config.reward_low, agent.config.reward_high) == bounds
 
 
 def test_a_table_over_clusters_learns_what_was_played():
