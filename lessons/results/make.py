@@ -104,6 +104,7 @@ def vae() -> None:
     """Lesson 11: maps of sound over beta, beside PCA, on held-out tracks."""
     sys.path.insert(0, str(HERE.parent))
     from lab11_beta_study import study_betas
+
     from rlrec.runs.vae import train_vae
 
     command = "python lessons/results/make.py vae"
