@@ -61,15 +61,21 @@ def lesson(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.update(outputs=[], execution_count=None)
+    return among_the_lessons(notebook, tmp_path / "work")
+
+
+def among_the_lessons(notebook: nbformat.NotebookNode, folder: Path) -> Path:
+    """Write a notebook into a copy of lessons/: its modules and results, no more."""
     notebook.metadata.kernelspec = {
         "name": "python3",
         "display_name": "Python 3",
         "language": "python",
     }
-    copy = tmp_path / "work" / "lesson.ipynb"
-    copy.parent.mkdir()
-    nbformat.write(notebook, copy)
-    return copy
+    left_out = shutil.ignore_patterns("*.ipynb", "conftest.py", "text", "__pycache__")
+    shutil.copytree(ROOT / "lessons", folder, ignore=left_out)
+    path = folder / "lesson.ipynb"
+    nbformat.write(notebook, path)
+    return path
 
 
 def settings(folder: Path) -> dict[str, str]:

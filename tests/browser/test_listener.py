@@ -35,15 +35,7 @@ PRESSES = [
 def lesson(tmp_path: Path) -> Path:
     """A notebook with one line: the widget."""
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
-    notebook.metadata.kernelspec = {
-        "name": "python3",
-        "display_name": "Python 3",
-        "language": "python",
-    }
-    path = tmp_path / "work" / "listener.ipynb"
-    path.parent.mkdir()
-    nbformat.write(notebook, path)
-    return path
+    return test_lab.among_the_lessons(notebook, tmp_path / "work")
 
 
 def seen(lab: Any) -> tuple[str, str]:
