@@ -304,14 +304,27 @@ class LiveTraining:
     def round(self, make_env: Callable[[int], LiveListening]) -> LiveRound:
         """A round in ``make_env(listeners)``: serve, learn, test, perhaps roll back."""
         before = checkpoint(self.agent)
-        learner = make_env(self.config.listeners)
+        listeners = self.config.listeners
+        learner = make_env(listeners)
         control = make_env(self.config.control)
-        self._play(learner, control)
+        first = (self.seed * 100_000 + self.number) * (listeners + self.config.control)
+        learner.policy = self.agent
+        self.agent.train(learner, 1, seed=first)
+        if not learner.over.all():
+            raise ConfigError(
+                f"sessions were cut short: the agent's rollout must be {LONGEST} steps"
+            )
+        serve(control, self.keeper, seed=first + listeners, rng=self.rng)
         verdict = self.monitor.judge(before, learner.returns, control.returns)
         if verdict.alarm and self.config.rollback:
             self.agent.restore(self.monitor.good)
         if verdict.promoted:
             self.keeper.restore(self.monitor.good)
+        # logged after the rollback, so a log that cannot be written prevents none
+        if self.path is not None:
+            for env, user in ((learner, first), (control, first + listeners)):
+                log = env.log(self.track_ids, first_user=user, session=self.number)
+                append_sessions(self.path, log)
         self.number += 1
         return LiveRound(
             number=self.number,
@@ -322,24 +335,6 @@ class LiveTraining:
             alarm=verdict.alarm,
             promoted=verdict.promoted,
         )
-
-    def _play(self, learner: LiveListening, control: LiveListening) -> None:
-        """Train the agent in ``learner``, serve the keeper in ``control``, log both."""
-        listeners = self.config.listeners
-        each = listeners + self.config.control
-        first = (self.seed * 100_000 + self.number) * each
-        learner.policy = self.agent
-        self.agent.train(learner, 1, seed=first)
-        if not learner.over.all():
-            raise ConfigError(
-                f"sessions were cut short: the agent's rollout must be {LONGEST} steps"
-            )
-        serve(control, self.keeper, seed=first + listeners, rng=self.rng)
-        if self.path is None:
-            return
-        for env, user in ((learner, first), (control, first + listeners)):
-            log = env.log(self.track_ids, first_user=user, session=self.number)
-            append_sessions(self.path, log)
 
 
 def checkpoint(agent: LiveLearner) -> Arrays:

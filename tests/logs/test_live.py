@@ -292,6 +292,24 @@ def test_alarms_may_be_noted_only():
     assert agent.place == 3
 
 
+def test_a_round_that_cannot_be_logged_is_rolled_back_all_the_same(tmp_path):
+    """The log was written before the test, so a full disk kept a harmful learner."""
+
+    class Doom(LiveListening):
+        def _advance(self, actions):
+            _reward, *ends = super()._advance(actions)
+            return self._rows % 2 * 0.1 + np.where(actions > 0, 0.0, 1.0), *ends
+
+    agent, path = Fixed(), tmp_path / "live.csv"
+    training = LiveTraining(agent, Fixed(), LiveConfig(20, 20), path=path)
+    training.round(Doom)
+    assert agent.place == 1
+    path.write_text("a,b\n")
+    with pytest.raises(DataError, match="row 1"):
+        training.round(Doom)
+    assert agent.place == 0
+
+
 def ppo(seed=0, rollout=20):
     from rlrec.agents.ppo import PPO, PPOConfig
 
