@@ -86,8 +86,9 @@ class PPOConfig:
         if self.anneal and start >= self.schedule_steps:
             raise ConfigError(
                 f"the schedule ends at step {self.schedule_steps:,}, and a round from "
-                f"step {start:,} on would learn nothing at a learning rate of 0; raise "
-                "schedule_steps above that, or set anneal to False"
+                f"step {start:,} on would learn nothing at a learning rate of 0; give "
+                "all steps of the training as schedule_steps, too (--schedule-steps), "
+                "or train a new run with anneal False (--no-anneal)"
             )
 
 

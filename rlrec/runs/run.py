@@ -96,6 +96,8 @@ class TrainingRun(Run):
     steps: int  # recommendations to learn from, in all sessions together
     checkpoint_every: int  # steps
     sessions: list[Session] = field(default_factory=list)
+    # step at which a resume raised schedule_steps -> schedule_steps until then
+    schedule_until: dict[str, int] = field(default_factory=dict)
 
     def require_budget(self) -> None:
         """Raise ``ConfigError`` for steps, checkpoints or a schedule that can't be."""
@@ -127,6 +129,10 @@ class TrainingRun(Run):
         schedule = changes.pop("schedule_steps", before)
         settings = replace(settings, schedule_steps=schedule)
         values: dict[str, Any] = {**changes, self.AGENT: settings}
+        trained = storage.checkpoints(self.folder)
+        if schedule > before and trained:
+            until = {str(trained[-1][0]): before}
+            values["schedule_until"] = until | self.schedule_until
         run = replace(self, **values)
         if run.steps < self.steps or schedule < before:
             raise ConfigError(
@@ -258,19 +264,22 @@ def data_source(data: str) -> str:
 
 
 def require_comparable(runs: Sequence[TrainingRun]) -> None:
-    """Raise ``ConfigError`` unless all runs have one configuration and other seeds."""
+    """Raise ``ConfigError`` unless all runs have one configuration and other seeds.
+
+    A run whose schedule was raised on the way is another configuration.
+    """
     if not runs:
         raise ConfigError("no run given; name one or more: rlrec evaluate runs/NAME")
     free = {"folder", "seed", "versions", "command", "checkpoint_every", "sessions"}
     first = flat(runs[0].content())
-    compared = [name for name in first if name.partition(".")[0] not in free]
     for run in runs[1:]:
         other = flat(run.content())
-        for name in compared:
-            if other.get(name) != first[name]:
+        for name in first | other:
+            compared = name.partition(".")[0] not in free
+            if compared and other.get(name) != first.get(name):
                 raise ConfigError(
                     f"{run.folder} differs from {runs[0].folder}: "
-                    f"{name} {other.get(name)} and {first[name]}; only runs of one "
+                    f"{name} {other.get(name)} and {first.get(name)}; only runs of one "
                     f"configuration, with different seeds, are put in one table"
                 )
     seeds = [run.seed for run in runs]

@@ -104,7 +104,8 @@ def _set_schedule(agent: Any, steps: int, say: Say) -> None:
         agent.config = replace(agent.config, schedule_steps=steps)
         say(
             f"schedule   now {steps:,} steps: {agent.progress:.0%} of it is over, not "
-            f"{before:.0%}; a run with this schedule from its start ends elsewhere"
+            f"{before:.0%}; what falls with it starts higher again, so a run with this "
+            "schedule from its start would end with other weights"
         )
 
 

@@ -2,6 +2,7 @@
 
 import csv
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from rlrec.errors import ConfigError
 from rlrec.nn.backend import tf
 from rlrec.runs.ddpg import DDPGRun
 from rlrec.runs.ppo import PPORun
+from rlrec.runs.run import require_comparable
 
 # Of each agent: flags of a small run, steps of a round.
 FLAGS = {
@@ -142,6 +144,26 @@ def test_a_raised_schedule_counts_from_the_start(copied):
         assert float(last_row(out)["kl"]) != 0.0
 
 
+def test_a_raised_schedule_is_another_configuration(copied, tmp_path, capsys):
+    """The second half of these runs looked as if all of it had this schedule."""
+    agent, raised = copied
+    shutil.copytree(raised, tmp_path / "twin")
+    twin = RUNS[agent].read(tmp_path / "twin")
+    assert resume(agent, raised, "--steps {4} --schedule-steps {4}") == 0
+    one = RUNS[agent].read(raised)
+    two = 2 * ROUND[agent]
+    assert one.schedule_until == {str(two): two}
+    require_comparable([one, replace(one, seed=9)])
+    settings = {agent: getattr(one, agent)}
+    straight = replace(twin, seed=9, steps=one.steps, **settings)
+    for runs in ([one, straight], [straight, one]):
+        with pytest.raises(ConfigError, match=f"schedule_until.{two} .*None"):
+            require_comparable(runs)
+    assert resume(agent, raised, "--steps {6} --schedule-steps {6}") == 0
+    four = {str(2 * two): 2 * two}
+    assert RUNS[agent].read(raised).schedule_until == one.schedule_until | four
+
+
 def test_past_its_schedule_ddpg_stays_at_the_floor(data, tmp_path, capsys):
     assert train("ddpg", data, tmp_path, 2, 2) == 0
     assert resume("ddpg", tmp_path, "--steps {3}") == 0
@@ -181,6 +203,7 @@ def test_a_ppo_run_past_its_schedule_is_refused_before_anything_is_stored(
     said = capsys.readouterr().err
     assert "the schedule ends at step 256" in said
     assert "from step 384 on would learn nothing" in said
+    assert "give all steps of the training as schedule_steps, too (--sch" in said
     assert (out / "config.json").read_bytes() == before
     assert resume("ppo", out) == 0
     assert train("ppo", data, tmp_path / "new", 3, 2) == 1
