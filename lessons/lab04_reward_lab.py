@@ -25,6 +25,7 @@ from rlrec.agents.planning import value_iteration
 from rlrec.datasets import load_play_counts, locate
 from rlrec.envs import GENRES, PROFILES, GenreBatch, GenreProfile
 from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import session_steps
 from rlrec.types import Floats, Ids
 from rlrec.viz.style import agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
@@ -362,14 +363,9 @@ def play_sessions(
     Equal seeds give equal random draws, whatever the policy.
     """
     env = GenreBatch(groups * sessions, user, session_length=SONGS)
-    states, _ = env.reset(seed=seed)
-    alive = np.ones(env.num_envs, np.bool_)
     totals = np.zeros((3, env.num_envs))  # rewards, songs, sessions ended by leaving
-    while alive.any():
-        actions = env.actions_for(policy.recommend(states, 1))
-        states, rewards, terminated, truncated, _ = env.step(actions)
+    for alive, rewards, terminated, _ in session_steps(env, policy, seed=seed):
         totals += np.array([rewards * alive, alive, terminated & alive])
-        alive &= ~(terminated | truncated)
     return SessionMeans(*totals.reshape(3, groups, sessions).mean(axis=2))
 
 
@@ -454,9 +450,8 @@ def _evening_of_ines(bonus: float) -> tuple[tuple[str, bool], ...]:
     heard: list[tuple[str, bool]] = []
     while not env.over[0]:
         states, _, _, _, info = env.step(choices[states])
-        heard.append(
-            (GENRES[states[0]], bool(info["liked"][0]))
-        )  # the state: what played
+        genre = GENRES[states[0]]  # the state is the genre that played
+        heard.append((genre, bool(info["liked"][0])))
     return tuple(heard)
 
 

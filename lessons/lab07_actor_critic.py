@@ -18,7 +18,7 @@ from rlrec.agents.retrieval import best_k
 from rlrec.envs import Catalogue, ListeningBatch
 from rlrec.envs.catalogue import SOUND_DIMENSIONS
 from rlrec.envs.listeners import LONGEST
-from rlrec.evaluation import mean_interval
+from rlrec.evaluation import mean_interval, session_steps
 from rlrec.types import Bools, Floats, Ids, Observations
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
@@ -85,9 +85,7 @@ class Climb(NamedTuple):
     shape: str  # a key of HILLS
     replayed: float  # the action in the replay memory
     own: Floats  # [steps + 1]: the actor that follows the slope at its own action
-    wrong: (
-        Floats  # [steps + 1]: the actor that follows the slope at the replayed action
-    )
+    wrong: Floats  # [steps + 1]: the one that follows the slope at ``replayed``
 
 
 def climb(
@@ -262,7 +260,11 @@ class KnownListeners(ListeningBatch):
 
     def evening(self, number: int) -> Any:
         """Begin evening ``number`` with listener i in row i; the observations."""
-        return self.reset(seed=len(self.people) * number)[0]
+        return self.reset(seed=self.seed_of(number))[0]
+
+    def seed_of(self, number: int) -> int:
+        """The seed of evening ``number``: listener i plays in row i."""
+        return len(self.people) * number
 
     def _observation_space(self) -> spaces.Space[Any]:
         parts = dict(super()._observation_space().items())  # type: ignore[attr-defined]
@@ -376,17 +378,13 @@ def listen(
     env: KnownListeners, policy: Recommender, number: int, discount: float = 0.9
 ) -> Earned:
     """Play evening ``number`` of every listener of ``env`` with ``policy``."""
-    observations = env.evening(number)
-    alive = np.ones(env.num_envs, np.bool_)
     total = np.zeros(env.num_envs)
     discounted = np.zeros(env.num_envs)
     weight = 1.0
-    while alive.any():
-        songs = policy.recommend(observations)[:, 0]
-        observations, rewards, ended, _, _ = env.step(songs)
+    steps = session_steps(env, policy, seed=env.seed_of(number))
+    for alive, rewards, _, _ in steps:
         total += rewards * alive
         discounted += weight * rewards * alive
-        alive &= ~ended
         weight *= discount
     return Earned(total, discounted)
 

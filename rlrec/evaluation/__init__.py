@@ -28,7 +28,7 @@ from rlrec.evaluation.protocols import (
     split_rerank,
     split_session,
 )
-from rlrec.evaluation.simulate import Played, play, simulate
+from rlrec.evaluation.simulate import Played, play, session_steps, simulate
 
 __all__ = [
     "Interval",
@@ -55,6 +55,7 @@ __all__ = [
     "reciprocal_rank",
     "rerank",
     "session",
+    "session_steps",
     "simulate",
     "split_next_item",
     "split_rerank",

@@ -31,7 +31,7 @@ def simulate(
     """
     total = np.zeros(env.num_envs)
     weight = 1.0
-    for alive, rewards, _ in _session(env, policy, seed):
+    for alive, rewards, _, _ in session_steps(env, policy, seed=seed):
         total += weight * rewards * alive
         weight *= discount
     return total
@@ -104,7 +104,7 @@ def play(env: BatchEnv[Any], policy: Recommender, *, seed: int) -> Played:
 
     Seeds as in `simulate`. A step records one song; from a slate, the one picked.
     """
-    alive, rewards, infos = zip(*_session(env, policy, seed), strict=True)
+    alive, rewards, _, infos = zip(*session_steps(env, policy, seed=seed), strict=True)
     present = np.array(alive)
     songs = np.array([info["song"] for info in infos])
     liked = np.array([info["liked"] for info in infos])
@@ -118,16 +118,21 @@ def play(env: BatchEnv[Any], policy: Recommender, *, seed: int) -> Played:
     )
 
 
-def _session(
+def session_steps(
     env: BatchEnv[Any],
     policy: Recommender,
+    *,
     seed: int,
-) -> Iterator[tuple[Bools, Floats, Arrays]]:
-    """For each step: which sessions still run [batch], rewards [batch] and info."""
+) -> Iterator[tuple[Bools, Floats, Bools, Arrays]]:
+    """Play one whole session for each row of ``env``. Seeds as in `simulate`.
+
+    Each step yields whether the rows' sessions still run, rewards, terminated: [batch]
+    each; and info. Ignore a row after its session: it has begun another.
+    """
     observations, _ = env.reset(seed=seed)
     alive = np.ones(env.num_envs, np.bool_)
     while alive.any():
         actions = env.actions_for(policy.recommend(observations, env.items_per_action))
         observations, rewards, terminated, truncated, info = env.step(actions)
-        yield alive, rewards, info
+        yield alive, rewards, terminated, info
         alive = alive & ~(terminated | truncated)

@@ -7,7 +7,7 @@ from scipy import stats
 from rlrec.agents import PopularityPolicy, TablePolicy
 from rlrec.envs import GenreBatch, GenreProfile, ListeningBatch
 from rlrec.errors import ConfigError
-from rlrec.evaluation import Played, mean_interval, play, simulate
+from rlrec.evaluation import Played, mean_interval, play, session_steps, simulate
 
 CERTAIN = GenreProfile("certain", np.ones(5), np.arange(1.0, 6.0))
 
@@ -37,6 +37,21 @@ def test_one_session_each_and_no_more():
     assert returns.mean() == pytest.approx(
         1.0, abs=0.05
     )  # likes before the first dislike: geometric, mean 1
+
+
+def test_the_steps_of_a_session_say_who_still_listens_and_who_left():
+    halves = np.full(5, 0.5)
+    user = GenreProfile("leaver", halves, leave_probability=halves)
+    env = GenreBatch(200, user=user, session_length=4)
+    steps = session_steps(env, TablePolicy(np.eye(5)), seed=3)
+    alive, rewards, terminated, _ = map(np.array, zip(*steps, strict=True))
+    left = terminated & alive
+    assert len(alive) == 4
+    assert alive[0].all()
+    np.testing.assert_array_equal(alive[1:], alive[:-1] & ~left[:-1])
+    assert 0 < left.any(axis=0).sum() < 200
+    returns = simulate(env, TablePolicy(np.eye(5)), seed=3)
+    np.testing.assert_array_equal((rewards * alive).sum(axis=0), returns)
 
 
 def test_interval_is_scipys_students_t():
