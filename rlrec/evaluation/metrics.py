@@ -32,11 +32,7 @@ def precision_at_k(hits: ArrayLike, k: int | None = None) -> Floats:
     return np.asarray(_first(hits, k).mean(axis=1))
 
 
-def recall_at_k(
-    hits: ArrayLike,
-    n_relevant: ArrayLike,
-    k: int | None = None,
-) -> Floats:
+def recall_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
     """The share of a user's relevant items in the first ``k`` places: [users], 0..1.
 
         R@k = hits in the first k places / n_relevant
@@ -51,11 +47,7 @@ def recall_at_k(
     return _ratio(found, _relevant(hits, n_relevant))
 
 
-def ndcg_at_k(
-    hits: ArrayLike,
-    n_relevant: ArrayLike,
-    k: int | None = None,
-) -> Floats:
+def ndcg_at_k(hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None) -> Floats:
     """Normalised discounted cumulative gain with binary gains: [users], 0..1.
 
         DCG@k  = sum over places i = 1..k of hit_i / log2(i + 1)
@@ -104,7 +96,7 @@ def hit_rate(hits: ArrayLike, k: int | None = None) -> Floats:
     >>> hit_rate([[0, 0, 1], [0, 0, 0]]).tolist(), hit_rate([[0, 0, 1]], k=2).tolist()
     ([1.0, 0.0], [0.0])
     """
-    return _ratio(_first(hits, k).any(axis=1), 1)
+    return np.asarray(_first(hits, k).any(axis=1), float)
 
 
 def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
@@ -120,9 +112,7 @@ def reciprocal_rank(hits: ArrayLike, k: int | None = None) -> Floats:
 
 
 def average_precision(
-    hits: ArrayLike,
-    n_relevant: ArrayLike,
-    k: int | None = None,
+    hits: ArrayLike, n_relevant: ArrayLike, k: int | None = None
 ) -> Floats:
     """Average precision of the first ``k`` places: [users], 0..1; its mean is MAP@k.
 
@@ -189,8 +179,11 @@ def first_places(recommended: ArrayLike) -> Bools:
     [[True, True, False, False]]
     """
     ids = _lists(recommended)
-    same = ids[:, :, None] == ids[:, None]  # [users, k, k]
-    return np.asarray((ids >= 0) & ~np.tril(same, -1).any(axis=2))
+    order = ids.argsort(axis=1, kind="stable")
+    ranked = np.take_along_axis(ids, order, axis=1)  # empty places first
+    found = np.empty(ids.shape, bool)
+    np.put_along_axis(found, order, np.diff(ranked, prepend=-1) > 0, axis=1)
+    return found
 
 
 def intra_list_diversity(recommended: ArrayLike, vectors: ArrayLike) -> Floats:
@@ -283,6 +276,6 @@ def _lists(recommended: ArrayLike, n_items: float = np.inf) -> Ids:
     ids = require_ids("recommended", recommended, n_items)
     if ids.ndim != 2 or not ids.size or n_items < 1:
         raise ConfigError(
-            f"recommended is {ids.shape} of {n_items} items; need [users, k] of some"
+            f"recommended {ids.shape} must be [users, k], n_items {n_items} 1 or more"
         )
     return ids

@@ -148,6 +148,11 @@ def test_an_item_twice_in_a_list_counts_once():
         (1 + 2 + 1) / 9
     )
     lists = np.array([[3, 3, 5, 3, -1], [1, 2, 1, -1, -1]])
+    assert metrics.first_places(lists).astype(int).tolist() == [
+        [1, 0, 1, 0, 0],
+        [1, 1, 0, 0, 0],
+    ]
+    assert not metrics.first_places([[-1, -1]]).any()
     hits = np.array([[1, 1, 0, 1, 0], [0, 1, 0, 0, 0]], np.bool_)
     found = Result("x", np.arange(2), lists, hits, np.array([2, 1]), 9, True).figures(5)
     assert found["P@5"].tolist() == [0.2, 0.2]
