@@ -82,6 +82,11 @@ class Study:
             return cls(**content)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"{path}: {error}") from None
+        except AttributeError:
+            raise ConfigError(
+                f"{path}: world, agents, each agent and each of its tries must be "
+                "tables, {name = value}"
+            ) from None
 
 
 @dataclass(frozen=True)

@@ -341,12 +341,17 @@ def test_propagated_rewards_are_what_the_song_is_worth():
         ("seeds = 3", "seed = 3", "seed unknown"),
         ("listeners = 40", "listeners = 3_000_000", "would meet those of a training"),
         ("steps = 640", "steps 640", "study.toml"),
+        ("[world]", "[[world]]", "study.toml: world, agents, each agent and each of"),
+        ("[agents.random]", "agents = 3\n[random]", "study.toml: "),
+        ("[{ alpha = 0.1 }, { alpha = 1.0 }]", "[1.0]", "its tries must be tables"),
     ],
 )
 def test_what_is_wrong_in_a_file_is_named(tmp_path, capsys, old, new, words):
     (tmp_path / "study.toml").write_text(TEXT.replace(old, new))
     assert rlrec("study", tmp_path / "study.toml", "--out", tmp_path / "out") == 1
-    assert words in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert words in error
+    assert "unexpected" not in error
 
 
 def test_the_command_prints_tables_and_writes_all_of_it(done, tmp_path, capsys):
