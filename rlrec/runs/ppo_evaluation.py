@@ -128,7 +128,8 @@ def summarise_returns(returns: dict[str, Floats]) -> dict[str, Any]:
     for name in (ORACLE, MOST_PROBABLE, SAMPLED):
         means.pop(name)
     strongest = max(means, key=means.__getitem__)
-    plain = max(set(means) - {RULE, LIKES}, key=means.__getitem__)
+    simple = [name for name in means if name not in (RULE, LIKES)]
+    plain = max(simple, key=means.__getitem__)
     differences = {}
     for name in (plain, strongest):
         # Paired by listener.

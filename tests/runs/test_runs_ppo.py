@@ -185,6 +185,18 @@ def test_the_summary_by_hand():
     assert found["verdict"].startswith("undecided")
 
 
+@pytest.mark.parametrize("first", ["random", "popularity", "greedy one step"])
+def test_ties_among_the_simple_policies_go_to_the_first(first):
+    """A set of names was searched: its order is another one in each process."""
+    simple = dict.fromkeys((first, "random", "popularity", "greedy one step"), 3.0)
+    rest = {simulate_run.RULE: 4.0, simulate_run.ORACLE: 10.0}
+    agent = dict.fromkeys((simulate_run.MOST_PROBABLE, simulate_run.SAMPLED), 5.0)
+    rows = np.array([[0.0, 0.1]])
+    returns = {name: value + rows for name, value in (simple | rest | agent).items()}
+    found = simulate_run.summarise_returns(returns)
+    assert list(found["differences"]) == [first, simulate_run.RULE]
+
+
 def test_songs_after_a_title(whole, capsys):
     tracks = load_tracks("generated")
     titles = f"{tracks.titles[3]}; {tracks.titles[8]}"
