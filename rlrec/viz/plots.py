@@ -138,14 +138,3 @@ def interval_bars(
     ax.set_ylim(len(results) - 0.5, -0.7)
     ax.set_xlabel(xlabel)
     return ax
-
-
-def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64]:
-    """Mean of each block of ``window`` steps: [steps, runs] -> [runs, blocks].
-
-    The result is what ``learning_curves`` takes.
-    """
-    blocks = len(values) // window
-    return np.asarray(
-        values[: blocks * window].reshape(blocks, window, -1).mean(axis=1).T
-    )

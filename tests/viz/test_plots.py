@@ -54,11 +54,6 @@ def test_bars_show_mean_and_interval(ax):
     assert [label.get_text() for label in ax.get_yticklabels()] == ["random", "oracle"]
 
 
-def test_running_mean_by_hand():
-    values = np.array([[1.0, 10], [3, 30], [5, 50], [7, 70], [99, 99]])
-    assert plots.running_mean(values, 2).tolist() == [[2.0, 6.0], [20.0, 60.0]]
-
-
 @pytest.mark.parametrize("name", figures.all_figures())
 def test_stored_figures_are_those_the_code_draws(name, tmp_path):
     draw, size = figures.all_figures()[name]
