@@ -146,7 +146,8 @@ def difference(yours: Any, right: Any, tolerance: float = 1e-3) -> str | None:
             None if yours == right and isinstance(yours, str) else _beside(yours, right)
         )
     try:
-        ours, theirs = np.asarray(right), np.asarray(yours)
+        ours = np.asarray(right)
+        theirs = np.asarray(yours)
     except ValueError:
         return f"yours has rows of different lengths: {_show(yours)}"
     for compare in (_shape, _dtype):
@@ -175,9 +176,8 @@ def _dtype(theirs: np.ndarray, ours: np.ndarray, yours: Any, right: Any) -> str 
         "f": "numbers",
         "U": "text",
     }
-    theirs_kind, ours_kind = (
-        kinds.get(array.dtype.kind, str(array.dtype)) for array in (theirs, ours)
-    )
+    theirs_kind = kinds.get(theirs.dtype.kind, str(theirs.dtype))
+    ours_kind = kinds.get(ours.dtype.kind, str(ours.dtype))
     if theirs_kind == ours_kind:
         return None
     held = f"{theirs_kind} ({theirs.dtype})"
