@@ -107,7 +107,7 @@ def append_sessions(path: str | Path, log: Sessions) -> None:
             f"{path}: row 1: not the columns {','.join(SESSION_COLUMNS)}; "
             "append to a log of the same kind"
         )
-    for user, session in _keys(log) & _keys(load_sessions(path)):
+    for user, session in sorted(_keys(log) & _keys(load_sessions(path))):
         raise DataError(
             f"{path}: session {session} of {user} is there already; "
             "give it another number"

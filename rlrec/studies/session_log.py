@@ -135,7 +135,7 @@ class SessionCollaborative:
 
 
 def as_ratings(liked: NDArray[Any], skipped: NDArray[Any]) -> Floats:
-    """Reactions [..] (true or false, or 1 and 0) as ratings [..].
+    """Reactions [...] (true or false, or 1 and 0) as ratings [...].
 
     >>> as_ratings(np.array([0, 0, 1]), np.array([1, 0, 0])).tolist()
     [1.0, 4.0, 5.0]
