@@ -329,6 +329,16 @@ def test_dates_that_contradict_each_other_are_rejected(write: Write) -> None:
         days(write, "13/02/2020", "02/13/2020")
 
 
+@pytest.mark.parametrize("date", ["9999-12-31", "0001-01-01", "-1"])
+def test_a_date_that_nanoseconds_cannot_hold_is_rejected(
+    write: Write, date: str
+) -> None:
+    found, ratings = days(write, "2020-01-31", date, "1999-12-31")
+    assert found == ["2020-01-31", "1999-12-31"]
+    assert [problem.value for problem in ratings.report.rejected] == [date]
+    assert ratings.report.rejected[0].kind == "time unreadable"
+
+
 def test_a_list_of_another_file_gives_no_titles(write: Write) -> None:
     write("movies.csv", "movieId,title", "1,A film")
     assert load_ratings(

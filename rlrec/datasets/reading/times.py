@@ -56,6 +56,8 @@ def _read_dates(texts: Sequence[str]) -> tuple[Floats, list[str]]:
     if bool(rest.any()):
         other = pd.to_datetime(iso[rest], errors="coerce", utc=True, format="mixed")
         dates = dates.where(~rest, other.reindex(dates.index))
+    # Others, such as 9999-12-31 for "never", do not fit into 64 bits of nanoseconds.
+    dates = dates.where(dates.dt.year.between(1678, 2261))
     since = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     return np.asarray(since, dtype=np.float64), notes
 
