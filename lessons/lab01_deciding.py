@@ -161,9 +161,8 @@ class Record(NamedTuple):
     liked: Bools
     skipped: Bools
     skipping_mood: Bools  # hidden: the mood just before the song
-    fatigue: (
-        Floats  # hidden: likeness to the songs just heard, over that of a random one
-    )
+    # hidden: likeness to the songs just heard, over that of a random one
+    fatigue: Floats
     alive: Bools  # False: the session was over before this song
 
 

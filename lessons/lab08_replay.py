@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+from drawing import CENTRED, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +19,7 @@ from rlrec.agents.replay import (
     SumTree,
     UniformReplay,
 )
+from rlrec.errors import ConfigError
 from rlrec.types import Floats, Ids
 from rlrec.viz.plots import mean_band
 from rlrec.viz.style import PALETTE, Style
@@ -35,10 +37,8 @@ COLOURS = {
 }
 
 
-ALIKE = (0.9, 0.95, 1.0, 1.05, 1.1)
-
-
 # -- the widget: what alpha and beta do
+ALIKE = (0.9, 0.95, 1.0, 1.05, 1.1)
 MEMORIES = {
     "three songs: 1, 2, 4": (1.0, 2.0, 4.0),
     "twelve songs, one big surprise": (0.2,) * 5 + (0.5,) * 4 + (1.0, 1.0, 8.0),
@@ -140,6 +140,7 @@ def draws_lab() -> Lab[Draws]:
 
 
 # -- the log with a single like
+REPLAYS = ("uniform", "prioritised", "greedy", "oracle")
 FIELDS: Fields = {
     "state": ((), np.int64),
     "action": ((), np.int64),
@@ -213,8 +214,11 @@ def updates_needed(
 
     ``replay``: "uniform" or "prioritised" replays ``draws`` at a time, "greedy" the one
     with the largest error when last replayed, "oracle" the one that lowers the table's
-    error most. Returns ``limit`` if the tolerance was not reached.
+    error most. Returns ``limit`` if the tolerance was not reached. Raises
+    ``ConfigError`` for another ``replay``.
     """
+    if replay not in REPLAYS:
+        raise ConfigError(f"no replay {replay!r}; choose one of {', '.join(REPLAYS)}")
     log = chain_log(length, fickle)
     chain = _Chain(chain_values(length), rate)
     rng = np.random.default_rng(seed)
@@ -223,7 +227,7 @@ def updates_needed(
     elif replay == "greedy":
         step = _greedy(log, chain, rng)
     else:
-        config = PriorityConfig(alpha=alpha) if replay == "prioritised" else None
+        config = None if replay == "uniform" else PriorityConfig(alpha=alpha)
         step = _batches(log, chain, rng, config, beta, draws)
     done = 0
     while chain.error(chain.table) > tolerance and done < limit:
@@ -446,18 +450,17 @@ def draw_story(figure: Figure) -> None:
 
 def _draw_set(ax: Axes, length: int) -> None:
     """The set as a chain: right choices go on, wrong ones end the evening."""
-    centre: Style = {"ha": "center", "va": "center"}
     for song in range(length):
         ax.plot(song, 0, "o", ms=24, color="white", mec="black")
-        ax.text(song, 0, f"{song + 1}", **centre)
+        ax.text(song, 0, f"{song + 1}", **CENTRED)
         _arrow(ax, (song, -0.22), (song, -0.85), "0.6")
         if song:
             _arrow(ax, (song - 0.78, 0), (song - 0.22, 0), BLUE)
     end = length - 0.22
     _arrow(ax, (length - 0.78, 0), (length - 0.3, 0), GREEN)
     ax.text(end, 0, "a like: 1", color=GREEN, va="center", weight="bold")
-    ax.text(2, -1.05, "any wrong song: Vera leaves, reward 0", color="0.4", **centre)
-    ax.text(2, 0.5, "the right next song", color=BLUE, **centre)
+    ax.text(2, -1.05, "any wrong song: Vera leaves, reward 0", color="0.4", **CENTRED)
+    ax.text(2, 0.5, "the right next song", color=BLUE, **CENTRED)
     ax.set(xlim=(-0.6, 5.9), ylim=(-1.4, 0.9), title="Vera's set of five songs")
 
 
@@ -513,7 +516,7 @@ def _draw_nodes(ax: Axes, tree: SumTree) -> None:
         y = _height(node)
         ax.plot(x, y, "o", ms=30, color="white", mec="black", zorder=3)
         label = f"{tree.nodes[node]:g}"
-        ax.text(x, y, label, ha="center", va="center", zorder=4)
+        ax.text(x, y, label, zorder=4, **CENTRED)
 
 
 def _draw_bar(ax: Axes) -> None:
@@ -525,12 +528,10 @@ def _draw_bar(ax: Axes) -> None:
         ax.text(value + 0.08 * side, 1.1, f"draw {value:g}", ha=align, **style)
     for leaf, (start, width) in enumerate(((0, 1), (1, 2), (3, 4), (7, 1))):
         ax.barh(0, width, left=start, height=1, color="0.92", edgecolor="black")
-        style = {"ha": "center", "va": "center", "fontsize": 9}
-        ax.text(start + width / 2, 0, f"leaf {leaf}", **style)
+        ax.text(start + width / 2, 0, f"leaf {leaf}", fontsize=9, **CENTRED)
     ax.set(xlim=(-0.3, 8.3), ylim=(-0.55, 1.5), yticks=[])
     ax.set_xlabel("running sum of the priorities")
-    ax.grid(False)
-    ax.spines[:].set_visible(False)
+    without_frame(ax)
 
 
 def _label_tree(ax: Axes) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from course_results import FOLDER, commit_of, read_result
+from drawing import CENTRED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -30,12 +31,8 @@ if TYPE_CHECKING:
 Point = tuple[float, float]
 Content = dict[str, Any]  # what `rlrec evaluate --json` writes
 BLUE, ORANGE, GREEN, *_ = PALETTE
-
-
 GREY = "#8C8C8C"
 PART_COLOURS = {VECTORS: BLUE, WARM: ORANGE, AGENT: GREEN, ORACLE: "#000000"}
-
-
 MAIN_COLUMNS = ("P@5", "NDCG@5", "P@10", "NDCG@10")
 
 # What others report; no figure here was measured by this library.
@@ -54,7 +51,6 @@ PAPER = {
 }
 # the TensorFlow code's own claim
 PUBLIC_CODE = {"P@5": 0.479, "NDCG@5": 0.471, "P@10": 0.444, "NDCG@10": 0.429}
-
 
 # Measured once for this course with that code, one seed, its own protocol on
 # MovieLens 1M: P@5, P@10.
@@ -101,18 +97,18 @@ def half_width(of: Interval) -> str:
     return f"{of.mean:.3f} ±{of.high - of.mean:.3f}"
 
 
-def table_lines(content: Content, columns: Sequence[str] = MAIN_COLUMNS) -> list[str]:
+def table_lines(content: Content) -> list[str]:
     """The table with half-widths of the 95% intervals over seeds.
 
     The last column is P@5 rescaled: 0% is random, 100% the oracle.
     """
     names = list(content["table"])
     width = max(map(len, names)) + 2
-    heading = "".join(f"{column:>14}" for column in columns)
+    heading = "".join(f"{column:>14}" for column in MAIN_COLUMNS)
     lines = [f"{'':<{width}}{heading}   P@5, random to oracle"]
     for name in names:
         text = ""
-        for column in columns:
+        for column in MAIN_COLUMNS:
             text += f"{half_width(interval(content, name, column)):>14}"
         lines.append(f"{name:<{width}}{text}{_share(content, name):>10.0%}")
     return lines
@@ -438,11 +434,8 @@ def live_forest(
 
 
 # -- the history widget
-LISTENERS = {
-    "Tomas": 39,
-    "Hanna": 88,
-    "Bilal": 11,
-}  # three users of the bundled ratings
+# three users of the bundled ratings
+LISTENERS = {"Tomas": 39, "Hanna": 88, "Bilal": 11}
 MOST_KNOWN = 30
 
 
@@ -533,9 +526,12 @@ def describe_ranked(result: Ranked) -> str:
 
 # -- the picture of the lesson
 # the three stages: made once, supervised, reinforcement learning
-ONCE, SUPERVISED, LEARNED, PLAIN = "#CFE3F3", "#FBE6C2", "#D5EFE6", "#EEEEEE"
-
-
+ONCE = "#CFE3F3"
+SUPERVISED = "#FBE6C2"
+LEARNED = "#D5EFE6"
+PLAIN = "#EEEEEE"
+ENV_TEXT = "(stars - 3) / 2 from the log"
+# name, x, y, width, title, text, colour
 BOXES = (
     ("known", 9, 43, 15, "known ratings", "the past of a user", PLAIN),
     ("vectors", 30, 43, 20, "vectors", "users u, items i; made once", ONCE),
@@ -545,24 +541,19 @@ BOXES = (
     ("scores", 71, 28, 14, "scores", "a . i for each film", PLAIN),
     ("list", 91, 28, 14, "list", "the first three", PLAIN),
     ("start", 53, 43, 17, "supervised start", "may turn u, before RL", SUPERVISED),
-    (
-        "env",
-        87,
-        10,
-        22,
-        "environment Ratings-v0",
-        "(stars - 3) / 2 from the log",
-        PLAIN,
-    ),
+    ("env", 87, 10, 22, "environment Ratings-v0", ENV_TEXT, PLAIN),
     ("memory", 60, 10, 17, "memory", "prioritised replay", LEARNED),
     ("critic", 34, 10, 19, "two critics", "value of (state, film)", LEARNED),
 )
-
-
-ARROWS = "known vectors, history state, state actor, actor scores, scores list"
-
-
-ARROWS += ", env memory, memory critic"
+ARROWS = (
+    ("known", "vectors"),
+    ("history", "state"),
+    ("state", "actor"),
+    ("actor", "scores"),
+    ("scores", "list"),
+    ("env", "memory"),
+    ("memory", "critic"),
+)
 
 
 def draw_architecture(figure: Figure) -> None:
@@ -573,8 +564,8 @@ def draw_architecture(figure: Figure) -> None:
     box = _Boxes(ax)
     for place in BOXES:
         box(*place)
-    for pair in ARROWS.split(", "):
-        box.right(*pair.split())
+    for start, end in ARROWS:
+        box.right(start, end)
     box.arrow((30, 39.2), (30, 31.8))
     box.arrow((52.5, 39.2), (51.5, 31.8))
     way = [(33, 46.8), (33, 50.5), (71, 50.5)]
@@ -623,9 +614,8 @@ class _Boxes:
         }
         corner = (x - width / 2, y - 3.4)
         self.ax.add_patch(FancyBboxPatch(corner, width, 6.8, **style))
-        centre: Style = {"ha": "center", "va": "center"}
-        self.ax.text(x, y + 1.3, title, weight="bold", fontsize=9.5, **centre)
-        self.ax.text(x, y - 1.6, text, fontsize=8, **centre)
+        self.ax.text(x, y + 1.3, title, weight="bold", fontsize=9.5, **CENTRED)
+        self.ax.text(x, y - 1.6, text, fontsize=8, **CENTRED)
 
     def right(self, start: str, end: str) -> None:
         """An arrow from one box to another in the same row."""
@@ -642,7 +632,7 @@ class _Boxes:
         style: Style = {"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
         self.ax.annotate("", end, start, arrowprops=style)
         if text:
-            self.ax.text(*at, text, fontsize=8, ha="center", va="center", color="0.25")
+            self.ax.text(*at, text, fontsize=8, color="0.25", **CENTRED)
 
     def bend(self, way: Sequence[Point], end: Point, text: str, at: Point) -> None:
         """An arrow round corners."""

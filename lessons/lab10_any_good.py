@@ -56,8 +56,6 @@ OFFERED = 10  # songs on offer
 # what the regulars have in common: quiet songs to dance to
 LEAN = np.array([-2.4, 1.8, 0.0, 0.0, 0.0])
 REGULARS = 400
-
-
 GREY = "#8C8C8C"
 METHODS = {
     "naive": GREY,

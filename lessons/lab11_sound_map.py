@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from course_results import FOLDER, commit_of, read_result
+from drawing import CENTRED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -126,7 +127,7 @@ def _star(ax: Axes, place: Place, **style: Any) -> None:
 
 def map_plot(ax: Axes, sounds: SoundMap) -> Axes:
     """All tracks on dimensions 2 and 3, coloured by minor and major."""
-    style: Style = {"ha": "center", "va": "center", "weight": "bold", "fontsize": 9}
+    style: Style = CENTRED | {"weight": "bold", "fontsize": 9}
     for name, value, colour in (("minor", 0.0, PINK), ("major", 1.0, SKY)):
         rows = sounds.tracks.features[:, MODE] == value
         points = sounds.latents[rows][:, [ACROSS, UP]]
@@ -290,7 +291,7 @@ def difference_lines(content: Content) -> list[str]:
     for part in content["parts"]:
         if part["beta"] != content["vae"]["beta"]:
             continue
-        less = Interval(*map(part["mse_less_pca"].get, ("mean", "low", "high")))
+        less = Interval(**part["mse_less_pca"])
         lines.append(
             f"{part['scaling']:>7} scale, beta {part['beta']:g}: "
             f"{part['vae']['mse']['mean']:.4f}, PCA {part['pca']['mse']['mean']:.4f}, "
@@ -344,11 +345,10 @@ def _draw_way(ax: Axes) -> None:
     arrow: Style = {"arrowstyle": "-|>", "lw": 1.6}
     tight: Style = arrow | {"shrinkA": 0, "shrinkB": 0, "color": "black"}
     box: Style = {"boxstyle": "round,pad=0.05", "ec": "0.3"}
-    centre: Style = {"ha": "center", "va": "center", "fontsize": 8}
     for place, (words, colour, ink) in enumerate(BOXES):
         x = 2.4 * place
         ax.add_patch(FancyBboxPatch((x, 0), 1.6, 1.5, fc=colour, **box))
-        ax.text(x + 0.8, 0.75, words, color=ink, **centre)
+        ax.text(x + 0.8, 0.75, words, color=ink, fontsize=8, **CENTRED)
         if place:
             ax.annotate("", (x - 0.08, 0.75), (x - 0.72, 0.75), arrowprops=tight)
     _brace(ax, 0.8, 12.8, 2.05, "squared error: does it sound the same?")

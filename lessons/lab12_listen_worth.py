@@ -105,7 +105,7 @@ def _world(tastes: Floats, seed: int, reward: Reward) -> World:
 
 @lru_cache(maxsize=8)
 def song_map(name: str) -> Floats:
-    """A map of the songs [songs, d] by its name, one of ``MAPS``."""
+    """A map of the songs [songs, d] by its name, one of ``MAPS``; else ValueError."""
     catalogue = default_catalogue()
     if name == "two axes":
         return catalogue.sound[:, :2]
@@ -209,11 +209,11 @@ def worlds(kind: str, count: int = 8) -> tuple[World, ...]:
     return tuple(map(listener_world, random_tastes(count, 7), range(count)))
 
 
-def all_panels(name: str = "sound", count: int = 8) -> dict[str, dict[str, Growth]]:
-    """The experiment: the four situations of ``PANELS`` on one map."""
+def all_panels() -> dict[str, dict[str, Growth]]:
+    """The experiment: the four situations of ``PANELS`` on the map of sound."""
     found = {}
     for title, (kind, plays, shrink) in PANELS.items():
-        found[title] = grow(worlds(kind, count), name, plays, shrink)
+        found[title] = grow(worlds(kind), "sound", plays, shrink)
     return found
 
 
@@ -320,12 +320,12 @@ def spread_view(
     )
     unheard = np.setdiff1d(world.order, labels.songs)
     truth = world.truth[unheard]
+    guesses = {}
     errors = {}
-    for name, one in SCHEMES.items():
-        if name == "clusters":
-            one = scheme
-        errors[name] = rmse(estimate(one, "two axes", labels)[unheard], truth)
-    guess = estimate(scheme, "two axes", labels)
+    for name, one in (SCHEMES | {"clusters": scheme}).items():
+        guesses[name] = estimate(one, "two axes", labels)
+        errors[name] = rmse(guesses[name][unheard], truth)
+    guess = guesses["clusters"]
     rank = rank_correlation(guess[unheard], truth)
     found = clusters_of("two axes", clusters)
     return Spread(world.truth, guess, labels, found, errors, rank)

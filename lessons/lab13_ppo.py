@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from course_results import commit_of, read_result
+from drawing import CENTRED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
@@ -246,8 +247,7 @@ def draw_intuition(figure: Figure) -> None:
     end: Style = {"ha": "right", "va": "center"}
     right.text(59, 0.145, "what the plays promise", color="0.35", **end)
     right.text(59, 0.028, "what comes of it", color=RED, **end | {"va": "bottom"})
-    middle: Style = {"ha": "center", "va": "center"}
-    right.text(20, -0.085, "the clipped promise", color=BLUE, **middle)
+    right.text(20, -0.085, "the clipped promise", color=BLUE, **CENTRED)
     right.set(xlabel="length of the step", xticks=[], xlim=(0, 60))
     right.set_ylabel("gain, in songs heard a play")
     right.set_title("24 plays, and a step: mean of 500 such batches", fontsize=10)
@@ -278,8 +278,6 @@ BOXES = (
     (3.3, 0.3, 2.1, 1.1, "value network\nV(s)", "#FBE7C6"),
     (6.3, 2.5, 2.3, 1.1, "query · key(song)\nfor each candidate", "#D6E6F2"),
 )
-
-
 ARROWS = (
     ((2.35, 2.25), (3.25, 2.95)),
     ((2.35, 1.75), (3.25, 0.95)),
@@ -299,10 +297,9 @@ def draw_ppo(figure: Figure) -> None:
         "ec": "0.3",
         "lw": 1.2,
     }
-    centre: Style = {"ha": "center", "va": "center", "fontsize": 9.5}
     for x, y, width, height, words, colour in BOXES:
         ax.add_patch(FancyBboxPatch((x, y), width, height, fc=colour, **box))
-        ax.text(x + width / 2, y + height / 2, words, **centre)
+        ax.text(x + width / 2, y + height / 2, words, fontsize=9.5, **CENTRED)
     arrow: Style = {"arrowstyle": "-|>", "lw": 1.6, "color": "0.3"}
     for start, end in ARROWS:
         ax.annotate("", end, start, arrowprops=arrow)

@@ -14,6 +14,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+from drawing import CENTRED
 from lab14_listener_state import Listener, Offer, View, let_answer, loud_person
 from lab14_listener_studio import Studio, make_studio
 from matplotlib.axes import Axes
@@ -62,7 +63,6 @@ MANY = 5_000  # from here on a song is one pixel
 TINY = 7.5
 SMALL = 8.0
 HEADING: Style = {"va": "center", "fontsize": 9.5, "weight": "bold"}
-CENTRE: Style = {"ha": "center", "va": "center"}
 
 ORANGE, GREEN, PINK = PALETTE[1:4]
 RED = PALETTE[5]
@@ -143,12 +143,12 @@ def _draw_frame(ax: Axes, studio: Studio) -> None:
         ax.text(BELIEF - BELIEF_WIDTH - 8, y, name, ha="right", **beside)
     ends = [BELIEF_TOP - 10, BELIEF_TOP + 10.6 * BELIEF_ROW]
     ax.plot([BELIEF, BELIEF], ends, color="black", lw=0.8)
-    ax.text(BELIEF, BELIEF_TOP + 11.5 * BELIEF_ROW, "0", fontsize=TINY, **CENTRE)
+    ax.text(BELIEF, BELIEF_TOP + 11.5 * BELIEF_ROW, "0", fontsize=TINY, **CENTRED)
     across, up = studio.sounds_like
     x, y = MAP_CENTRE
     below = MAP_TOP + MAP_HEIGHT + 14
-    ax.text(x, below, f"{across} →", fontsize=SMALL, **CENTRE)
-    ax.text(MAP_LEFT - 14, y, f"{up} →", fontsize=SMALL, rotation=90, **CENTRE)
+    ax.text(x, below, f"{across} →", fontsize=SMALL, **CENTRED)
+    ax.text(MAP_LEFT - 14, y, f"{up} →", fontsize=SMALL, rotation=90, **CENTRED)
 
 
 def _draw_key(ax: Axes) -> None:
@@ -208,7 +208,7 @@ def _belief(ax: Axes, view: View) -> None:
     y = BELIEF_TOP + 11.5 * BELIEF_ROW
     for side in (-1, 1):
         x = BELIEF + side * BELIEF_WIDTH
-        ax.text(x, y, f"{side * top:g}", fontsize=TINY, **CENTRE)
+        ax.text(x, y, f"{side * top:g}", fontsize=TINY, **CENTRED)
     words = "what it believes you like" if view.own else "what your reactions say"
     ax.text(12, 288, f"{words} (log odds)", **HEADING)
 
@@ -269,7 +269,7 @@ def _rings(ax: Axes, places: Floats, spots: dict[int, Floats], pick: int) -> Non
     ax.plot(*places[pick], "D", ms=9, mfc=ORANGE, mec="black", mew=1.3)
     for place, (x, y) in spots.items():
         weight = "bold" if place == pick else "normal"
-        ax.text(x, y, str(place + 1), fontsize=SMALL, weight=weight, **CENTRE)
+        ax.text(x, y, str(place + 1), fontsize=SMALL, weight=weight, **CENTRED)
 
 
 def _free_spot(place: Floats, taken: list[Floats], away: float = 14.5) -> Floats:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from drawing import CENTRED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -63,7 +64,7 @@ def world(towards: float, *, poisoned: bool = False) -> Callable[[int], LiveList
 
     ``towards``: degrees. ``poisoned``: their feedback is reported the wrong way round.
     """
-    settings: Style = CROWD | {"taste_towards": towards, "poisoned": poisoned}
+    settings: dict[str, Any] = CROWD | {"taste_towards": towards, "poisoned": poisoned}
     return lambda rows: LiveListening(rows, **settings)
 
 
@@ -226,7 +227,7 @@ class Alarms(NamedTuple):
 
 
 def alarm_probabilities(
-    loss: float, sessions: int, level: float, rounds: int, sd: float = SESSION_SD
+    loss: float, sessions: int, level: float, rounds: int
 ) -> Alarms:
     """Probabilities of an alarm, by the normal distribution.
 
@@ -238,7 +239,7 @@ def alarm_probabilities(
     >>> print(f"{found.alarm[0]:.2f} {found.false_alarm[-1]:.3f}")
     0.74 0.028
     """
-    error = float(sd * np.sqrt(2 / sessions))
+    error = float(SESSION_SD * np.sqrt(2 / sessions))
     threshold = float(ndtri(level) * error)
     power = float(ndtr((threshold + loss) / error))
     number = np.arange(1, rounds + 1)
@@ -345,9 +346,7 @@ def tried_out(probabilities: Floats, evenings: int = 200_000) -> float:
 # -- seconds
 
 
-def learning_seconds(
-    batch: int, device: str, steps: int = 8192, units: int = 32
-) -> float:
+def learning_seconds(batch: int, device: str, steps: int = 8192) -> float:
     """Seconds for ``steps`` learning steps of a policy network, best of three.
 
     ``batch`` steps at a time on ``device``, a compiled call each as in a training loop.
@@ -362,8 +361,8 @@ def learning_seconds(
         model = keras.Sequential(
             [
                 keras.Input((21,)),
-                keras.layers.Dense(units, "relu", kernel_initializer="zeros"),
-                keras.layers.Dense(units, "relu", kernel_initializer="zeros"),
+                keras.layers.Dense(32, "relu", kernel_initializer="zeros"),
+                keras.layers.Dense(32, "relu", kernel_initializer="zeros"),
                 keras.layers.Dense(16),
             ]
         )
@@ -482,8 +481,6 @@ BOXES = (
     ("every play logged\nwith its chance", 8.8, 0.7, PALETTE[2]),
     ("worse than the\nlast good one?", 5.6, 0.7, PALETTE[5]),
 )
-
-
 ARROWS = (
     ((2.25, 2.9), (2.95, 2.9)),
     ((4.65, 2.9), (5.3, 2.9)),
@@ -491,11 +488,7 @@ ARROWS = (
     ((8.8, 2.35), (8.8, 1.25)),
     ((7.65, 0.7), (6.75, 0.7)),
 )
-
-
 ARROW: Style = {"arrowstyle": "-|>", "lw": 2}
-
-
 ALARM = "#B00020"
 
 
@@ -504,11 +497,10 @@ def draw_loop(figure: Figure) -> None:
     ax = figure.subplots()
     ax.set(xlim=(0, 10), ylim=(0, 4))
     ax.axis("off")
-    centre: Style = {"ha": "center", "va": "center", "fontsize": 10}
     for words, x, y, colour in BOXES:
         box = {"boxstyle": "round,pad=0.5", "alpha": 0.3}
         box |= {"facecolor": colour, "edgecolor": colour}
-        ax.text(x, y, words, bbox=box, **centre)
+        ax.text(x, y, words, bbox=box, fontsize=10, **CENTRED)
     for start, end in ARROWS:
         ax.annotate("", end, start, arrowprops=ARROW | {"color": "#444444"})
     ax.annotate("", (8.0, 2.35), (6.3, 1.25), arrowprops=ARROW | {"color": ALARM})
@@ -524,7 +516,7 @@ def draw_probation(figure: Figure) -> None:
     ax.axis("off")
     ax.axvspan(5.5, 9.5, ymin=0.36, ymax=0.68, color="#F0E442", alpha=0.45, lw=0)
     ax.text(7.5, 0.75, "four rounds of lies", ha="center", fontsize=10)
-    label: Style = {"ha": "center", "va": "center", "color": "white", "weight": "bold"}
+    label: Style = CENTRED | {"color": "white", "weight": "bold"}
     for number in range(1, 11):
         colour = PALETTE[5] if number > 6 else PALETTE[2]  # made from lies or not
         ax.plot(number, 0, "o", ms=22, color=colour)

@@ -56,7 +56,7 @@ def provenance(found: Mapping[str, Any]) -> str:
 def one_world(cells: Sequence[Cell], taste: float, effect: float) -> list[Cell]:
     """The cells of one setting of the two dials."""
     dials = {"taste_strength": taste, "long_term_effect": effect}
-    return [cell for cell in cells if cell["world"] == cell["world"] | dials]
+    return [cell for cell in cells if dials.items() <= cell["world"].items()]
 
 
 def dial_values(cells: Sequence[Cell]) -> tuple[list[float], list[float]]:
@@ -191,8 +191,6 @@ def _draw_gains(ax: Axes, cells: Sequence[Cell], label: str) -> None:
 
 # Two invented agents of ten seeds each: A steady near 9.0; B lower, with one good seed.
 STEADY = np.array([8.8, 8.9, 8.9, 9.0, 9.0, 9.0, 9.1, 9.1, 9.2, 9.2])
-
-
 LUCKY = np.array([7.2, 7.6, 8.0, 8.2, 8.4, 8.6, 8.7, 8.9, 9.1, 10.4])
 
 

@@ -1,6 +1,7 @@
 """Errors whose message says what was wrong, where, and what to do about it."""
 
 import math
+import sys
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 ABOVE_ZERO = 5e-324
 # The largest float below 1: the upper end of a range that excludes 1.
 BELOW_ONE = math.nextafter(1.0, 0.0)
+# The largest float: the upper end of a range that excludes infinity.
+FINITE = sys.float_info.max
 
 
 class RlrecError(Exception):
@@ -40,7 +43,8 @@ def require_ranges(
     """Raise ``ConfigError`` unless low <= value <= high for each attribute.
 
     ranges: (name of the attribute, low, high). `ABOVE_ZERO` as low excludes 0,
-    `BELOW_ONE` as high excludes 1, ``math.inf`` as high means no upper end.
+    `BELOW_ONE` as high excludes 1, `FINITE` excludes infinity, and with ``math.inf``
+    there is no upper end.
     """
     for name, low, high in ranges:
         value = getattr(settings, name)

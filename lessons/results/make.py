@@ -70,28 +70,16 @@ def train(folder: str, flags: str, seed: int) -> None:
     """Train one seed, or what is left of it; refused if it began with other flags."""
     begun = (ROOT / folder / "config.json").exists()
     agent, *rest = flags.split()
-    run(
-        "train",
-        agent,
-        "--out",
-        folder,
-        *(["--resume"] if begun else []),
-        *rest,
-        "--seed",
-        str(seed),
-    )
+    resume = ["--resume"] if begun else []
+    run("train", agent, "--out", folder, *resume, *rest, "--seed", str(seed))
     print(folder, flush=True)
 
 
 def evaluate(name: str, part: str) -> dict[str, object]:
     """All seeds of one part in one table."""
     target = ROOT / "runs" / "results" / f"{name}{part}.json"
-    run(
-        "evaluate",
-        *(folder(name, part, seed) for seed in seeds(name)),
-        "--json",
-        str(target.relative_to(ROOT)),
-    )
+    runs = [folder(name, part, seed) for seed in seeds(name)]
+    run("evaluate", *runs, "--json", str(target.relative_to(ROOT)))
     return dict(json.loads(target.read_text("utf-8")))
 
 

@@ -40,7 +40,7 @@ class LinUCBConfig:
 
     # 0..10: width of the upper confidence bound, in standard errors; 0 never explores
     alpha: float = 0.3
-    # (0, 1e6]: strength of the ridge regression's penalty
+    # 1e-9..1e6: strength of the ridge regression's penalty
     ridge: float = 1.0
 
     def __post_init__(self) -> None:

@@ -92,8 +92,8 @@ class GreedyListening:
     """Greedy one step ahead in ``Listening-v0``: estimates taste, plays the best song.
 
     The belief about taste is the mean of a Gaussian posterior (prior mean 0: no taste).
-    It is a ridge regression, whose intercept is not penalised, of the reaction y on the
-    sound vectors Z [songs, 5] of this session:
+    It is a ridge regression of the reaction y, less its mean, on the sound vectors Z
+    [songs, 5] of this session:
 
         y = heard + like_weight liked,   w = (Z'Z + ridge I)^-1 Z'(y - mean y)
         score(song) = taste_weight z . w + appeal_weight popularity
@@ -152,6 +152,7 @@ class VariedListening(GreedyListening):
     with a fading memory of the directions heard (factor 0.8 a song).
     """
 
+    _: KW_ONLY
     variety: float = 1.0
 
     def scores(self, observations: Observations, pool: Ids) -> Floats:

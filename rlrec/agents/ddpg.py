@@ -56,7 +56,7 @@ from numpy.typing import NDArray
 from rlrec import storage
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ddpg_networks import DDPGLearner
-from rlrec.agents.recommender import offered
+from rlrec.agents.recommender import not_played, offered
 from rlrec.agents.replay import (
     Fields,
     PrioritisedReplay,
@@ -332,9 +332,7 @@ class DDPG(Trainer):
         if "candidates" not in observations:
             if allowed is not None:
                 mask &= allowed
-            shown = np.asarray(observations["history"])
-            rows, places = np.nonzero(shown >= 0)
-            mask[rows, shown[rows, places]] = False
+            mask &= not_played(observations["history"], self.n_items)
         scores = np.where(mask, self.scores(users, history), -np.inf)
         return best_k(self.rerank(scores, users, history), k, mask)
 

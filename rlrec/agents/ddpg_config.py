@@ -123,13 +123,14 @@ class DDPGConfig:
             )
 
 
+_MOST = 10**9
 _RANGES = (
     ("discount", 0.0, 0.9999),
     ("actor_rate", 0.0, 1.0),
     ("critic_rate", 0.0, 1.0),
     ("tau", 0.0, 1.0),
-    ("target_candidates", 0, inf),
-    ("policy_delay", 1, inf),
+    ("target_candidates", 0, _MOST),
+    ("policy_delay", 1, _MOST),
     ("gradient_norm", ABOVE_ZERO, inf),
     ("l2", 0.0, inf),
     ("saturation", 0.0, inf),
@@ -138,10 +139,10 @@ _RANGES = (
     ("noise_clip", ABOVE_ZERO, inf),
     ("epsilon", 0.0, 1.0),
     ("epsilon_floor", 0.0, 1.0),
-    ("schedule_steps", 1, inf),
-    ("proposals", 0, inf),
-    ("capacity", 1, inf),
-    ("learning_starts", 1, inf),
-    ("updates", 1, inf),
-    ("batch_size", 1, inf),
+    ("schedule_steps", 1, _MOST),
+    ("proposals", 0, _MOST),
+    ("capacity", 1, _MOST),
+    ("learning_starts", 1, _MOST),
+    ("updates", 1, _MOST),
+    ("batch_size", 1, _MOST),
 )

@@ -111,7 +111,6 @@ class DQNConfig:
                 ("epsilon_floor", 0.0, 1.0),
             ],
         )
-
         require_choice(self, "features", ("concat", "product"))
         require_choice(self, "optimiser", ("adam", "sgd"))
 

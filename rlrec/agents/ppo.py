@@ -52,7 +52,7 @@ from rlrec.agents.ppo_networks import (
     mlp_forward,
     mlp_layers,
 )
-from rlrec.agents.recommender import best_first, item_pool
+from rlrec.agents.recommender import best_first, item_pool, not_played
 from rlrec.agents.retrieval import Neighbours, top_k
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
@@ -319,9 +319,7 @@ class PPO(Trainer):
         lately = observations["history"][:, -self.config.history :]
         if self.index is not None:
             return self.index.nearest(points, k, exclude=lately)
-        allowed = np.ones((len(points), len(self.songs)), np.bool_)
-        rows, places = np.nonzero(lately >= 0)
-        allowed[rows, lately[rows, places]] = False
+        allowed = not_played(lately, len(self.songs))
         return top_k(points, self.songs, k, allowed)
 
     def _log_probs(self, state: Floats32, candidates: Ids) -> Floats32:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import inf
 
 from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
 
@@ -92,23 +91,24 @@ class PPOConfig:
             )
 
 
+_MOST = 10**9  # infinity is refused
 _RANGES = (
-    ("neighbours", 2, inf),
+    ("neighbours", 2, _MOST),
     ("history", 1, 20),
-    ("keys", 1, inf),
-    ("rollout", 2, inf),
-    ("epochs", 1, inf),
-    ("minibatch", 2, inf),
-    ("learning_rate", ABOVE_ZERO, inf),
+    ("keys", 1, _MOST),
+    ("rollout", 2, _MOST),
+    ("epochs", 1, _MOST),
+    ("minibatch", 2, _MOST),
+    ("learning_rate", ABOVE_ZERO, _MOST),
     ("discount", 0.0, 1.0),
     ("gae_lambda", 0.0, 1.0),
-    ("clip", ABOVE_ZERO, inf),
-    ("value_clip", 0.0, inf),
-    ("value_weight", 0.0, inf),
-    ("entropy", 0.0, inf),
-    ("gradient_norm", ABOVE_ZERO, inf),
-    ("target_kl", 0.0, inf),
-    ("schedule_steps", 1, inf),
+    ("clip", ABOVE_ZERO, _MOST),
+    ("value_clip", 0.0, _MOST),
+    ("value_weight", 0.0, _MOST),
+    ("entropy", 0.0, _MOST),
+    ("gradient_norm", ABOVE_ZERO, _MOST),
+    ("target_kl", 0.0, _MOST),
+    ("schedule_steps", 1, _MOST),
 )
 
 # What `rlrec train ppo` starts from. Large minibatches and a low discount learn in

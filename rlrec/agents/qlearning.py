@@ -262,9 +262,8 @@ class QLearning:
         Actions are ranked by the mean table over runs; ties go to the lower index.
         Raises ``ConfigError`` if ``k`` or a state is out of range.
         """
-        states = np.atleast_1d(np.asarray(observations, np.int64))
         n_states, n_actions = self.table.shape[1:]
-        require_ids("state", states, n_states, 0)
+        states = require_ids("state", np.atleast_1d(observations), n_states, 0)
         values = self.table.mean(axis=0)[states]  # [batch, actions]
         return best_first(item_pool(states, n_actions), values, k)
 

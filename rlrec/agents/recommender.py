@@ -65,6 +65,20 @@ def best_first(
     return np.take_along_axis(pool, order[:, :k], axis=1)
 
 
+def not_played(history: Any, n_items: int) -> Bools:
+    """False for the items of ``history`` [batch, n], -1: none; True elsewhere.
+
+    Returns [batch, n_items]. Raises ``ConfigError`` for an id out of range.
+
+    >>> not_played([[-1, 2]], 3).tolist()
+    [[True, True, False]]
+    """
+    history = require_ids("history", history, n_items)
+    mask = np.ones((len(history), n_items + 1), np.bool_)  # the last column: id -1
+    np.put_along_axis(mask, history, False, axis=1)
+    return mask[:, :-1]
+
+
 def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     """``scores`` [batch, m] of ``pool`` [batch, m], with -inf for songs just played.
 
@@ -73,12 +87,9 @@ def unplayed(observations: Any, pool: Ids, scores: Floats) -> Floats:
     """
     if not isinstance(observations, dict) or "candidates" in observations:
         return scores
-    # [batch, n], -1: nothing yet
-    history = require_ids("history", observations["history"], pool.shape[1])
-    rows, places = np.nonzero(history >= 0)
-    masked = np.array(scores, np.float64)
-    masked[rows, history[rows, places]] = -np.inf  # the pool is every song, in order
-    return masked
+    # the pool is every song, in order
+    mask = not_played(observations["history"], pool.shape[1])
+    return np.where(mask, scores, -np.inf)
 
 
 def best_unplayed(

@@ -27,7 +27,12 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike
 
 from rlrec.agents.schedules import linear_schedule
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    ConfigError,
+    require_ranges,
+    require_same_shapes,
+)
 from rlrec.types import Arrays, Floats, Floats32, Ids
 
 Fields = dict[str, tuple[tuple[int, ...], Any]]  # name -> (shape, dtype)
@@ -199,9 +204,10 @@ class PrioritisedReplay(UniformReplay):
         """Set priorities from TD errors, of the shape of ``places``.
 
         If a place repeats, its last value wins. Raises ``ConfigError`` for an empty
-        place or a TD error that is not finite.
+        place, another shape or a TD error that is not finite.
         """
         errors = np.abs(td_errors, dtype=np.float64)
+        require_same_shapes(places=places, td_errors=errors)
         if not np.isfinite(errors).all():
             raise ConfigError("a TD error is not finite; training has diverged")
         if (places >= self.size).any():
@@ -283,7 +289,7 @@ class SumTree:
         ``values``: in [0, total). Raises ``ConfigError`` if all priorities are 0.
         """
         if self.total <= 0.0:
-            raise ConfigError("all priorities are 0; there is nothing to draw")
+            raise ConfigError("nothing to draw: it is empty, or all priorities are 0")
         nodes = np.ones(len(values), np.int64)
         for _ in range(self.depth):
             left = 2 * nodes

@@ -148,6 +148,7 @@ class Neighbours:
         points = np.atleast_2d(np.asarray(points, np.float64))
         if exclude is None:
             exclude = np.full((len(points), 0), -1)
+        exclude = np.asarray(exclude)
         self._check(points, k, exclude)
         found = np.empty((len(points), k), np.int64)
         pending = np.arange(len(points))

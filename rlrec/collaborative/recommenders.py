@@ -27,7 +27,7 @@ from rlrec.agents.recommender import best_first
 from rlrec.collaborative.embeddings import liked_matrix, ridge_rows
 from rlrec.datasets import Ratings
 from rlrec.datasets.matrices import Keys, Matrix, interaction_keys, rating_matrix
-from rlrec.errors import ABOVE_ZERO, ConfigError, DataError, require_ranges
+from rlrec.errors import ABOVE_ZERO, FINITE, ConfigError, DataError, require_ranges
 from rlrec.types import Floats, Ids
 
 
@@ -120,7 +120,7 @@ class Settings:
         for name, value in vars(self).items():
             if isinstance(value, (int, float)):
                 low = ABOVE_ZERO if name in self._above_zero else 0.0
-                require_ranges(self, [(name, low, 1e9)])
+                require_ranges(self, [(name, low, FINITE)])
 
 
 class _SameForAll(Collaborative):

@@ -92,7 +92,7 @@ def polyak(
 
 
 def copy_weights(targets: Sequence[Variable], sources: Sequence[Variable]) -> None:
-    """Make each target variable equal to its source, bit-identical."""
+    """Make each target variable bit-identical to its source."""
     for target, source in zip(targets, sources, strict=True):
         target.assign(source)
 

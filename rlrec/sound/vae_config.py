@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -12,11 +11,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlrec.datasets.reading.columns import FEATURES
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_ranges
+from rlrec.errors import ABOVE_ZERO, FINITE, ConfigError, require_ranges
 from rlrec.types import Arrays, Floats
 
 INPUTS = len(FEATURES)
-FINITE = sys.float_info.max
 
 
 @dataclass(frozen=True)

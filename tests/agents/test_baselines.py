@@ -9,6 +9,7 @@ from rlrec.agents import (
     PopularityPolicy,
     RandomPolicy,
     TablePolicy,
+    VariedListening,
 )
 from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
 from rlrec.errors import ConfigError
@@ -131,3 +132,18 @@ def test_k_out_of_range():
         RandomPolicy(5, np.random.default_rng(0)).recommend(np.array([0]), 6)
     env = GenreBatch(1)
     assert env.actions_for(np.array([[3, 1]])).tolist() == [3]
+
+
+def test_variety_lowers_the_scores_of_songs_like_the_last_ones():
+    """The memory is .8 of itself and .2 of each song's direction, song by song."""
+    env, _ = listening(3, action="song")
+    for song in (5, 9):
+        observation = env.step(np.full(3, song))[0]
+    pool = np.tile(np.arange(40), (3, 1))
+    direction = env.catalogue.direction
+    memory = 0.8 * 0.2 * direction[5] + 0.2 * direction[9]
+    greedy = GreedyListening(env.catalogue).scores(observation, pool)
+    varied = VariedListening(env.catalogue, variety=3.0).scores(observation, pool)
+    np.testing.assert_allclose(varied, greedy - 3.0 * (direction[:40] @ memory))
+    with pytest.raises(TypeError, match="positional"):
+        VariedListening(env.catalogue, 3.0)

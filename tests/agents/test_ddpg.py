@@ -606,6 +606,7 @@ def test_each_hyperparameter_is_read(name, eagerly):
         (lambda: DDPGConfig(updates=5), "multiple of policy_delay"),
         (lambda: DDPGConfig(reward_low=2.0), "reward_low must be below"),
         (lambda: DDPGConfig(actor_rate=float("nan")), "actor_rate is nan"),
+        (lambda: DDPGConfig(capacity=np.inf), "capacity is inf"),
         (lambda: DDPG(np.zeros((3, 2)), np.zeros((3, 4))), "need"),
         (
             lambda: agent_of().scores(np.array([USERS]), np.zeros((1, 3), int)),

@@ -211,7 +211,7 @@ def test_what_is_loaded_recommends_the_same(eagerly, tmp_path):
 def test_training_past_the_schedule_is_refused(eagerly):
     agent = made(schedule_steps=64)
     agent.train(listening(), 64)
-    with pytest.raises(ConfigError, match="raise schedule_steps"):
+    with pytest.raises(ConfigError, match="the schedule ends at step 64"):
         agent.train(listening(), 64)
 
 
@@ -319,6 +319,9 @@ def test_bad_settings_are_refused():
         ({"history": 21}, "history"),
         ({"hidden": (0,)}, "hidden"),
         ({"learning_rate": float("nan")}, "learning_rate"),
+        ({"learning_rate": np.inf}, "learning_rate is inf"),
+        ({"clip": np.inf}, "clip is inf"),
+        ({"epochs": np.inf}, "epochs is inf"),
     ):
         with pytest.raises(ConfigError, match=words):
             PPOConfig(**changes)

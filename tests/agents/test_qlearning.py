@@ -261,6 +261,8 @@ def test_each_hyperparameter_is_read(name):
         (lambda: QLearning(5, 5).update(7, 0, 1.0, 0), "state holds 7, outside"),
         (lambda: QLearning(5, 5).update(0, -1, 1.0, 0), "action holds -1, outside"),
         (lambda: QLearning(5, 5).recommend(0, k=6), "k is 6"),
+        (lambda: QLearning(5, 5).recommend(5), "state holds 5, outside"),
+        (lambda: QLearning(5, 5).recommend([1.7]), "need whole numbers"),
         (
             lambda: QLearning(5, 5, n_runs=2).train(GenreBatch(3), 1),
             "3 rows and the agent 2 runs",

@@ -313,6 +313,16 @@ def test_a_restored_memory_goes_on_bit_by_bit(kind):
             lambda: filled(PrioritisedReplay, [1]).update(np.array([0]), [np.nan]),
             "diverged",
         ),
+        (
+            lambda: filled(PrioritisedReplay, [1, 2]).update(
+                np.array([[0, 1], [1, 0]]), [1.0, 2.0]
+            ),
+            "shapes must agree",
+        ),
+        (
+            lambda: PrioritisedReplay(4, FIELDS).sample(1, 1, np.random.default_rng(0)),
+            "empty",
+        ),
     ],
 )
 def test_mistakes_are_named(act, words):

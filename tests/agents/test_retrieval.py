@@ -132,7 +132,8 @@ def test_one_point_one_item_and_nobody():
     assert one.nearest(np.zeros(2), 1).tolist() == [[0]]
     assert Neighbours(np.eye(3)).nearest(np.zeros((0, 3))).shape == (0, 4)
     twice = np.array([[0, 0, -1, 0]])  # named three times, left out once
-    assert Neighbours(np.eye(3)).nearest(np.zeros(3), 2, twice).tolist() == [[1, 2]]
+    for given in (twice, twice.tolist()):
+        assert Neighbours(np.eye(3)).nearest(np.zeros(3), 2, given).tolist() == [[1, 2]]
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,8 @@ def free_port() -> int:
 @pytest.fixture
 def server(tmp_path: Path, lesson: Path) -> Iterator[str]:
     """Address of the lesson in a JupyterLab of our own, which ends with the test."""
-    port, token = free_port(), secrets.token_hex(16)
+    port = free_port()
+    token = secrets.token_hex(16)
     command = [
         sys.executable,
         "-m",
@@ -189,11 +190,10 @@ def run_all(page: Any) -> None:
 
 def drag(page: Any, slider: Any) -> None:
     """Drag the slider's handle a third of its length towards the middle."""
-    handle, track = (
-        slider.locator(".noUi-handle").bounding_box(),
-        slider.locator(".noUi-target").bounding_box(),
-    )
-    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    handle = slider.locator(".noUi-handle").bounding_box()
+    track = slider.locator(".noUi-target").bounding_box()
+    x = handle["x"] + handle["width"] / 2
+    y = handle["y"] + handle["height"] / 2
     right_half = x > track["x"] + track["width"] / 2
     page.mouse.move(x, y)
     page.mouse.down()

@@ -17,18 +17,8 @@ from rlrec.datasets import load_sessions
 pytestmark = test_lab.pytestmark
 page, server = test_lab.page, test_lab.server
 CELL = "from lab14_listener import ListenerLab\n\nListenerLab()"
-PRESSES = [
-    "Like",
-    "Skip",
-    "Listen",
-    "Like",
-    "Like",
-    "Skip",
-    "Listen",
-    "Skip",
-    "Like",
-    "Listen",
-] * 2
+TEN = "Like Skip Listen Like Like Skip Listen Skip Like Listen"
+PRESSES = TEN.split() * 2
 
 
 @pytest.fixture
@@ -40,9 +30,8 @@ def lesson(tmp_path: Path) -> Path:
 
 def seen(lab: Any) -> tuple[str, str]:
     """Text below the title, and the picture."""
-    return lab.locator(".widget-html").nth(1).inner_text(), lab.locator(
-        "img"
-    ).get_attribute("src")
+    text = lab.locator(".widget-html").nth(1).inner_text()
+    return text, lab.locator("img").get_attribute("src")
 
 
 def click(page: Any, lab: Any, name: str) -> float:

@@ -309,6 +309,8 @@ def test_bad_input_is_refused(small):
         )
     for wrong in (
         lambda: EASEConfig(0.0),
+        lambda: EASEConfig(np.inf),
+        lambda: EASEConfig(np.nan),
         lambda: ItemKNNConfig(-1),
         lambda: BiasedMFConfig(factors=0),
     ):

@@ -6,9 +6,11 @@ from itertools import product
 import lab08_replay as lab08
 import numpy as np
 import pytest
+from lesson_checks import words
 from matplotlib.figure import Figure
 
 from rlrec.agents.replay import PrioritisedReplay, PriorityConfig, Sample, SumTree
+from rlrec.errors import ConfigError
 
 
 def test_the_lessons_numbers() -> None:
@@ -123,6 +125,11 @@ def test_prioritised_needs_fewer_updates_and_the_oracle_fewest() -> None:
     assert lab08.updates_needed(4, "greedy", limit=200) <= 200
 
 
+def test_another_replay_is_refused() -> None:
+    with pytest.raises(ConfigError, match="no replay 'prioritized'; choose one of"):
+        lab08.updates_needed(4, "prioritized")
+
+
 def settled(config):
     """Mean of the last 100 values, over ten seeds."""
     found = [lab08.replay_one_song(config, seed=seed) for seed in range(10)]
@@ -170,8 +177,8 @@ def test_the_trees_paths_end_in_the_lessons_leaves() -> None:
         assert lab08.tree_path(tree, value)[-1] == leaf + tree.first_leaf
     figure = Figure()
     lab08.draw_tree(figure)
-    words = {text.get_text() for text in figure.axes[0].texts}
-    assert words >= {"8", "3", "5", "4", "2", "1", "2.9 < 3: left", "0.5 < 4: left"}
+    shown = set(words(figure.axes[0].texts))
+    assert shown >= {"8", "3", "5", "4", "2", "1", "2.9 < 3: left", "0.5 < 4: left"}
 
 
 def test_the_story_shows_one_like() -> None:

@@ -6,6 +6,7 @@ from copy import deepcopy
 import lab09_drr as lab09
 import numpy as np
 import pytest
+from lesson_checks import words
 from matplotlib.figure import Figure
 
 from rlrec.collaborative.drr_vectors import make_vectors
@@ -145,20 +146,20 @@ def test_runs_come_in_the_order_of_their_seeds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shift", "words"),
+    ("shift", "verdict"),
     [
         (0.05, "confirmed here"),
         (0.0, "undecided here against drr-n"),
         (-0.05, "refuted here, drr-n did better"),
     ],
 )
-def test_the_claim_about_states_is_judged_by_the_data(shift, words) -> None:
+def test_the_claim_about_states_is_judged_by_the_data(shift, verdict) -> None:
     states = {"drr-n": content(), "drr-ave": content(shift)}
     if shift == 0.0:
         noises = (0.01, -0.01, 0.0, 0.02, -0.02)
         for run, noise in zip(states["drr-ave"]["runs"], noises, strict=True):
             run["figures"]["after RL"]["P@5"] += noise
-    assert lab09.states_lines(states)[-1].endswith(words)
+    assert lab09.states_lines(states)[-1].endswith(verdict)
 
 
 def test_the_papers_figures_stand_beside_ours() -> None:
@@ -177,7 +178,7 @@ def test_the_papers_figures_stand_beside_ours() -> None:
 def test_the_forest_draws_every_row_best_first() -> None:
     ax = Figure().subplots()
     lab09.forest(ax, content())
-    names = [label.get_text() for label in ax.get_yticklabels()]
+    names = words(ax.get_yticklabels())
     assert (names[0], names[1], names[-1]) == ("oracle", "after RL", "random")
     of = lab09.interval(content(), "after RL", "P@5")
     bar = ax.lines[2].get_xdata()  # of the second row

@@ -9,7 +9,7 @@ import lab14_listener_picture as pictures
 import numpy as np
 import pytest
 from lab14_listener import Listener, ListenerLab, let_answer, make_studio
-from lesson_checks import assert_no_tensorflow
+from lesson_checks import assert_no_tensorflow, words
 from matplotlib.figure import Figure
 from sklearn.linear_model import Ridge
 
@@ -616,5 +616,4 @@ def test_the_lessons_picture_is_drawn():
     figure = Figure(figsize=size)
     draw(figure)
     (ax,) = figure.axes
-    words = " ".join(text.get_text() for text in ax.texts)
-    assert "Faded Promise" in words
+    assert "Faded Promise" in " ".join(words(ax.texts))

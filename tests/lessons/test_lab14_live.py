@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import lab14_live as lab14
 import numpy as np
 import pytest
-from lesson_checks import assert_no_tensorflow
+from lesson_checks import assert_no_tensorflow, words
 from matplotlib.figure import Figure
 
 from rlrec.logs.learned import ListenerModel, plays_of
@@ -196,7 +196,7 @@ def test_figures_draw(name):
 def test_pictures_of_results_show_each_seed_and_each_round():
     ax = Figure().subplots()
     lab14.promises_picture(ax, [11.0, 12.0], [9.0, 10.0], {"shop": 8.0})
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["seed 0", "seed 1"]
+    assert words(ax.get_yticklabels()) == ["seed 0", "seed 1"]
     rounds = [LiveRound(n, 9.0, 9.0, 8.0, 0.5, n == 4, False) for n in range(1, 5)]
     lied = lab14.Lied(10.0, 5.0, 10.0, rounds)
     ax = lab14.lies_picture(Figure().subplots(), [lied, lied])

@@ -6,6 +6,7 @@ import lab15_contest as contest
 import numpy as np
 import pytest
 from lab15_contest import GREEDY
+from lesson_checks import words
 from matplotlib.figure import Figure
 
 from rlrec.errors import DataError
@@ -53,10 +54,6 @@ def test_gains_are_paired_differences_and_signs_say_what_can_be_told(cells):
     assert sign.tolist() == [[-1, 1]]
     mean, sign = contest.gains(cells, "random", GREEDY)
     assert sign.tolist() == [[-1, 0]]  # 0, -.1, -.2: the interval holds 0
-
-
-def words(texts):
-    return [text.get_text() for text in texts]
 
 
 def test_worlds_and_dials_are_found(cells):
