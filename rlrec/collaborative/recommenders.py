@@ -51,7 +51,9 @@ class Collaborative:
             )
         self.n_items = ratings.n_items
         self.fitted_on = interaction_keys(ratings)
-        self._fit(rating_matrix(ratings))
+        matrix = rating_matrix(ratings)
+        self.popularity = _sums(matrix, axis=0)
+        self._fit(matrix)
         return self
 
     def scores(self, known: Matrix, users: Ids | None = None) -> Floats:
@@ -68,16 +70,24 @@ class Collaborative:
         return self._scores(sp.csr_matrix(known, dtype=np.float64))
 
     def __call__(self, users: Ids, known: Matrix) -> Floats:
-        """The scores as the evaluation protocols call for them."""
-        return self.scores(known, users)
+        """The scores as the evaluation protocols call for them: [users, I].
+
+        Where all scores of a user are equal, such as without a known like, they are
+        popularity instead: the sum of the stars of each item.
+        """
+        scores = self.scores(known, users)
+        equal = (scores == scores[:, :1]).all(axis=1)
+        scores[equal] = self.popularity
+        return scores
 
     def recommend(self, observations: Matrix, k: int = 1) -> Ids:
         """The ``k`` items [users, k] of the highest scores, best first, none rated.
 
-        ``observations``: known ratings [users, I], sparse.
+        ``observations``: known ratings [users, I], sparse. Users whose scores are all
+        equal are recommended what is popular.
         Raises ``ConfigError`` if a user has fewer than k unrated items.
         """
-        scores = self.scores(observations)
+        scores = self(np.arange(observations.shape[0]), observations)
         known = sp.coo_matrix(observations)
         left = self.n_items - int(known.getnnz(axis=1).max(initial=0))
         if k > left:
@@ -297,6 +307,7 @@ class BiasesPlusEASE(Collaborative):
         excess = _sums(ratings, axis=0) - self.mean * count
         self.item_bias = excess / np.maximum(count + self.config.item_shrinkage, 1e-9)
         self.ease.n_items = self.n_items
+        self.ease.popularity = self.popularity
         self.ease._fit(ratings)
 
     def _scores(self, known: Matrix) -> Floats:

@@ -11,6 +11,10 @@ known of a user when the recommendation is made (``known``), and the answers
 ``scorer(users [n], known [n, items] sparse) -> scores [n, items]``: a fitted baseline,
 or an agent.
 
+Ties are broken at random, anew for each user and from the same seed in every call:
+low item numbers are popular items in many files (MovieLens), and a scorer that says the
+same of all items must not gain from them.
+
 The three protocols, `rerank`, `session` and `next_item`, have one limit in common: only
 what people chose to rate can be a hit. No protocol on logged ratings shows how a list
 changes the people who get it; `rlrec.evaluation.simulate` does.
@@ -43,6 +47,7 @@ Scorer = Callable[[Ids, Matrix], NDArray[Any]]
 POSITIVE = 4.0  # stars: a hit is a rating of this and above
 KNOWN = 10  # ratings of each evaluated user that `session` makes known
 BATCH = 512  # users scored at a time: bounds memory at BATCH x items
+TIES_SEED = 0  # the same for every scorer
 
 
 class Model(Protocol):
@@ -224,10 +229,9 @@ def rerank(
     This is Algorithm 2 of the DRR paper (arXiv:1810.12027). A user with fewer than
     ``k`` held-out items gets a shorter list, whose empty places are misses: P@k is hits
     over k for everybody, so even the oracle does not reach 1 (ML-1M, by time: P@5 .914,
-    P@10 .775). Ties go to the lower item number. With ``feedback`` the user's rating of
-    each listed item joins ``known``, and the scorer is called again for the next place,
-    as for an agent that observes its user (k times the work); without it the list is
-    made at once.
+    P@10 .775). With ``feedback`` the user's rating of each listed item joins ``known``,
+    and the scorer is called again for the next place, as for an agent that observes its
+    user (k times the work); without it the list is made at once.
 
     Shows: who can tell what a user will like from what the user will dislike, *among
     things the user chose*. Cannot show: whether the items would be found in a
@@ -342,13 +346,16 @@ def _run(
     lists = np.full((len(split.users), k), -1)
     n_relevant = np.zeros(len(lists), np.int64)
     hits = np.zeros(lists.shape, np.bool_)
+    ties = np.random.default_rng(TIES_SEED)
     for start in range(0, len(lists), BATCH):
         rows = slice(start, start + BATCH)
         answers = held_out[rows]
         rated = _stored(answers)
         candidates = ~_stored(known[rows]) if whole_catalogue else rated.copy()
         revealed = answers if feedback else None
-        listed = _pick(scorer, split.users[rows], known[rows], candidates, k, revealed)
+        listed = _pick(
+            scorer, split.users[rows], known[rows], candidates, k, revealed, ties
+        )
         liked = rated & (answers.toarray() >= POSITIVE)  # [batch, items]
         found = np.take_along_axis(liked, np.maximum(listed, 0), axis=1)
         lists[rows] = listed
@@ -364,17 +371,20 @@ def _pick(
     candidates: Bools,
     k: int,
     revealed: Matrix | None,
+    ties: np.random.Generator,
 ) -> Ids:
     """Lists [users, k] of the candidates with the highest scores, best first.
 
-    -1 where none is left; ties go to the lower item number. ``candidates`` is changed.
+    -1 where none is left; ``ties`` are broken at random. ``candidates`` is changed.
     """
     lists = np.full((len(users), k), -1)
     rows = np.arange(len(users))
+    lots = ties.random(candidates.shape, np.float32)
     scores = _scores_of(scorer, users, known)
     for place in range(k):
         open_scores = np.where(candidates, scores, -np.inf)
-        best = open_scores.argmax(axis=1)
+        equals = open_scores == open_scores.max(axis=1, keepdims=True)
+        best = np.where(equals, lots, -1.0).argmax(axis=1)
         is_open = candidates[rows, best]
         lists[is_open, place] = best[is_open]
         candidates[rows, best] = False

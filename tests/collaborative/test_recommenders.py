@@ -290,6 +290,22 @@ def test_a_rating_of_zero_is_known(small):
     assert 2 not in PopularityByCount().fit(zero).recommend(rating_matrix(zero)[2], 2)
 
 
+@pytest.mark.parametrize("kind", [ItemKNN, EASE, PureSVD])
+def test_a_user_without_likes_is_recommended_what_is_popular(kind, ratings):
+    model = kind().fit(ratings)
+    stars = np.bincount(ratings.items, ratings.ratings, ratings.n_items)
+    known = rating_matrix(ratings)[:2].tolil()
+    known[0] = 0
+    known[0, 3] = 1.0  # rated, not liked
+    scores = model(np.arange(2), known.tocsr())
+    np.testing.assert_allclose(scores[0], stars)
+    np.testing.assert_array_equal(scores[1], model.scores(known.tocsr())[1])
+    order = np.argsort(-stars, kind="stable")
+    assert (
+        model.recommend(known.tocsr(), 5)[0].tolist() == order[order != 3][:5].tolist()
+    )
+
+
 def test_bad_input_is_refused(small):
     known = rating_matrix(small)
     with pytest.raises(ConfigError, match="fit it first"):
