@@ -119,8 +119,8 @@ class DDPGLearner(Checkpointed):
         """One round of updates from ``batches``, name -> [updates, batch, ...].
 
         Names: user, history [..., n], item, reward, next_history [..., n], terminated,
-        weight; and candidates [updates, m]. Returns the TD errors [updates, batch] and
-        the means of critic loss, actor loss and Q [3].
+        weight; and candidates [updates, m]. Returns sizes of TD errors [updates, batch]
+        and the means of critic loss, actor loss and Q [3].
         """
         updates = self.config.updates
         delay = self.config.policy_delay
@@ -139,9 +139,10 @@ class DDPGLearner(Checkpointed):
         return errors.stack(), sums / updates
 
     def update_critics(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor]:
-        """One update of critics and state: TD errors [batch], loss, mean Q.
+        """One update of critics and state: sizes of TD errors [batch], loss, mean Q.
 
-        The TD errors are the mean over the critics.
+        The size is the mean absolute error over the critics; with a mean of signed
+        errors, twins that err in opposite directions would look right.
         """
         target = self.targets(batch)  # [batch]
         view = self.view(batch["user"], batch["history"])
@@ -155,7 +156,8 @@ class DDPGLearner(Checkpointed):
             loss = tf.reduce_sum(squares)
             loss += self.config.l2 * kernel_penalty(self.online.critics)
         self.critic_optimiser.descend(tape, loss)
-        return tf.reduce_mean(errors, axis=0), loss, tf.reduce_mean(values)
+        sizes = tf.reduce_mean(tf.abs(errors), axis=0)
+        return sizes, loss, tf.reduce_mean(values)
 
     def targets(self, batch: Batch) -> Tensor:
         """TD targets [batch], by the smaller target critic (TD3, section 4)."""

@@ -216,11 +216,22 @@ def test_td_errors_are_errors_and_not_targets():
     states, base = learner.online.states(*view), learner.online.base(*view)
     value = learner.online.values(states, base, learner.items(batch["item"]))[0]
     errors, loss, mean_q = learner.update_critics(batch)
-    np.testing.assert_allclose(errors, target - value, rtol=1e-5)
+    np.testing.assert_allclose(errors, np.abs(target - value), rtol=1e-5)
     assert float(loss) == pytest.approx(
         float(tf.reduce_mean((target - value) ** 2)), rel=1e-5
     )
     assert float(mean_q) == pytest.approx(float(tf.reduce_mean(value)), rel=1e-5)
+
+
+def test_twins_that_err_in_opposite_directions_do_not_look_right():
+    """Errors of 3 and -3 have size 3; their signed mean is 0."""
+    agent = agent_of(replace(SMALL, l2=0.0))
+    batch, learner = batch_of(agent), agent.learner
+    learner.targets = lambda batch: tf.zeros(8)
+    learner.online.values = lambda *given: tf.constant([[-3.0] * 8, [3.0] * 8])
+    learner.critic_optimiser.descend = lambda tape, loss: None
+    sizes, _, _ = learner.update_critics(batch)
+    assert sizes.numpy().tolist() == [3.0] * 8
 
 
 def test_priorities_are_the_rounds_td_errors(eagerly):
