@@ -236,19 +236,20 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
 
 
 def test_importance_weights_reach_the_critics_gradient():
-    """Weights 1 and 0: half the gradient of the first transition alone."""
+    """Weights 1/4 and 0: an eighth of the gradient of the first transition alone."""
     agent = agent_of(replace(SMALL, l2=0.0))
     learner = agent.learner
     gradients = []
     learner.critic_optimiser.descend = lambda tape, loss: gradients.append(
         tape.gradient(loss, learner.online.critic_variables)
     )
-    both = batch_of(agent, size=2, weight=np.array([1.0, 0.0], "f"))
+    both = batch_of(agent, size=2, weight=np.array([0.25, 0.0], "f"))
     first = {name: part[:1] for name, part in both.items()}
+    first["weight"] = np.ones(1, "f")
     learner.update_critics(both)
     learner.update_critics(first | {"candidates": both["candidates"]})
     for of_both, of_first in zip(*gradients, strict=True):
-        np.testing.assert_allclose(2.0 * of_both, of_first, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(8.0 * of_both, of_first, rtol=1e-4, atol=1e-6)
 
 
 def test_beta_rises_while_it_trains(eagerly):
@@ -281,6 +282,33 @@ def test_the_targets_move_once_for_each_step_of_the_actor(delay, eagerly, monkey
     one = batch_of(agent)
     learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
     assert order == (["critics"] * delay + ["actor", "targets"]) * (4 // delay)
+
+
+def test_all_of_the_target_networks_move(eagerly):
+    agent = agent_of(replace(SMALL, tau=0.5))
+    learner = agent.learner
+    for variable in learner.target.variables:
+        variable.assign(tf.ones_like(variable))
+    one = batch_of(agent)
+    learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
+    for variable in learner.target.actor.trainable_variables:
+        assert not np.allclose(variable, 1.0)
+
+
+def test_the_penalty_is_on_what_the_actor_says_before_tanh():
+    """Saturation s adds s times the mean square of the actor's output to its loss."""
+    losses = []
+    for saturation in (0.0, 2.0):
+        agent = agent_of(replace(SMALL, saturation=saturation))
+        learner = agent.learner
+        learner.actor_optimiser.descend = lambda tape, loss: None
+        batch = batch_of(agent)
+        losses.append(float(learner.update_actor(batch)))
+    view = learner.view(batch["user"], batch["history"])
+    pre_tanh = learner.online.action(*learner.online.encode(*view))[1].numpy()
+    gained = 2.0 * np.mean(pre_tanh**2)
+    assert gained > 0.0
+    assert losses[1] - losses[0] == pytest.approx(gained, rel=1e-3)
 
 
 @pytest.mark.parametrize("candidates", [0, 8])
