@@ -284,6 +284,13 @@ def test_the_targets_move_once_for_each_step_of_the_actor(delay, eagerly, monkey
     assert order == (["critics"] * delay + ["actor", "targets"]) * (4 // delay)
 
 
+def test_an_empty_place_of_the_history_is_zeros_and_not_known():
+    learner = agent_of(SMALL).learner
+    _, items, known = learner.view(tf.constant([0]), tf.constant([[-1, -1, 3]]))
+    assert known.numpy().tolist() == [[False, False, True]]
+    assert not items.numpy()[0, :2].any()
+
+
 def test_all_of_the_target_networks_move(eagerly):
     agent = agent_of(replace(SMALL, tau=0.5))
     learner = agent.learner
