@@ -291,6 +291,21 @@ def test_an_empty_place_of_the_history_is_zeros_and_not_known():
     assert not items.numpy()[0, :2].any()
 
 
+def test_a_skipped_song_is_no_like():
+    feedback = np.zeros((1, 3, 3))
+    feedback[0, 1] = [0.1, 0.0, 1.0]
+    seen = {"history": np.array([[3, 4, 5]]), "feedback": feedback}
+    assert agent_of()._read(seen)[1].tolist() == [[3, -1, 5]]
+
+
+def test_critics_propose_nothing_that_is_not_allowed():
+    agent = agent_of(replace(SMALL, proposals=ITEMS))
+    scores = np.full((1, ITEMS), -np.inf, np.float32)
+    scores[0, 2] = 0.5
+    found = agent.rerank(scores, np.array([0]), np.array([[-1, 3, 4]]))
+    assert np.flatnonzero(np.isfinite(found[0])).tolist() == [2]
+
+
 def test_all_of_the_target_networks_move(eagerly):
     agent = agent_of(replace(SMALL, tau=0.5))
     learner = agent.learner
