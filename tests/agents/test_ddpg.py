@@ -306,6 +306,18 @@ def test_critics_propose_nothing_that_is_not_allowed():
     assert np.flatnonzero(np.isfinite(found[0])).tolist() == [2]
 
 
+def test_large_weights_of_the_critics_are_punished():
+    """With l2 = .5 the loss is larger by half the sum of squared weights."""
+    losses = []
+    for l2 in (0.0, 0.5):
+        learner = agent_of(replace(SMALL, l2=l2)).learner
+        learner.critic_optimiser.descend = lambda tape, loss: None
+        losses.append(float(learner.update_critics(batch_of(None))[1]))
+    layers = [layer for critic in learner.online.critics for layer in critic.layers]
+    squares = sum(np.square(layer.kernel.numpy()).sum() for layer in layers)
+    assert losses[1] - losses[0] == pytest.approx(0.5 * squares, rel=1e-4)
+
+
 def test_all_of_the_target_networks_move(eagerly):
     agent = agent_of(replace(SMALL, tau=0.5))
     learner = agent.learner
