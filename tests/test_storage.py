@@ -54,3 +54,16 @@ def test_generator_goes_on_where_it_stopped():
 def test_rows(tmp_path):
     storage.write_rows(tmp_path / "m.csv", ("a", "b"), [(1, "x,y"), (2, "z")])
     assert (tmp_path / "m.csv").read_text() == 'a,b\n1,"x,y"\n2,z\n'
+
+
+def test_a_row_that_was_half_written_is_not_read(tmp_path):
+    storage.write_rows(tmp_path / "m.csv", ("a", "b"), [(1, "x")])
+    with open(tmp_path / "m.csv", "a") as file:
+        file.write("2,")
+    assert storage.read_rows(tmp_path / "m.csv") == [["1", "x"]]
+
+
+def test_the_latest_checkpoints_are_kept(tmp_path):
+    for step in (90, 100, 1000):
+        storage.save_checkpoint(tmp_path, step, lambda folder: None, keep=2)
+    assert [step for step, _ in storage.checkpoints(tmp_path)] == [100, 1000]

@@ -118,3 +118,27 @@ def test_the_whole_catalogue_without_a_repeat():
 def test_wrong_settings(wrong):
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         LinUCBConfig(**wrong)
+
+
+def test_learning_plays_the_largest_upper_bound():
+    """Before the first play theta is 0, and a long vector is the least known."""
+    env = ListeningBatch(1, action="song", observe="ids")
+    LinUCB(env.catalogue.sound).train(env, 1)
+    length = np.linalg.norm(env.catalogue.sound, axis=1)
+    assert env.played[0, 0] == length.argmax()
+
+
+@pytest.mark.parametrize("kind", [LinUCB, BestConstantList])
+def test_steps_that_only_begin_an_episode_are_not_learned(kind):
+    env = ListeningBatch(4, action="song", observe="ids")
+    step = env.step
+    live = []
+    env.step = lambda actions: live.append(~env.over) or step(actions)
+    songs = env.catalogue.sound if kind is LinUCB else len(env.catalogue)
+    agent = kind(songs)
+    agent.train(env, 4 * 30)
+    assert len(live) == 30
+    assert np.sum(live) < 4 * 30
+    # each context begins with 1, so A counts the plays beside the ridge
+    plays = agent.gram[0, 0] - 1.0 if kind is LinUCB else agent.plays.sum()
+    assert plays == pytest.approx(np.sum(live))

@@ -147,3 +147,22 @@ def test_variety_lowers_the_scores_of_songs_like_the_last_ones():
     np.testing.assert_allclose(varied, greedy - 3.0 * (direction[:40] @ memory))
     with pytest.raises(TypeError, match="positional"):
         VariedListening(env.catalogue, 3.0)
+
+
+def test_a_table_that_has_learned_nothing_is_random():
+    policy = TablePolicy(np.zeros((5, 5)), np.random.default_rng(0))
+    picks = policy.recommend(np.zeros(50_000, int), 1)
+    np.testing.assert_allclose(np.bincount(picks[:, 0]) / 50_000, 0.2, atol=0.01)
+
+
+def test_the_oracle_goes_on_with_songs_that_please_and_do_not_tire():
+    """Pull minus 12 times fatigue, after three songs."""
+    env, _ = listening(5)
+    for _ in range(3):
+        env.step(np.zeros(5, int))
+    pool = np.tile(np.arange(30), (5, 1))
+    found = ListeningOracle(env, None, caution=12.0)._cautious_pull(env.listeners, pool)
+    pull = env.listeners.pull(pool)
+    fatigue = env.listeners.fatigue(pool)
+    assert np.abs(fatigue).max() > 0.1
+    np.testing.assert_allclose(found, pull - 12.0 * fatigue)

@@ -247,19 +247,20 @@ def test_priorities_are_the_rounds_td_errors(eagerly):
 
 
 def test_importance_weights_reach_the_critics_gradient():
-    """Weights 1 and 0: half the gradient of the first transition alone."""
+    """Weights 1/4 and 0: an eighth of the gradient of the first transition alone."""
     agent = agent_of(replace(SMALL, l2=0.0))
     learner = agent.learner
     gradients = []
     learner.critic_optimiser.descend = lambda tape, loss: gradients.append(
         tape.gradient(loss, learner.online.critic_variables)
     )
-    both = batch_of(agent, size=2, weight=np.array([1.0, 0.0], "f"))
+    both = batch_of(agent, size=2, weight=np.array([0.25, 0.0], "f"))
     first = {name: part[:1] for name, part in both.items()}
+    first["weight"] = np.ones(1, "f")
     learner.update_critics(both)
     learner.update_critics(first | {"candidates": both["candidates"]})
     for of_both, of_first in zip(*gradients, strict=True):
-        np.testing.assert_allclose(2.0 * of_both, of_first, rtol=1e-4, atol=1e-7)
+        np.testing.assert_allclose(8.0 * of_both, of_first, rtol=1e-4, atol=1e-6)
 
 
 def test_beta_rises_while_it_trains(eagerly):
@@ -292,6 +293,67 @@ def test_the_targets_move_once_for_each_step_of_the_actor(delay, eagerly, monkey
     one = batch_of(agent)
     learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
     assert order == (["critics"] * delay + ["actor", "targets"]) * (4 // delay)
+
+
+def test_an_empty_place_of_the_history_is_zeros_and_not_known():
+    learner = agent_of(SMALL).learner
+    _, items, known = learner.view(tf.constant([0]), tf.constant([[-1, -1, 3]]))
+    assert known.numpy().tolist() == [[False, False, True]]
+    assert not items.numpy()[0, :2].any()
+
+
+def test_a_skipped_song_is_no_like():
+    feedback = np.zeros((1, 3, 3))
+    feedback[0, 1] = [0.1, 0.0, 1.0]
+    seen = {"history": np.array([[3, 4, 5]]), "feedback": feedback}
+    assert agent_of()._read(seen)[1].tolist() == [[3, -1, 5]]
+
+
+def test_critics_propose_nothing_that_is_not_allowed():
+    agent = agent_of(replace(SMALL, proposals=ITEMS))
+    scores = np.full((1, ITEMS), -np.inf, np.float32)
+    scores[0, 2] = 0.5
+    found = agent.rerank(scores, np.array([0]), np.array([[-1, 3, 4]]))
+    assert np.flatnonzero(np.isfinite(found[0])).tolist() == [2]
+
+
+def test_large_weights_of_the_critics_are_punished():
+    """With l2 = .5 the loss is larger by half the sum of squared weights."""
+    losses = []
+    for l2 in (0.0, 0.5):
+        learner = agent_of(replace(SMALL, l2=l2)).learner
+        learner.critic_optimiser.descend = lambda tape, loss: None
+        losses.append(float(learner.update_critics(batch_of(None))[1]))
+    layers = [layer for critic in learner.online.critics for layer in critic.layers]
+    squares = sum(np.square(layer.kernel.numpy()).sum() for layer in layers)
+    assert losses[1] - losses[0] == pytest.approx(0.5 * squares, rel=1e-4)
+
+
+def test_all_of_the_target_networks_move(eagerly):
+    agent = agent_of(replace(SMALL, tau=0.5))
+    learner = agent.learner
+    for variable in learner.target.variables:
+        variable.assign(tf.ones_like(variable))
+    one = batch_of(agent)
+    learner._learn({name: tf.stack([part] * 4) for name, part in one.items()})
+    for variable in learner.target.actor.trainable_variables:
+        assert not np.allclose(variable, 1.0)
+
+
+def test_the_penalty_is_on_what_the_actor_says_before_tanh():
+    """Saturation s adds s times the mean square of the actor's output to its loss."""
+    losses = []
+    for saturation in (0.0, 2.0):
+        agent = agent_of(replace(SMALL, saturation=saturation))
+        learner = agent.learner
+        learner.actor_optimiser.descend = lambda tape, loss: None
+        batch = batch_of(agent)
+        losses.append(float(learner.update_actor(batch)))
+    view = learner.view(batch["user"], batch["history"])
+    pre_tanh = learner.online.action(*learner.online.encode(*view))[1].numpy()
+    gained = 2.0 * np.mean(pre_tanh**2)
+    assert gained > 0.0
+    assert losses[1] - losses[0] == pytest.approx(gained, rel=1e-3)
 
 
 @pytest.mark.parametrize("candidates", [0, 8])

@@ -187,3 +187,38 @@ def test_each_hyperparameter_is_read(name, eagerly):
 def test_bad_settings(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_the_next_item_is_one_of_those_on_offer():
+    """Item 0 is worth 9 and not on offer; of 2 and 3 the better is worth 2."""
+    agent = DQN(np.eye(5), 5, view=lambda seen: np.eye(5, dtype="f")[:1], config=LINEAR)
+    table = np.zeros((5, 5), np.float32)
+    table[0] = [9.0, 0.0, 1.0, 2.0, 0.0]
+    agent.set_table(table)
+    seen = {"candidates": np.array([[2, 3]])}
+    assert agent.update(seen, [1], [0.5], seen, [False])[0] == pytest.approx(2.3)
+
+
+def test_a_round_learns_from_each_of_its_batches(eagerly):
+    agent = lesson(replace(LINEAR, updates=2))
+    twin = lesson(replace(LINEAR, updates=2))
+    one_hot = np.eye(5, dtype="f")
+    batches = []
+    for state, item in ((1, 0), (2, 3)):
+        seen = one_hot[[state]]
+        batches.append(twin._transitions(seen, [item], [5.0], [item], [False]))
+        twin._update(batches[-1])
+    agent._updates({name: np.stack([b[name] for b in batches]) for name in batches[0]})
+    np.testing.assert_allclose(agent.values(np.arange(5)), twin.values(np.arange(5)))
+
+
+def test_steps_are_counted_and_those_that_only_begin_an_episode_are_not_stored(eagerly):
+    env = GenreBatch(4, session_length=3)
+    step = env.step
+    live = []
+    env.step = lambda actions: live.append(~env.over) or step(actions)
+    agent = DQN(np.eye(5), 5, config=SMALL)
+    agent.train(env, 4 * 10)
+    assert agent.step == 40
+    assert np.sum(live) < 40
+    assert len(agent.memory) == np.sum(live)

@@ -336,3 +336,41 @@ def test_value_targets_stay_in_returns_where_advantages_are_normalised():
     assert float(measured[1]) == pytest.approx(
         0.5 * np.mean((value - returns) ** 2), rel=1e-4
     )
+
+
+def test_the_loss_and_what_is_measured_by_a_numpy_twin():
+    config = PPOConfig(hidden=(8,), normalise=True, value_weight=0.7, value_clip=0.0)
+    learner = PPOLearner(SONGS, 4, config, np.random.default_rng(0))
+    given = steps()
+    moved = np.random.default_rng(1).normal(0.0, 0.3, 16)
+    given["log_prob"] = (given["log_prob"] - moved).astype(np.float32)
+    log_prob, entropies = learner.policy.log_prob(given, learner.songs)
+    live = given["live"] > 0
+    advantage = given["advantage"][live]
+    scaled = (advantage - advantage.mean()) / advantage.std()
+    log_ratio = (log_prob.numpy() - given["log_prob"])[live]
+    ratio = np.exp(log_ratio)
+    gain = np.minimum(ratio * scaled, np.clip(ratio, 0.9, 1.1) * scaled).mean()
+    value = learner.value(given["state"]).numpy()[live, 0]
+    error = 0.5 * np.mean((value - given["value"][live] - advantage) ** 2)
+    entropy = entropies.numpy()[live].mean()
+    kl = np.mean(ratio - 1.0 - log_ratio)
+    outside = np.mean(np.abs(ratio - 1.0) > 0.1)
+    losses = []
+    learner.optimiser.descend = lambda tape, loss: losses.append(float(loss))
+    tensors = {name: tf.constant(part) for name, part in given.items()}
+    found = learner.update(tensors, 0.1, 0.5).numpy()
+    np.testing.assert_allclose(found, [-gain, error, entropy, kl, outside], rtol=1e-4)
+    assert losses == pytest.approx([-gain + 0.7 * error - 0.5 * entropy], rel=1e-4)
+
+
+def test_rate_clip_and_entropy_fall_together():
+    config = PPOConfig(learning_rate=1e-3, clip=0.2, entropy=0.04)
+    learner = PPOLearner(SONGS, 4, config, np.random.default_rng(0))
+    seen = []
+    learner._compiled = lambda steps, order, clip, entropy: (
+        seen.append((float(clip), float(entropy))) or (tf.zeros(5), 1)
+    )
+    learner.learn({}, None, 0.25)
+    assert seen[0] == pytest.approx((0.05, 0.01))
+    assert float(learner.rate) == pytest.approx(2.5e-4)

@@ -14,7 +14,7 @@ from rlrec.agents.baselines import (
 from rlrec.agents.ddpg import DDPG
 from rlrec.agents.dqn import DQN
 from rlrec.agents.ppo import PPO, PPOConfig
-from rlrec.agents.recommender import offered
+from rlrec.agents.recommender import best_first, best_unplayed, offered
 from rlrec.envs import default_catalogue
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, require_ids
@@ -89,3 +89,13 @@ def test_unknown_ids_elsewhere_are_named():
         with pytest.raises(ConfigError, match=words):
             call()
     assert offered(observed(7), 9).all()
+
+
+def test_the_best_come_first_and_what_has_played_not_at_all():
+    pool = np.array([[0, 1, 2]])
+    scores = np.array([[0.1, 0.5, 0.3]])
+    assert best_first(pool, scores, 2).tolist() == [[1, 2]]
+    seen = {"history": np.array([[-1, 1]])}
+    assert best_unplayed(seen, pool, scores, 2).tolist() == [[2, 0]]
+    offer = seen | {"candidates": pool}
+    assert best_unplayed(offer, pool, scores, 2).tolist() == [[1, 2]]

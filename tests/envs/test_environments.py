@@ -321,3 +321,10 @@ def test_simulate_asks_for_whole_slates():
     env = ListeningBatch(5, action="slate", slate_size=3, observe="ids")
     simulate(env, Counting(len(env.catalogue), np.random.default_rng(0)), seed=0)
     assert set(asked) == {3}
+
+
+def test_candidates_are_drawn_anew_at_each_step():
+    env = ListeningBatch(8, observe="ids")
+    first = env.reset(seed=0)[0]["candidates"]
+    second = env.step(np.zeros(8, int))[0]["candidates"]
+    assert (first != second).any(axis=1).all()

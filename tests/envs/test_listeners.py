@@ -5,7 +5,7 @@ import pytest
 from scipy.special import expit, ndtr, ndtri
 
 from rlrec.envs import Catalogue, Dials, Listeners, default_catalogue, make_catalogue
-from rlrec.envs.listeners import SKIP_LOGIT, _fraction_heard, _widened
+from rlrec.envs.listeners import SKIP_LOGIT, TURN_LOGIT, _fraction_heard, _widened
 from rlrec.errors import ConfigError
 
 
@@ -150,3 +150,33 @@ def test_opposite_crowds_have_opposite_mean_tastes(catalogue):
 def test_dials_of_the_crowd_have_ranges(dial):
     with pytest.raises(ConfigError, match=next(iter(dial))):
         Dials(**dial)
+
+
+@pytest.mark.parametrize("skips", [False, True])
+@pytest.mark.parametrize("mood", [0, 1])
+def test_one_play_by_hand(catalogue, mood, skips):
+    """Song 0: pull 1.5 * 2, closeness .5 to a memory of length sqrt(.5)."""
+    one = listener(catalogue, taste_strength=1.5, appeal_strength=0.0)
+    skip = expit(_widened(1.5)[mood] + 0.3 - 3.0)
+    like = expit(-2.2 + 3.0)
+    fatigue = 0.5 - 0.19 * np.sqrt(0.5)
+    turn = expit(TURN_LOGIT[mood, int(skips)] + 0.3 + 8.0 * fatigue)
+    side = -1e-9 if skips else 1e-9
+    for below in (True, False):  # a draw just below a probability, or just above it
+        one.mood[0] = mood
+        one.restless[0] = 0.3
+        one.memory[0] = [0.5, 0.5, 0, 0, 0]
+        assert one.skip_probability(np.array([0]))[0] == pytest.approx(skip)
+        other = -1e-9 if below else 1e-9
+        draws = np.array([[skip + side], [like + other], [turn + other], [0.5]])
+        heard = one.react(np.array([0]), draws)
+        assert heard.skipped[0] == skips
+        assert heard.liked[0] == (below and not skips)
+        assert one.mood[0] == below
+
+
+def test_a_new_listener_remembers_nothing(catalogue):
+    one = listener(catalogue)
+    one.react(np.array([0]), np.full((4, 1), 0.5))
+    one.begin(np.array([0]), np.full((8, 1), 0.5))
+    assert not one.memory.any()

@@ -115,3 +115,13 @@ def test_check_env_and_one_story():
         both, rewards, *_ = together.step(actions)
         single, reward, *_ = alone.step(actions[1])
         assert reward == rewards[1]
+
+
+@pytest.mark.parametrize("logged_only", [False, True])
+def test_what_is_known_at_the_start_may_not_be_recommended(logged_only):
+    known = log([(0, 5, 5), (0, 4, 1)])
+    rest = log([(0, 0, 5), (0, 4, 4), (0, 1, 2)])
+    env = RatingsBatch(1, rest, history=1, known=known, logged_only=logged_only)
+    assert env.reset(seed=0)[0]["history"].tolist() == [[5]]
+    allowed = [0, 1] if logged_only else [0, 1, 2, 3]
+    assert np.flatnonzero(env.allowed()[0]).tolist() == allowed

@@ -8,6 +8,7 @@ from rlrec.errors import ConfigError
 from rlrec.evaluation.intervals import (
     Interval,
     interquartile_mean,
+    mean_interval,
     normalise,
     paired_p_value,
     performance_profile,
@@ -176,3 +177,17 @@ def test_the_alarm_rings_half_way_to_popularity():
     assert collapse_alarm(0.02, of_popularity=0.02, of_random=0.02).startswith(
         "no collapse"
     )
+
+
+# -- Student's t -----------------------------------------------------------------------
+@pytest.mark.parametrize("n", [2, 5, 30])
+def test_the_mean_and_its_interval_are_scipys(n):
+    values = draw(n)
+    found = mean_interval(values, confidence=0.9)
+    ends = stats.t.interval(0.9, n - 1, values.mean(), stats.sem(values))
+    assert found == pytest.approx((values.mean(), *ends))
+
+
+def test_random_signs_never_give_a_p_value_of_zero():
+    """None of 99 draws of 40 signs is all plus; the observed signs count as one."""
+    assert paired_p_value(np.ones(40), rng=rng(), resamples=99) == 0.01

@@ -24,8 +24,10 @@ from rlrec.collaborative.recommenders import (
 )
 from rlrec.datasets import Ratings, load_ratings
 from rlrec.errors import ConfigError, DataError
+from rlrec.evaluation import tuning
 from rlrec.evaluation.metrics import ndcg_at_k
 from rlrec.evaluation.protocols import (
+    Result,
     Split,
     check_no_leak,
     compare,
@@ -562,3 +564,40 @@ def test_session_on_movielens_1m():
         given, abs=0.004
     )
     assert found["item-kNN"]["NDCG@5"] == pytest.approx(0.432, abs=0.002)
+
+
+def test_an_item_that_stands_twice_is_one_hit():
+    lists = np.array([[4, 4]])
+    hits = np.ones((1, 2), bool)
+    twice = Result("by hand", np.zeros(1, int), lists, hits, np.array([2]), 9, True)
+    assert twice.figures(2)["P@2"].tolist() == [0.5]
+    assert twice.figures(2)["R@2"].tolist() == [0.5]
+
+
+def test_settings_are_chosen_on_training_data_and_fitted_on_all_of_it(
+    ratings, monkeypatch
+):
+    """Two settings of one model: each knows the answers of one split, and no more."""
+
+    class Fitted:
+        def __init__(self, name):
+            self.name = name
+
+        def fit(self, train):
+            self.keys = interaction_keys(train)
+            return self
+
+    split = split_rerank(ratings)
+    inner = tuning.validation_split(split, "rerank", np.random.default_rng(0))
+    tried = []
+
+    def candidates(train, seed):
+        tried.append(interaction_keys(train))
+        yield "mine", oracle(inner), lambda: Fitted("validation")
+        yield "mine", oracle(split), lambda: Fitted("answers")
+
+    monkeypatch.setattr(tuning, "_candidates", candidates)
+    models = tuning.tuned_baselines(split, "rerank", np.random.default_rng(0))
+    assert models["mine"].name == "validation"
+    np.testing.assert_array_equal(models["mine"].keys, interaction_keys(split.train))
+    np.testing.assert_array_equal(tried[0], interaction_keys(inner.train))

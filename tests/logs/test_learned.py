@@ -270,3 +270,23 @@ def test_pull_is_the_log_odds_of_hearing(model):
         env.listeners.skip_probability(songs)[:, 1],
         model.skip_probability(env.listeners.seen(), songs[:, 1]),
     )
+
+
+def test_skips_and_listens_end_where_the_logs_do_and_no_skip_is_liked(model, plays):
+    fraction, _, skips = plays.feedback.T
+    env = LearnedListening(model, 2, action="song")
+    env.reset(seed=0)
+    # a draw of 0 is below every probability, one of 1 above all
+    draws = np.array([[0.0, 1.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0]])
+    heard = env.listeners.react(np.array([3, 3]), draws)
+    assert heard.skipped.tolist() == [True, False]
+    assert heard.liked.tolist() == [False, True]
+    means = [fraction[skips > 0].mean(), fraction[skips == 0].mean()]
+    np.testing.assert_allclose(heard.fraction, means)
+
+
+def test_likes_are_those_of_songs_that_were_heard(model, plays):
+    """The intercept has no penalty: the mean prediction is the share that was liked."""
+    heard = plays.rows(plays.feedback[:, 2] == 0)
+    odds = model.like(model.features(heard.seen, heard.songs))
+    assert expit(odds).mean() == pytest.approx(heard.feedback[:, 1].mean(), abs=1e-4)

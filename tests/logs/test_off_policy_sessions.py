@@ -18,6 +18,7 @@ from rlrec.logs.off_policy import (
 )
 from rlrec.logs.off_policy_sessions import (
     LoggedSessions,
+    _backwards,
     fitted_q,
     per_decision,
     sequential_doubly_robust,
@@ -464,3 +465,17 @@ def test_fitted_q_is_biased_where_its_features_miss_what_matters():
     )  # tires nobody in a log that never repeats itself
     assert said["blind"] > truth + 3
     assert abs(said["seeing"] - truth) < 3
+
+
+def test_a_session_that_is_drawn_twice_is_fitted_as_two():
+    world = some_sessions(n=40)
+    count = np.bincount(np.random.default_rng(0).integers(40, size=40), minlength=40)
+    again = np.repeat(np.arange(40), count)
+    parts = (world.log.rewards, world.log.propensities, world.log.alive)
+    log = LoggedSessions(*(part[again] for part in parts))
+    settings = (0.9, 1.0)
+    _, ours = _backwards(world.log, world.x, world.means, *settings, count * 1.0)
+    _, theirs = _backwards(
+        log, world.x[again], world.means[again], *settings, np.ones(40)
+    )
+    np.testing.assert_allclose(ours[again], theirs)
