@@ -177,7 +177,7 @@ def record(env: ListeningBatch, policy: Recommender, *, seed: int) -> Record:
     while alive.any():
         songs = policy.recommend(observations)
         mood = env.listeners.mood == 1
-        fatigue = env.listeners.fatigue(songs[:, 0])
+        fatigue = env.listeners.fatigue(songs[:, 0], env.listeners.memory)
         observations, _, terminated, truncated, info = env.step(env.actions_for(songs))
         heard = (info["fraction"].astype(np.float64), info["liked"], info["skipped"])
         steps.append((songs[:, 0], *heard, mood, fatigue, alive))

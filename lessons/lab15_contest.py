@@ -12,10 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rlrec.evaluation.intervals import (
+    Interval,
     interquartile_mean,
     mean_interval,
     performance_profile,
-    profile_band,
     stratified_interval,
 )
 from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
@@ -116,14 +116,22 @@ def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
 def draw_profiles(ax: Axes, means: Mapping[str, Floats], thresholds: Floats) -> None:
     """The share of seeds above each threshold, with its 95% band."""
     for label, values in means.items():
-        rng = np.random.default_rng(0)
-        low, high = profile_band(values[:, None], thresholds, rng=rng)
         share = performance_profile(values, thresholds)
+        band = [_share_above(values, threshold) for threshold in thresholds]
+        low = [ends.low for ends in band]
+        high = [ends.high for ends in band]
         ax.plot(thresholds, share, color=colour(label), label=label)
         ax.fill_between(thresholds, low, high, color=colour(label), alpha=0.15, lw=0)
     ax.set(xlabel="songs heard in a session: more than", ylabel="share of seeds")
     ax.set_ylim(-0.03, 1.03)
     ax.legend(frameon=False, fontsize=8)
+
+
+def _share_above(values: Floats, threshold: float) -> Interval:
+    """The share of ``values`` [seeds] above a threshold, with its 95% band."""
+    above = (values[:, None] > threshold).astype(np.float64)
+    rng = np.random.default_rng(0)
+    return stratified_interval(above, np.mean, rng=rng, resamples=1_000)
 
 
 def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> None:

@@ -154,13 +154,15 @@ class Listeners:
         probability: Floats = expit(base - self.pull(songs).T).T
         return probability
 
-    def fatigue(self, songs: Ids) -> Floats:
-        """Similarity of ``songs`` [batch, ...] to the memory, minus a random song's."""
+    def fatigue(self, songs: Ids, memory: Floats) -> Floats:
+        """Similarity of ``songs`` [...] to a ``memory`` [..., 5], less a random song's.
+
+        The two broadcast: [...].
+        """
         direction = self.catalogue.direction[songs]
-        closeness = np.einsum("b...d,bd->b...", direction, self.memory)
-        size = np.sqrt(np.einsum("bd,bd->b", self.memory, self.memory))
-        typical = TYPICAL_CLOSENESS * size
-        fatigue: Floats = (np.maximum(closeness, 0.0).T - typical).T
+        closeness = np.einsum("...d,...d->...", direction, memory)
+        size = np.sqrt(np.einsum("...d,...d->...", memory, memory))
+        fatigue: Floats = np.maximum(closeness, 0.0) - TYPICAL_CLOSENESS * size
         return fatigue
 
     def react(self, songs: Ids, draws: Floats) -> Feedback:
@@ -174,11 +176,39 @@ class Listeners:
         skipped = draws[0] < expit(skip_logit)
         liked = ~skipped & (draws[1] < expit(LIKE_LOGIT + pull))
         turn = TURN_LOGIT[self.mood, skipped.view(np.int8)] + self.restless
-        turn += FATIGUE_WEIGHT * self.dials.long_term_effect * self.fatigue(songs)
+        turn += self._tired(songs, self.memory)
         self.mood = (draws[2] < expit(turn)).astype(np.int64)
-        self.memory *= MEMORY
-        self.memory += (1.0 - MEMORY) * self.catalogue.direction[songs]
+        self.memory = self.remember(self.memory, songs)
         return Feedback(_fraction_heard(skipped, draws[3]), liked, skipped)
+
+    def remember(self, memory: Floats, songs: Ids) -> Floats:
+        """A ``memory`` [..., 5] after one more of ``songs`` [...]: [..., 5]."""
+        return MEMORY * memory + (1.0 - MEMORY) * self.catalogue.direction[songs]
+
+    def expected(
+        self, songs: Ids, mood: Floats, memory: Floats
+    ) -> tuple[Floats, Floats]:
+        """P(heard) and P(m' = 1) if ``songs`` [batch, ...] are played.
+
+            P(heard)  = sum over moods m of P(m) (1 - P(skip | m))
+            P(m' = 1) = sum over m and skip or not of P(m) P(skip or not | m) P(m' = 1)
+
+        mood: P(m = 1), 0..1; memory: [..., 5]. All broadcast, and so do the results.
+        """
+        restless = np.expand_dims(self.restless, tuple(range(1, songs.ndim)))
+        logit = restless - self.pull(songs)
+        turn = restless + self._tired(songs, memory)
+        moods = np.stack([1.0 - mood, mood])  # [2, batch, ...], and so is the next
+        skip = expit(np.add.outer(self._skip_logit, logit))
+        listened, skipped = expit(np.add.outer(TURN_LOGIT.T, turn))
+        heard = moods * (1.0 - skip)
+        turned = moods * (listened + skip * (skipped - listened))
+        return heard.sum(axis=0), turned.sum(axis=0)
+
+    def _tired(self, songs: Ids, memory: Floats) -> Floats:
+        """What fatigue adds to the logit of the next mood."""
+        weight = FATIGUE_WEIGHT * self.dials.long_term_effect
+        return weight * self.fatigue(songs, memory)
 
     def drift(self, draws: Floats) -> None:
         """Turn each taste toward a random direction; ``draws`` [5, batch] in [0, 1).

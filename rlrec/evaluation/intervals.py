@@ -129,31 +129,13 @@ def stratified_interval(
 def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
     """The share of all runs that score above each threshold: [thresholds], section 4.3.
 
+    Its pointwise band: `stratified_interval` of ``scores > threshold`` with `np.mean`.
+
     >>> performance_profile([[0.2, 0.9], [0.6, 0.4]], [0.0, 0.5, 1.0]).tolist()
     [1.0, 0.5, 0.0]
     """
     above = np.ravel(scores) > np.asarray(thresholds)[:, None]
     return np.asarray(above.mean(axis=1))
-
-
-def profile_band(
-    scores: ArrayLike,
-    thresholds: ArrayLike,
-    *,
-    rng: np.random.Generator,
-    resamples: int = 1_000,
-) -> tuple[Floats, Floats]:
-    """The pointwise 95% band of a performance profile: two arrays [thresholds].
-
-    It is a stratified bootstrap. Raises ``ConfigError`` for fewer than 2 seeds.
-    """
-    values = _scores(scores)
-    drawn = rng.integers(len(values), size=(resamples, *values.shape))
-    worlds = np.arange(values.shape[1])
-    sample = values[drawn, worlds].reshape(resamples, 1, -1)
-    above = sample > np.asarray(thresholds)[:, None]  # [resamples, thresholds, runs]
-    low, high = np.quantile(above.mean(axis=2), [0.025, 0.975], axis=0)
-    return np.asarray(low), np.asarray(high)
 
 
 def probability_of_improvement(scores: ArrayLike, other: ArrayLike) -> float:

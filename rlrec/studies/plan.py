@@ -24,7 +24,7 @@ from rlrec.studies import contestants
 FIRST = 2_000_000
 FIRST_TUNING = 1_000_000
 TRAINING = training_seed(0)
-TUNING_SEED = 1_000  # of trainings that choose settings
+TUNING_SEED = 1_000  # of the first training that chooses settings
 WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
 TOML_KEYS = {"steps", "curve", "seeds", "listeners", "world", "agents"}
 
@@ -34,7 +34,7 @@ class Study:
     """What is to be run; `rlrec.studies.study` begins with an example."""
 
     steps: int  # songs, >= 1
-    # label -> {"agent": kind, settings.., "tries": [settings, ..]}
+    # label -> {"agent": kind, settings.., "tries": [settings, ..], "draws": 1 or more}
     agents: dict[str, dict[str, Any]]
     curve: tuple[int, ...] = ()  # ascending, the last is ``steps``
     seeds: int = 5  # >= 2
@@ -149,8 +149,11 @@ def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
             f"agents.{label}: agent is {kind!r}; "
             f"choose one of {', '.join(contestants.KINDS)}"
         )
+    draws = agent.get("draws", 1)
+    if draws not in range(1, TUNING_SEED):
+        raise ConfigError(f"agents.{label}: draws is {draws}; it must be 1..999")
     known = contestants.setting_names(kind)
-    _require_known(agent.keys() - {"agent", "tries"}, known, f"agents.{label}: ")
+    _require_known(agent.keys() - {"agent", "tries", "draws"}, known, f"agents.{label}: ")
     for settings in agent.get("tries", []):
         _require_known(settings.keys(), known, f"agents.{label}: ")
 

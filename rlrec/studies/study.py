@@ -16,8 +16,9 @@
 
 Each seed has listeners of its own, the same for every agent and none of a training, so
 all differences are paired by seed. ``tries``: settings to choose from. Each is trained
-once in each world with seed 1,000 and evaluated on other listeners (from 1,000,000);
-the best one of a world takes part in its seeds. A cell is one file in OUT/cells,
+in each world with ``draws`` seeds (1 if the agent has none) from 1,000 on, each
+evaluated on other listeners (from 1,000,000); the one with the best mean of a world
+takes part in its seeds. A cell is one file in OUT/cells,
 written whole; a cell that is stored is not run again. A small study needs no file:
 ``rlrec study --agents ppo random --long-term-effect 0 1``.
 """
@@ -185,11 +186,14 @@ def _job(
     seed: int,
 ) -> Cell:
     """What a cell is to run; "first" is the seed of the first evaluated listener."""
-    tuning = seed == TUNING_SEED
     agent = study.agents.get(label, {"agent": OWN})
     settings = {**agent, **chosen}
     settings.pop("agent")
     settings.pop("tries", None)
+    settings.pop("draws", None)
+    first = FIRST + seed * study.listeners
+    if seed >= TUNING_SEED:
+        first = FIRST_TUNING + (seed - TUNING_SEED) * study.listeners
     return {
         "agent": label,
         "kind": agent["agent"],
@@ -199,7 +203,7 @@ def _job(
         "steps": study.steps,
         "curve": list(study.curve),
         "listeners": study.listeners,
-        "first": FIRST_TUNING if tuning else FIRST + seed * study.listeners,
+        "first": first,
     }
 
 
@@ -208,16 +212,23 @@ def _tries(study: Study, labels: Sequence[str]) -> list[Cell]:
     jobs = []
     for world in study.worlds:
         for label in labels:
-            for one in study.agents.get(label, {}).get("tries", []):
-                jobs.append(_job(study, label, one, world, TUNING_SEED))
+            agent = study.agents.get(label, {})
+            for one in agent.get("tries", []):
+                for draw in range(agent.get("draws", 1)):
+                    jobs.append(_job(study, label, one, world, TUNING_SEED + draw))
     return jobs
 
 
 def _choose(tries: Sequence[Cell]) -> dict[tuple[str, str], Cell]:
     """The settings with the highest mean, by label and world; ties: the first."""
     found: dict[tuple[str, str], Cell] = {}
-    for cell in sorted(tries, key=lambda one: -one["mean"]):
-        found.setdefault((cell["agent"], _world_name(cell["world"])), cell["settings"])
+    means: dict[str, float] = {}
+    for cell in tries:
+        one = json.dumps([cell["agent"], cell["world"], cell["settings"]])
+        means[one] = means.get(one, 0.0) + cell["mean"]
+    for one in sorted(means, key=lambda one: -means[one]):
+        label, world, settings = json.loads(one)
+        found.setdefault((label, _world_name(world)), settings)
     return found
 
 
@@ -375,7 +386,7 @@ def _stored(path: Path, reference: str) -> Cell | None:
 
 def _file_name(job: Cell) -> str:
     parts = [job["agent"], _world_name(job["world"]), str(job["seed"])]
-    if job["seed"] == TUNING_SEED:
+    if job["seed"] >= TUNING_SEED:
         settings = json.dumps(job["settings"], sort_keys=True)
         parts.append(hashlib.sha256(settings.encode()).hexdigest()[:6])
     return "_".join(map(_slug, parts)) + ".json"

@@ -1,5 +1,7 @@
 """Baselines on both environments: best first, what they know, and who beats whom."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from rlrec.agents import (
     TablePolicy,
     VariedListening,
 )
-from rlrec.envs import PROFILES, GenreBatch, ListeningBatch
+from rlrec.envs import PROFILES, GenreBatch, ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError
 from rlrec.evaluation import mean_interval, simulate
 
@@ -125,6 +127,54 @@ def test_planning_pays_with_long_term_effect():
     }
     for rival in ("random", "greedy", "popularity"):
         assert mean_interval(returns["oracle"] - returns[rival]).low > 0.5, rival
+
+
+@pytest.mark.parametrize(("action", "listeners"), [("candidate", 200), ("song", 60)])
+def test_an_oracle_with_ten_times_the_rollouts_is_no_better(action, listeners):
+    env, _ = listening(listeners, action=action)
+    returns = []
+    for times in (1, 10):
+        rng = np.random.default_rng(0)
+        oracle = ListeningOracle(env, rng)
+        oracle.rollouts *= times
+        returns.append(simulate(env, oracle, seed=1))
+    gain = mean_interval(returns[1] - returns[0])
+    assert gain.low <= 0.0 or gain.high < 0.1, str(gain)
+
+
+def test_the_oracle_plays_the_largest_pull_as_the_last_song():
+    env, observation = listening(40)
+    env.listeners.length[:] = 1
+    picks = ListeningOracle(env, np.random.default_rng(0)).recommend(observation)[:, 0]
+    pull = env.listeners.pull(observation["candidates"])
+    np.testing.assert_array_equal(
+        picks, observation["candidates"][np.arange(40), pull.argmax(axis=1)]
+    )
+
+
+def test_rollouts_of_the_oracle_expect_what_is_heard_and_the_mood_after():
+    """All songs are alike, so that nothing is chosen: of two songs, and of four."""
+    alike = default_catalogue()
+    alike = replace(
+        alike,
+        sound=np.tile(alike.sound[0], (2000, 1)),
+        direction=np.tile(alike.direction[0], (2000, 1)),
+        appeal=np.zeros(2000),
+    )
+    env, _ = listening(20_000, catalogue=alike)
+    short, long = slice(0, 10_000), slice(10_000, None)
+    env.listeners.length[short] = 2
+    oracle = ListeningOracle(env, np.random.default_rng(0), rollouts=1, lookahead=3)
+    values = oracle._rollout_values(np.zeros((20_000, 1), int))[:, 0]
+    heard = np.zeros(20_000)
+    for step in range(4):
+        info = env.step(np.zeros(20_000, int))[-1]
+        heard[long] += ~info["skipped"][long]
+        heard[short] += ~info["skipped"][short] & (step < 2)
+    worth = heard[long] - env.listeners.mood[long]
+    assert values[short].mean() == pytest.approx(heard[short].mean(), abs=0.03)
+    assert values[long].mean() == pytest.approx(worth.mean(), abs=0.05)
+    assert worth.mean() < 0.9 * heard[long].mean()
 
 
 def test_k_out_of_range():

@@ -63,6 +63,36 @@ def test_memory_after_two_songs_by_hand(catalogue):
     np.testing.assert_allclose(one.memory[0], [0.8 * 0.2 + 0.2, 0, 0, 0, 0])
 
 
+def test_expected_by_hand(catalogue):
+    """Mood 0: P(skip) .1072, P(m' = 1) .2009 after a listen, .2932 after a skip.
+
+    .2009 + .1072 (.2932 - .2009) = .2108. Mood 1: .8957, .6878 and .8429; .8267.
+    """
+    one = listener(catalogue, taste_strength=0.0, appeal_strength=0.0)
+    memory = np.zeros((1, 1, 5))
+    moods = np.array([[0.0, 1.0, 0.25]])
+    heard, turned = one.expected(np.array([[1]]), moods, memory)
+    np.testing.assert_allclose(heard, [[0.8928, 0.1043, 0.6957]], atol=1e-4)
+    np.testing.assert_allclose(turned, [[0.2108, 0.8267, 0.3648]], atol=1e-4)
+
+
+def test_expected_is_what_reactions_are_on_average(catalogue):
+    count = 40_000
+    many = Listeners(count, catalogue, Dials(long_term_effect=1.0))
+    many.taste[:, 0] = 1.0
+    many.restless[:] = 0.4
+    many.memory[:, 0] = 0.5
+    many.mood[: count // 4] = 1
+    heard, turned = many.expected(np.array([[0]]), np.array([[0.25]]), many.memory[:1])
+    told = many.remember(many.memory, np.zeros(count, int))
+    feedback = many.react(
+        np.zeros(count, int), np.random.default_rng(0).random((4, count))
+    )
+    assert heard[0, 0] == pytest.approx((~feedback.skipped).mean(), abs=0.01)
+    assert turned[0, 0] == pytest.approx(many.mood.mean(), abs=0.01)
+    np.testing.assert_array_equal(many.memory, told)
+
+
 def test_the_same_song_again_and_again_turns_the_mood(catalogue):
     many = Listeners(5000, catalogue, Dials(long_term_effect=1.0))
     moods = {}

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -116,6 +117,23 @@ def test_the_try_with_the_higher_mean_takes_part(done):
         one["settings"] == best for one in done[1].cells if one["agent"] == "LinUCB"
     )
     assert {one["first"] for one in done[1].tries} == {1_000_000}
+
+
+def test_tries_are_judged_by_their_mean_over_draws(tmp_path, monkeypatch):
+    """Means over three draws: (9 + 1 + 1) / 3 is less than (4 + 4 + 4) / 3."""
+    scores = {0.1: [9.0, 1.0, 1.0], 1.0: [4.0, 4.0, 4.0]}
+
+    def judged(job, factory=None):
+        draws = scores[job["settings"]["alpha"]]
+        mean = draws[job["seed"] - 1_000] if job["seed"] >= 1_000 else 0.0
+        return {**job, "mean": mean, "seconds": 0.0}
+
+    monkeypatch.setattr("rlrec.studies.study.run_cell", judged)
+    agents = {"LinUCB": AGENTS["LinUCB"] | {"draws": 3}}
+    study = replace(SMALL, agents=agents)
+    found = run_study(study, tmp_path, jobs=1, say=lambda line: None)
+    assert [one["first"] for one in found.tries] == 2 * [1_000_000, 1_000_040, 1_000_080]
+    assert [one["settings"] for one in found.cells] == 3 * [{"alpha": 1.0}]
 
 
 def test_each_world_chooses_among_the_tries_for_itself(tmp_path):
@@ -343,6 +361,8 @@ def test_propagated_rewards_are_what_the_song_is_worth():
         ("steps = 640", "steps 640", "study.toml"),
         ("[world]", "[[world]]", "study.toml: world, agents, each agent and each of"),
         ("[agents.random]", "agents = 3\n[random]", "study.toml: "),
+        ("clusters = 3", "draws = 0", "agents.Q-learning: draws is 0"),
+        ("clusters = 3", "draws = 1.5", "agents.Q-learning: draws is 1.5"),
         ("[{ alpha = 0.1 }, { alpha = 1.0 }]", "[1.0]", "its tries must be tables"),
     ],
 )

@@ -66,11 +66,6 @@ class Report:
     warnings: tuple[Problem, ...] = ()
     notes: tuple[str, ...] = ()
 
-    @property
-    def warnings_by_kind(self) -> dict[str, int]:
-        """Number of warnings of each kind, most frequent first."""
-        return count_kinds(self.warnings)
-
     def render(self) -> str:
         """The report as text, at most 100 columns wide unless values are long."""
         lines = [f"{self.path}: {self.what}", _count_line("rows", self.rows)]
