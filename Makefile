@@ -20,7 +20,7 @@ help:
 	@echo "make second-machine  the lessons once more, as an older processor would run them (CI does)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
-	@echo "make bench    speed, as figures and ratios; PPO beside Stable-Baselines3 (installs it, and PyTorch)"
+	@echo "make bench    speed, as figures and ratios; PPO and DDPG beside Stable-Baselines3, replay beside cpprb, loaders beside pandas (installs them)"
 	@echo "make refresh  run the lessons and store their outputs (LESSON=02: only that one)"
 
 $(READY): pyproject.toml constraints.txt
