@@ -21,7 +21,7 @@ help:
 	@echo "make mutants  plant known bugs one at a time: do the tests notice? (ONLY=rlrec/agents/replay.py: those of a file)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
-	@echo "make bench    speed, as figures and ratios; PPO beside Stable-Baselines3 (installs it, and PyTorch)"
+	@echo "make bench    speed, as figures and ratios; PPO and DDPG beside Stable-Baselines3, replay beside cpprb, loaders beside pandas (installs them)"
 	@echo "make refresh  run the lessons and store their outputs (LESSON=02: only that one)"
 
 $(READY): pyproject.toml constraints.txt

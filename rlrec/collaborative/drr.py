@@ -60,11 +60,17 @@ class DRR:
 
     @classmethod
     def make(
-        cls, train: Ratings, config: DRRConfig, settings: DDPGConfig, seed: int
+        cls,
+        train: Ratings,
+        config: DRRConfig,
+        settings: DDPGConfig,
+        seed: int,
+        vectors: Vectors | None = None,
     ) -> DRR:
-        """Make vectors from ``train`` and an untrained agent."""
-        dimensions = min(config.dimensions, train.n_items - 1)
-        vectors = make_vectors(config.kind, train, dimensions, seed)
+        """Make an untrained agent, and ``vectors`` from ``train`` unless given."""
+        if vectors is None:
+            dimensions = min(config.dimensions, train.n_items - 1)
+            vectors = make_vectors(config.kind, train, dimensions, seed)
         known, _ = cut(train, config)
         users = vectors.users(rating_matrix(known))
         agent = DDPG(vectors.items, users, settings, seed, history=config.history)

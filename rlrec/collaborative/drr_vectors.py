@@ -33,7 +33,12 @@ from rlrec.collaborative.embeddings import (
     ridge_rows,
     train_embeddings,
 )
-from rlrec.collaborative.recommenders import EASE, BiasedMF, BiasedMFConfig
+from rlrec.collaborative.recommenders import (
+    EASE,
+    BiasedMF,
+    BiasedMFConfig,
+    Collaborative,
+)
 from rlrec.datasets.matrices import (
     Keys,
     Matrix,
@@ -50,6 +55,7 @@ if TYPE_CHECKING:
 POSITIVE = 4.0  # stars: ratings of this and above are liked
 FACTORS = 20  # factors of the factorisation inside "hybrid"
 PENALTIES = (0.05, 0.09, 0.16)  # candidates for its regularisation
+USERS = 256  # scored at a time
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,20 +196,32 @@ def _tune_hybrid(train: Ratings, seed: int) -> tuple[BiasedMFConfig, float]:
     early, late = earlier_and_later(train)
     known = rating_matrix(early)
     answers = rating_matrix(late).tocoo()
-    place = (answers.row, answers.col)
     tried = []
     for penalty in PENALTIES:
         config = BiasedMFConfig(regularisation=penalty)
         model = BiasedMF(config, rng=np.random.default_rng(seed)).fit(early)
-        predicted = model.scores(known)[place]
+        predicted = _scores_at(model, known, answers)
         error = float(np.mean((answers.data - predicted) ** 2))
         tried.append((error, config, predicted))
+        if error > tried[0][0]:  # errors fall, then rise: the best is behind
+            break
     _, config, predicted = min(tried, key=lambda entry: entry[0])
-    liked = EASE().fit(early).scores(known)[place]
+    liked = _scores_at(EASE().fit(early), known, answers)
     ratings = _centred(answers.data, answers.row)
     scores = [_centred(predicted, answers.row), _centred(liked, answers.row)]
     rating, like = np.linalg.lstsq(np.column_stack(scores), ratings, rcond=None)[0]
     return config, float(max(like, 0.0) / max(rating, 1e-6))
+
+
+def _scores_at(model: Collaborative, known: Matrix, answers: Matrix) -> Floats:
+    """The scores at the entries of ``answers`` [users, I], sparse, in order of user."""
+    starts = range(0, known.shape[0], USERS)
+    parts = np.split(np.arange(answers.nnz), np.searchsorted(answers.row, starts[1:]))
+    found = []
+    for start, part in zip(starts, parts, strict=True):
+        scores = model.scores(known[start : start + USERS])
+        found.append(scores[answers.row[part] - start, answers.col[part]])
+    return np.concatenate(found)
 
 
 def _centred(values: Floats, users: Ids) -> Floats:

@@ -19,6 +19,7 @@ Differs from the paper: biases and genres; PMF has neither.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,7 +30,7 @@ from rlrec import storage
 from rlrec.collaborative.embedding_config import EmbeddingConfig
 from rlrec.datasets.matrices import Keys, Matrix, interaction_keys, rating_matrix
 from rlrec.errors import ConfigError, DataError
-from rlrec.types import Bools, Floats, Floats32
+from rlrec.types import Bools, Floats, Floats32, Ids
 
 if TYPE_CHECKING:
     from rlrec.datasets import Ratings
@@ -147,24 +148,40 @@ def ridge_rows(
     ``residuals`` [rows, others]: r - mean, sparse. ``factors`` [others, f + 1]: vector
     and bias (last) of the other side, held fixed.
     """
-    count = residuals.shape[0]
-    if count > ROWS:  # block by block: memory stays below ROWS x (f + 1)^2
-        blocks = [residuals[start : start + ROWS] for start in range(0, count, ROWS)]
-        return np.vstack([ridge_rows(b, factors, ridge, shrinkage) for b in blocks])
     size = factors.shape[1]
     features = factors.copy()
     features[:, -1] = 1.0
-    gram = np.tile(np.eye(size), (count, 1, 1))
-    right = np.zeros((count, size, 1))
-    for row in range(count):
-        entries = slice(*residuals.indptr[row : row + 2])
-        index = residuals.indices[entries]
-        if not len(index):
-            continue
-        seen = features[index]  # [n, f + 1]
-        gram[row] = seen.T @ seen + (ridge * len(index) + shrinkage) * np.eye(size)
-        right[row, :, 0] = seen.T @ (residuals.data[entries] - factors[index, -1])
-    return np.asarray(np.linalg.solve(gram, right)[:, :, 0])
+    targets = residuals.data - factors[residuals.indices, -1]
+    ends = residuals.indptr
+    diagonal = np.where(np.diff(ends) > 0, ridge * np.diff(ends) + shrinkage, 1.0)
+    solved = np.empty((residuals.shape[0], size))
+    for first in range(0, len(solved), ROWS):  # memory stays below ROWS x (f + 1)^2
+        rows = slice(first, first + ROWS)
+        cuts = ends[first : first + ROWS + 1]
+        index = residuals.indices[cuts[0] : cuts[-1]]
+        seen = features.take(index, axis=0)  # [entries, f + 1]
+        gram, right = _normal_equations(seen, targets[cuts[0] : cuts[-1]], cuts)
+        gram[:, range(size), range(size)] += diagonal[rows, None]
+        solved[rows] = np.linalg.solve(gram, right)[:, :, 0]
+    return solved
+
+
+def _normal_equations(
+    seen: Floats, targets: Floats, cuts: Ids
+) -> tuple[Floats, Floats]:
+    """X'X [rows, f, f] and X'y [rows, f, 1] of the rows that ``cuts`` [rows + 1] part.
+
+    seen [entries, f], targets [entries]: X and y of all rows.
+    """
+    size = seen.shape[1]
+    gram = np.zeros((len(cuts) - 1, size, size))
+    right = np.zeros((len(gram), size, 1))
+    places = (cuts - cuts[0]).tolist()
+    for row, (begin, end) in enumerate(pairwise(places)):
+        features = seen[begin:end]
+        np.matmul(features.T, features, out=gram[row])
+        np.matmul(features.T, targets[begin:end], out=right[row, :, 0])
+    return gram, right
 
 
 def liked_matrix(ratings: Matrix, positive: float = 4.0) -> Matrix:

@@ -8,19 +8,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.reading.layouts import RATING_FILES, RatingTable, read_ratings
+from rlrec.datasets.reading.layouts import (
+    RATING_FILES,
+    RatingTable,
+    read_movielens,
+    read_ratings,
+)
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import Rejected, to_numbers, why_not_a_number
 from rlrec.datasets.reading.times import CONTRADICTORY, read_times
 from rlrec.errors import ConfigError
 from rlrec.types import Bools, Floats, Floats32, Ids, Ids32
 
-RawIds = NDArray[np.object_]  # ids as in the file, as Python strings
+RawIds = NDArray[Any]  # ids as in the file, as Python strings, or whole numbers
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +100,9 @@ def load_ratings(
     """
     path = csv_in(locate(source), *RATING_FILES)
     refuse_overwriting(rejects, path)
+    quick = _read_quickly(path, scale) if rejects is None else None
+    if quick is not None:
+        return quick
     found = read_ratings(path)
     low, high = scale or found.scale
     if not low < high:
@@ -106,6 +115,25 @@ def load_ratings(
     cause = _likely_cause(found, cells.ratings, high)
     problems = rejected.finish(rejects, cause, _repeats(found, cells, repeated))
     return _build(found, cells, kept, problems)
+
+
+def _read_quickly(path: Path, scale: tuple[float, float] | None) -> Ratings | None:
+    """The ratings of a flawless file, as `load_ratings` would give them.
+
+    None for any other: see `read_movielens`; also if ratings lie outside ``scale``, or
+    a user rated an item twice.
+    """
+    quick = read_movielens(path)
+    if quick is None:
+        return None
+    found, cells = quick
+    low, high = scale or found.scale
+    inside = cells["rating"].between(low, high)
+    if not inside.all() or cells.duplicated(["user", "item"]).any():
+        return None
+    users, items, stars, times = (cells[name].to_numpy() for name in cells)
+    read = _Cells(users, items, stars, times, inside.to_numpy())
+    return _build(found, read, np.arange(len(cells)), [])
 
 
 def _read_cells(found: RatingTable) -> _Cells:
@@ -206,7 +234,8 @@ def _number(ids: RawIds) -> tuple[Ids32, list[str]]:
     """
     import pandas as pd
 
-    codes, distinct = pd.factorize(ids)
+    codes, found = pd.factorize(ids)
+    distinct = np.array(list(map(str, found)), object)
     joined = "".join(distinct)
     numeric = joined.isascii() and joined.isdigit()
     names = sorted(distinct, key=_numeric_order if numeric else None)

@@ -20,7 +20,7 @@ from rlrec import storage
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.collaborative.drr_config import DRRConfig
 from rlrec.datasets import Ratings
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
@@ -29,18 +29,20 @@ from rlrec.runs.run import (
     require_unused,
     written,
 )
-from rlrec.runs.session import Prepared, run_session
+from rlrec.runs.session import Prepared, run_session, timed
 from rlrec.runs.task import Task, ratings_fingerprint
 from rlrec.types import Say
 
 if TYPE_CHECKING:
     from rlrec.collaborative.drr import DRR
+    from rlrec.collaborative.drr_vectors import Vectors
 
 # On the screen: word -> field of a round's record.
 SHOWN = {"reward": "reward", "hits": "hit_rate", "loss": "critic_loss"}
 ENVIRONMENTS = 64
 LEAST_STEPS = 10_000
 MOST_STEPS = 100_000
+WARM_START = "parts/warm_start"
 LEAST_ITEMS = 12  # a list of ten, and something to choose from
 
 
@@ -57,6 +59,12 @@ class DDPGRun(TrainingRun):
     def require_budget(self) -> None:
         """Raise ``ConfigError`` for no step, or for checkpoints within a round."""
         require_steps(self.steps, self.checkpoint_every, ENVIRONMENTS)
+
+    @property
+    def vectors_key(self) -> tuple[Any, ...]:
+        """What decides the vectors: two runs have equal ones if their keys are."""
+        task = (self.fingerprint["sha256"], self.protocol, self.split, self.seed)
+        return (*task, self.drr, self.versions)
 
     @property
     def task(self) -> Task:
@@ -91,7 +99,8 @@ def train_ddpg(
     ``ConfigError`` and ``DataError``.
     """
     require_unused(folder)
-    ratings = task.load()
+    with timed("ratings", say):
+        ratings = task.load()
     split = task.divide(ratings)
     if steps is None:
         steps = default_steps(split.train)
@@ -133,7 +142,8 @@ def resume_ddpg(
     `train_ddpg`. Raises ``ConfigError`` and ``DataError``, also for changed data.
     """
     run = DDPGRun.read(folder).changed(**changes)
-    ratings, split = run.load()
+    with timed("ratings", say):
+        ratings, split = run.load()
     with written(run):
         return _go(run, ratings, split, command, say)
 
@@ -156,9 +166,10 @@ def _go(run: DDPGRun, ratings: Ratings, split: Split, command: str, say: Say) ->
     _announce(run, ratings, split, say)
 
     def prepare() -> Prepared:
-        from rlrec.agents.ddpg import DDPGRound
+        with timed("TensorFlow", say):
+            from rlrec.agents.ddpg import DDPGRound
 
-        drr, env = _agent(run, split.train)
+        drr, env = _agent(run, split.train, say)
         return Prepared(drr.agent, env, drr.save, DDPGRound._fields)
 
     return run_session(run, prepare, shown=SHOWN, every=10, command=command, say=say)
@@ -200,7 +211,7 @@ def _announce(run: DDPGRun, ratings: Ratings, split: Split, say: Say) -> None:
         )
 
 
-def _agent(run: DDPGRun, train_ratings: Ratings) -> tuple[DRR, Any]:
+def _agent(run: DDPGRun, train_ratings: Ratings, say: Say) -> tuple[DRR, Any]:
     """The agent and its environment: from the last checkpoint, or new."""
     from rlrec.collaborative.drr import DRR, make_environment
 
@@ -208,7 +219,28 @@ def _agent(run: DDPGRun, train_ratings: Ratings) -> tuple[DRR, Any]:
     if storage.checkpoints(run.folder):
         _, checkpoint = run.last_checkpoint()
         return DRR.load(checkpoint, env), env
-    drr = DRR.make(train_ratings, run.drr, run.ddpg, run.seed)
-    drr.warm_start(train_ratings, run.seed)
-    drr.save(run.folder / "parts" / "warm_start")
+    with timed("vectors", say):
+        vectors = _made_before(run, say)
+        drr = DRR.make(train_ratings, run.drr, run.ddpg, run.seed, vectors)
+    with timed("start", say):
+        drr.warm_start(train_ratings, run.seed)
+        drr.save(run.folder / WARM_START)
     return drr, env
+
+
+def _made_before(run: DDPGRun, say: Say) -> Vectors | None:
+    """The vectors of a run beside this one, of equal data, settings and versions."""
+    from rlrec.collaborative.drr_vectors import Vectors
+
+    if run.drr.kind == "mf":  # depends on the genres, too
+        return None
+    for path in sorted(run.folder.parent.glob(f"*/{WARM_START}/vectors.npz")):
+        folder = path.parents[2]
+        try:
+            if DDPGRun.read(folder).vectors_key == run.vectors_key:
+                vectors = Vectors.load(path.parent)
+                say(f"vectors    those of {folder}: equal data, settings and versions")
+                return vectors
+        except DataError as error:
+            say(f"vectors    not reused: {error}")
+    return None

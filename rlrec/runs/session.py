@@ -97,6 +97,15 @@ def run_session(
     return STATUS[ended]
 
 
+@contextmanager
+def timed(what: str, say: Say) -> Iterator[None]:
+    """Say that a part of the preparation begins, and how many seconds it took."""
+    say(f"{what:<10} ...")
+    start = time.monotonic()
+    yield
+    say(f"{what:<10} {time.monotonic() - start:.1f} s")
+
+
 def _set_schedule(agent: Any, steps: int, say: Say) -> None:
     """Give an agent from a checkpoint the run's schedule, and say what it changes."""
     if steps != agent.config.schedule_steps:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
-from tests.benchmarks import ppo
+from tests.benchmarks import ddpg, loading, ppo, replay
 
 
 def rate(work, count, repeats=5):
@@ -112,6 +112,10 @@ def main():
         line(
             f"  ratio, median of {len(pairs)} pairs", statistics.median(ratios), spread
         )
+    ddpg.report(line)
+    with threadpool_limits(1):
+        replay.report(line)
+        loading.report(line)
     line("import rlrec", 1000 * import_seconds(), "ms (median of 5, warm)")
 
 

@@ -75,18 +75,15 @@ def theirs(rounds, environments):
     return rounds * ROUND / (time.perf_counter() - start)
 
 
-def measure(who, core, environments):
-    """Steps a second of ``who`` ("ours", "theirs") in a new process on ``core``."""
-    command = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks.ppo",
-        who,
-        str(core),
-        str(environments),
-    ]
+def measure(who, core, module, *more):
+    """What ``python -m module who core *more`` prints last, in a new process."""
+    words = ["-m", module, who, str(core), *map(str, more)]
     found = subprocess.run(
-        command, capture_output=True, text=True, check=True, env=os.environ | ONE_CORE
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | ONE_CORE,
     )
     return float(found.stdout.split()[-1])
 
@@ -95,7 +92,10 @@ def compare(environments, pairs=3):
     """Steps a second of both, for each pair of runs, one after the other."""
     core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
     return [
-        tuple(measure(who, core, environments) for who in ("ours", "theirs"))
+        tuple(
+            measure(who, core, "tests.benchmarks.ppo", environments)
+            for who in ("ours", "theirs")
+        )
         for _ in range(pairs)
     ]
 

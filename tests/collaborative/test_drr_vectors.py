@@ -1,13 +1,17 @@
 """Vectors: the scores of the models they are made from, folding in, no leak."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ratings_samples import RATINGS
 
+from rlrec.collaborative import drr_vectors
 from rlrec.collaborative.drr_vectors import (
     FACTORS,
     KINDS,
     Vectors,
+    _scores_at,
     _tune_hybrid,
     make_vectors,
 )
@@ -86,3 +90,47 @@ def test_refusals(tmp_path):
         make_vectors("cocount", RATINGS, 6, 0).users(KNOWN[:, :3])
     with pytest.raises(DataError):
         Vectors.load(tmp_path)
+
+
+def test_scores_at_the_answers_are_those_of_the_whole_table(monkeypatch):
+    early, late = earlier_and_later(RATINGS)
+    known = rating_matrix(early)
+    answers = rating_matrix(late).tocoo()
+    for model in (EASE().fit(early), BiasedMF().fit(early)):
+        whole = model.scores(known)[answers.row, answers.col]
+        for users in (1, 7, 10_000):
+            monkeypatch.setattr(drr_vectors, "USERS", users)
+            np.testing.assert_allclose(
+                _scores_at(model, known, answers), whole, rtol=1e-12
+            )
+
+
+def test_the_penalty_of_least_error_is_found_without_trying_what_lies_behind(
+    monkeypatch,
+):
+    """Errors that rise from the first penalty on: the third is not tried."""
+    tried = []
+
+    class Counted(BiasedMF):
+        def fit(self, ratings):
+            tried.append(self.config.regularisation)
+            return super().fit(ratings)
+
+    monkeypatch.setattr(drr_vectors, "BiasedMF", Counted)
+    for penalties in ((0.1, 50.0, 0.2), (50.0, 0.2, 0.1), (50.0, 0.2, 60.0)):
+        tried.clear()
+        monkeypatch.setattr(drr_vectors, "PENALTIES", penalties)
+        config, _ = _tune_hybrid(RATINGS, 0)
+        errors = []
+        early, late = earlier_and_later(RATINGS)
+        answers = rating_matrix(late).tocoo()
+        for penalty in penalties:
+            model = BiasedMF(replace(config, regularisation=penalty)).fit(early)
+            scores = model.scores(rating_matrix(early))[answers.row, answers.col]
+            errors.append(np.mean((answers.data - scores) ** 2))
+        if errors[1] > errors[0]:
+            assert (tried, config.regularisation) == (list(penalties[:2]), penalties[0])
+        else:
+            assert tried == list(penalties)
+            assert config.regularisation == penalties[int(np.argmin(errors))]
+    assert len(tried) == 3

@@ -7,11 +7,13 @@ import pytest
 import scipy.sparse as sp
 from ratings_samples import RATINGS, STARS, made
 
+from rlrec.collaborative import embeddings
 from rlrec.collaborative.embeddings import (
     EmbeddingConfig,
     Embeddings,
     cocount_vectors,
     liked_sums,
+    ridge_rows,
     train_embeddings,
 )
 from rlrec.collaborative.recommenders import interaction_keys, rating_matrix
@@ -194,3 +196,24 @@ def test_liked_sums_by_hand():
 def test_bad_settings(make, words):
     with pytest.raises(ConfigError, match=words):
         make()
+
+
+def test_ridge_rows_in_blocks_are_the_ridge_solutions_one_by_one(monkeypatch):
+    """[p, b] of two entries by hand, then every row by plain linear algebra."""
+    one = sp.csr_matrix([[3.0, 0.0], [0.0, 0.0]])
+    factors = np.array([[2.0, 1.0], [5.0, 5.0]])
+    # X = [2, 1], y = 3 - 1 = 2: (X'X + I) [p, b] = X'y = [4, 2], so p = 2/3, b = 1/3
+    found = ridge_rows(one, factors, 1.0)
+    np.testing.assert_allclose(found, [[2 / 3, 1 / 3], [0.0, 0.0]])
+    rng = np.random.default_rng(0)
+    table = sp.random(23, 9, 0.3, format="csr", random_state=0)
+    factors = rng.normal(size=(9, 4))
+    for rows in (1, 5, 1024):
+        monkeypatch.setattr(embeddings, "ROWS", rows)
+        found = ridge_rows(table, factors, 0.3, 2.0)
+        for row in range(23):
+            index = table[row].indices
+            x = np.column_stack([factors[index, :-1], np.ones(len(index))])
+            y = table[row].data - factors[index, -1]
+            gram = x.T @ x + (0.3 * len(index) + 2.0) * np.eye(4)
+            np.testing.assert_allclose(found[row], np.linalg.solve(gram, x.T @ y))

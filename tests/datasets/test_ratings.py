@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlrec.datasets import Ratings, load_ratings
+from rlrec.datasets import ratings as ratings_module
 from rlrec.errors import ConfigError, DataError
 
 ROWS = [
@@ -421,3 +423,133 @@ def test_a_file_that_cannot_be_opened(
         DataError, match=r"x\.csv: cannot be read \(Permission denied\)"
     ):
         load_ratings(path)
+
+
+def outcome(path: Path) -> tuple[object, ...]:
+    """All that `load_ratings` says of a file: every field and type, or the error."""
+    try:
+        found = load_ratings(path)
+    except DataError as error:
+        return (str(error),)
+    values: list[object] = []
+    for value in vars(found).values():
+        if isinstance(value, np.ndarray):
+            values += [value.dtype.str, value.tolist()]
+        else:
+            values.append(value)
+    return tuple(values)
+
+
+def both_outcomes(path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Compare the quick reader with the careful one; whether the quick one read it."""
+    quick = ratings_module._read_quickly(path, None) is not None
+    found = outcome(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(ratings_module, "_read_quickly", lambda *arguments: None)
+        assert found == outcome(path)
+    return quick
+
+
+HEADER = "userId,movieId,rating,timestamp"
+
+
+def test_the_quick_reader_reads_flawless_files(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tabs = write("u.data", *("\t".join(row) for row in ROWS))
+    colons = write("ratings.dat", *("::".join(row) for row in ROWS))
+    commas = write("ratings.csv", HEADER, *(",".join(row) for row in ROWS))
+    for path in (tabs, colons, commas):
+        assert both_outcomes(path, monkeypatch)
+        check_rows(load_ratings(path))
+        assert load_ratings(path).report.rows == 4
+    path = commas.with_name("windows")
+    path.mkdir()
+    path /= "ratings.csv"
+    path.write_bytes(commas.read_bytes().replace(b"\n", b"\r\n"))
+    assert both_outcomes(path, monkeypatch)
+    assert not both_outcomes(
+        write("other.csv", "user,item,rating", "1,2,3"), monkeypatch
+    )
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "",  # a blank line
+        " ",
+        "1,2,3",  # three cells
+        "1,2,3,4,5",
+        "1,2,,4",
+        "1,2,3,",
+        ",2,3,4",
+        "1,,3,4",
+        "01,2,3,4",  # not the id 1
+        "1,02,3,4",
+        "0,2,3,4",
+        " 1,2,3,4",
+        '"1",2,3,4',
+        '1,"2,3,4',
+        "1,2,3.25,4",  # between half stars
+        "1,2,3.,4",
+        "1,2,.5,4",
+        "1,2,5.5,4",  # outside the scale
+        "1,2,0,4",
+        "1,2,nan,4",
+        "1,2,3,4.5",
+        "1,2,3,-4",
+        "1,2,3,9007199254740993",  # not a float64
+        "1,2,3,99999999999999999999",
+        "99999999999999999999,2,3,4",
+        "1.5,2,3,4",
+        "1,2.0,3,4",
+        "1,2,1e0,4",
+        "1,2,3,2020-01-31",
+        "10,7,4,31",  # rated again later
+        "ü,2,3,4",
+        "1\t2,3,4,5",
+        "1\x1f2\x1f3\x1f4",
+        "1:2,3,4,5",
+        "1,2,3,4\r1,3,3,4",
+    ],
+)
+@pytest.mark.parametrize("mark", [",", "\t", "::"])
+@pytest.mark.parametrize("at", [0, 2, 4])
+def test_both_readers_agree_on_damaged_files(
+    row: str, mark: str, at: int, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [*map(",".join, ROWS)]
+    rows.insert(at, row)
+    rows = [line.replace(",", mark) for line in rows]
+    name = {",": "ratings.csv", "\t": "u.data", "::": "ratings.dat"}[mark]
+    path = write(name, *([HEADER] if mark == "," else []), *rows)
+    both_outcomes(path, monkeypatch)
+
+
+def test_both_readers_agree_on_one_cell_too_few_and_one_too_many(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rows in (["1,2,3", "1,3,3,4,5"], ["1,2,3,4,5", "1,3,3"], [HEADER], []):
+        path = write("ratings.csv", HEADER, *rows)
+        assert not both_outcomes(path, monkeypatch)
+
+
+def test_the_quick_reader_keeps_to_a_scale_and_to_a_file_of_rejects(
+    write: Write, tmp_path: Path
+) -> None:
+    path = write("ratings.csv", HEADER, *map(",".join, ROWS))
+    found = load_ratings(path, scale=(2.0, 5.0))
+    assert (len(found), len(found.report.rejected)) == (3, 1)
+    load_ratings(path, rejects=tmp_path / "rejects.csv")
+    assert (tmp_path / "rejects.csv").exists()
+
+
+@pytest.mark.skipif(not os.environ.get("RLREC_DATA"), reason="RLREC_DATA is not set")
+def test_both_readers_agree_on_all_real_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(os.environ["RLREC_DATA"])
+    small = {"ml-100k": "u.data", "ml-latest-small": "ratings.csv"}
+    for name, file in small.items():
+        path = folder / name / file
+        assert not path.exists() or both_outcomes(path, monkeypatch)
+    for path in sorted((folder / "cases").glob("*.*")):
+        both_outcomes(path, monkeypatch)

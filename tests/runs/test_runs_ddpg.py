@@ -2,6 +2,8 @@
 
 import csv
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -553,3 +555,33 @@ def test_the_lowest_reward_is_the_environments_to_the_bit(
     assert train(own, tmp_path / "run", steps=640) == 0
     lowest = (load_ratings(own).ratings.min() - np.float32(3)) / np.float32(2)
     assert got[0].reward_low == lowest < -1.14
+
+
+def test_a_second_run_takes_the_vectors_of_the_first_and_ends_with_the_same_bits(
+    whole, data, tmp_path, capsys
+):
+    """The same data, settings and versions; another seed makes its own."""
+    beside = whole.parent / "beside"
+    assert train(data, beside) == 0
+    said = capsys.readouterr().out
+    assert f"vectors    those of {whole}: " in said
+    for part in ("ratings", "TensorFlow", "vectors", "start"):
+        assert re.search(rf"^{part:<10} \.\.\.\n", said, re.MULTILINE)
+        assert re.search(rf"^{part:<10} [0-9.]+ s\n", said, re.MULTILINE)
+    assert differing(whole, beside) == []
+    other = whole.parent / "other"
+    assert main([*command(data, other)[: -len(SMALL) - 1], "4", *SMALL]) == 0
+    assert "vectors    those of" not in capsys.readouterr().out
+
+
+def test_broken_vectors_of_another_run_are_named_and_made_again(
+    whole, data, tmp_path, capsys
+):
+    first = tmp_path / "first"
+    shutil.copytree(whole, first)
+    path = first / "parts" / "warm_start" / "vectors.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    second = tmp_path / "second"
+    assert train(data, second) == 0
+    assert f"vectors    not reused: {path}: broken" in capsys.readouterr().out
+    assert differing(whole, second) == []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +24,9 @@ MOVIELENS_GENRES = (
 NO_GENRE = ("", "unknown", "(no genres listed)")
 RATING_FILES = ("u.data", "ratings.dat", "ratings.csv")
 RATING_COLUMNS = ("user", "item", "rating", "timestamp")
+MOVIELENS_HEADER = ("userId", "movieId", "rating", "timestamp")
+STARS = (1.0, 5.0)
+HALF_STARS = (0.5, 5.0)
 ITEM_FILES = {
     "u.data": ("u.item",),
     "ratings.dat": ("movies.dat",),
@@ -50,15 +56,52 @@ def read_ratings(path: Path) -> RatingTable:
 
     Raises `DataError` if there is no column for the user, the item or the rating.
     """
-    if path.name == "u.data" or path.suffix == ".dat":
-        mark = "\t" if path.name == "u.data" else "::"
+    mark = _mark(path)
+    if mark:
         table = read_table(path, header=RATING_COLUMNS, delimiter=mark, quotes=False)
-        return RatingTable(table, 0, 1, 2, 3, (1.0, 5.0), _items_beside(table))
+        return RatingTable(table, 0, 1, 2, 3, STARS, _items_beside(table))
     header = headerless(path)
     table = read_table(path, header=header)
     if header:
         table.notes.append(f"no header: columns taken as {', '.join(header)}")
     return _by_name(table)
+
+
+def _mark(path: Path) -> str:
+    """What separates the cells of a file of ratings without header; "" with one."""
+    if path.name == "u.data":
+        return "\t"
+    return "::" if path.suffix == ".dat" else ""
+
+
+def read_movielens(path: Path) -> tuple[RatingTable, Any] | None:
+    """A flawless file of ratings by pandas: a table without cells, and a DataFrame.
+
+    None unless it is of MovieLens's layouts and each row holds two ids, a rating in
+    half stars and a time, all plain numbers: `read_ratings` reads any other file.
+    """
+    import pandas as pd
+
+    mark = _mark(path)
+    try:
+        data = path.read_bytes().replace(b"\r\n", b"\n").removesuffix(b"\n") + b"\n"
+    except OSError:
+        return None
+    if not mark:
+        header, _, data = data.partition(b"\n")
+        if header != ",".join(MOVIELENS_HEADER).encode():
+            return None
+    between = (mark or ",").encode()
+    number = rb"[1-9]\d{0,14}+"
+    row = between.join([number, number, rb"\d(?:\.[05])?+", number])
+    if not re.fullmatch(rb"(?:%b\n)++" % row, data):
+        return None
+    text = io.BytesIO(data.replace(between, b","))
+    cells = pd.read_csv(text, names=RATING_COLUMNS, dtype={"rating": "float64"})
+    rows: list[list[str]] = [[]] * len(cells)  # counted only
+    table = Table(path, RATING_COLUMNS, rows, np.empty(0, np.int64), mark)
+    scale = STARS if mark else HALF_STARS
+    return RatingTable(table, 0, 1, 2, 3, scale, _items_beside(table)), cells
 
 
 def _by_name(table: Table) -> RatingTable:
@@ -69,8 +112,7 @@ def _by_name(table: Table) -> RatingTable:
         places[what] = find_one(table.header, what, table.path)
     time = find_one(table.header, "time", table.path)
     found = require_columns(places, table.header, table.path, advice)
-    is_movielens = table.header == ("userId", "movieId", "rating", "timestamp")
-    scale = (0.5, 5.0) if is_movielens else (0.0, 10.0)
+    scale = HALF_STARS if table.header == MOVIELENS_HEADER else (0.0, 10.0)
     items = _items_inside(table, found["item"]) or _items_beside(table)
     return RatingTable(table, **found, time=time, scale=scale, items=items)
 
