@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from rlrec.envs.profiles import GENRES
 from rlrec.types import Floats
-from rlrec.viz.plots import q_heatmap
+from drawing import q_heatmap
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 

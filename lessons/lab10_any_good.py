@@ -30,7 +30,7 @@ from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.envs.listeners import MEMORY
 from rlrec.envs.rewards import BinaryReward
 from rlrec.evaluation import simulate
-from rlrec.evaluation.first_plays import first_play_value, first_plays
+from first_plays import first_play_value, first_plays
 from rlrec.logs.live import StatedPolicy
 from rlrec.logs.off_policy import (
     LIMITS,

@@ -1,6 +1,6 @@
 """Lesson 12, what is a listen worth: feedback on songs, and how far estimates miss.
 
-The truth is the expected reward of a *first* play (``rlrec.evaluation.first_plays``).
+The truth is the expected reward of a *first* play (``first_plays``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from rlrec.envs import default_catalogue
 from rlrec.envs.rewards import Reward
-from rlrec.evaluation.first_plays import (
+from first_plays import (
     DEFAULT_REWARD,
     first_play_value,
     first_plays,

@@ -19,7 +19,7 @@ from rlrec.agents import Recommender
 from rlrec.agents.recommender import best_first
 from rlrec.envs import Dials, ListeningBatch, default_catalogue
 from rlrec.evaluation import mean_interval, simulate
-from rlrec.evaluation.first_plays import first_plays
+from first_plays import first_plays
 from rlrec.logs.learned import LearnedListening, ListenerModel
 from rlrec.logs.live import (
     LiveConfig,

@@ -272,10 +272,9 @@ class EASE(_ItemToItem):
         factor, _ = cho_factor(gram, lower=True, overwrite_a=True)
         half, failed = lapack.dpotri(factor, lower=True, overwrite_c=True)
         assert not failed
-        inverse = _mirrored(half.T)
-        inverse /= -inverse.diagonal()  # column j by P_jj
-        np.fill_diagonal(inverse, 0.0)
-        self.weights = inverse  # [I, I]
+        inverse = np.tril(half) + np.tril(half, -1).T
+        self.weights = -inverse / inverse.diagonal()  # [I, I], column j by P_jj
+        np.fill_diagonal(self.weights, 0.0)
 
 
 @dataclass(frozen=True)
@@ -428,16 +427,6 @@ def _with_data(matrix: Matrix, data: Floats) -> Matrix:
 def _gram(liked: Matrix) -> Floats:
     """Users who liked both items, [I, I]."""
     return np.asarray((liked.T @ liked).toarray())
-
-
-def _mirrored(half: Floats, size: int = 256) -> Floats:
-    """``half`` [I, I] with its upper triangle copied below, block by block."""
-    for start in range(0, len(half), size):
-        block = slice(start, start + size)
-        square = half[block, block]
-        square[:] = np.triu(square) + np.triu(square, 1).T
-        half[start + size :, block] = half[block, start + size :].T
-    return half
 
 
 def _sums(matrix: Matrix, axis: int) -> Floats:

@@ -31,7 +31,7 @@ from rlrec.agents import (
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.recommender import best_first, item_pool
-from rlrec.collaborative import (
+from rlrec.collaborative.recommenders import (
     EASE,
     BiasedMF,
     BiasedMFConfig,

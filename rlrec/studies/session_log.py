@@ -20,7 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from rlrec.agents.recommender import best_first, item_pool, unplayed
-from rlrec.collaborative import (
+from rlrec.collaborative.recommenders import (
     Collaborative,
     PopularityByCount,
     PopularityByCountConfig,

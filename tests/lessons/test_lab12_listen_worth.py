@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from rlrec.envs import default_catalogue
 from rlrec.envs.rewards import BinaryReward, FractionReward, ListenSkipReward
-from rlrec.evaluation.first_plays import first_play_value, outcome_means, random_tastes
+from first_plays import first_play_value, outcome_means, random_tastes
 from rlrec.sound.propagation import ClusterPropagation
 
 PILAR = lab12.PILAR
