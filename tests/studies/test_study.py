@@ -120,8 +120,8 @@ def test_the_try_with_the_higher_mean_takes_part(done):
 
 
 def test_tries_are_judged_by_their_mean_over_draws(tmp_path, monkeypatch):
-    """Means over three draws: (9 + 1 + 1) / 3 is less than (4 + 4 + 4) / 3."""
-    scores = {0.1: [9.0, 1.0, 1.0], 1.0: [4.0, 4.0, 4.0]}
+    """Means over three draws: (9 - 9 + 9) / 3 is less than (4 + 4 + 4) / 3."""
+    scores = {0.1: [9.0, -9.0, 9.0], 1.0: [4.0, 4.0, 4.0]}
 
     def judged(job, factory=None):
         draws = scores[job["settings"]["alpha"]]
