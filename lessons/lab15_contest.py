@@ -15,7 +15,6 @@ from rlrec.evaluation.intervals import (
     Interval,
     interquartile_mean,
     mean_interval,
-    performance_profile,
     stratified_interval,
 )
 from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
@@ -116,8 +115,8 @@ def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
 def draw_profiles(ax: Axes, means: Mapping[str, Floats], thresholds: Floats) -> None:
     """The share of seeds above each threshold, with its 95% band."""
     for label, values in means.items():
-        share = performance_profile(values, thresholds)
         band = [_share_above(values, threshold) for threshold in thresholds]
+        share = [ends.mean for ends in band]
         low = [ends.low for ends in band]
         high = [ends.high for ends in band]
         ax.plot(thresholds, share, color=colour(label), label=label)

@@ -234,8 +234,7 @@ class ListeningOracle:
             memory = listeners.remember(memory, songs)
             total += heard * (step < songs_left)
         total -= mood * (self.lookahead + 1 < songs_left)
-        means: Floats = total.mean(axis=2)
-        return means
+        return np.asarray(total.mean(axis=2))
 
     def _next_songs(self, mood: Floats, memory: Floats) -> Ids:
         """The base policy's songs [batch, m, rollouts], of as many as are on offer.

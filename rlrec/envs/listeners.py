@@ -176,7 +176,8 @@ class Listeners:
         skipped = draws[0] < expit(skip_logit)
         liked = ~skipped & (draws[1] < expit(LIKE_LOGIT + pull))
         turn = TURN_LOGIT[self.mood, skipped.view(np.int8)] + self.restless
-        turn += self._tired(songs, self.memory)
+        fatigue = self.fatigue(songs, self.memory)
+        turn += FATIGUE_WEIGHT * self.dials.long_term_effect * fatigue
         self.mood = (draws[2] < expit(turn)).astype(np.int64)
         self.memory = self.remember(self.memory, songs)
         return Feedback(_fraction_heard(skipped, draws[3]), liked, skipped)
@@ -197,18 +198,14 @@ class Listeners:
         """
         restless = np.expand_dims(self.restless, tuple(range(1, songs.ndim)))
         logit = restless - self.pull(songs)
-        turn = restless + self._tired(songs, memory)
+        fatigue = self.fatigue(songs, memory)
+        turn = restless + FATIGUE_WEIGHT * self.dials.long_term_effect * fatigue
         moods = np.stack([1.0 - mood, mood])  # [2, batch, ...], and so is the next
         skip = expit(np.add.outer(self._skip_logit, logit))
         listened, skipped = expit(np.add.outer(TURN_LOGIT.T, turn))
         heard = moods * (1.0 - skip)
         turned = moods * (listened + skip * (skipped - listened))
         return heard.sum(axis=0), turned.sum(axis=0)
-
-    def _tired(self, songs: Ids, memory: Floats) -> Floats:
-        """What fatigue adds to the logit of the next mood."""
-        weight = FATIGUE_WEIGHT * self.dials.long_term_effect
-        return weight * self.fatigue(songs, memory)
 
     def drift(self, draws: Floats) -> None:
         """Turn each taste toward a random direction; ``draws`` [5, batch] in [0, 1).

@@ -114,7 +114,8 @@ def stratified_interval(
     Seeds are drawn again within each world. ``statistic(samples, axis=(1, 2))`` takes
     [resamples, seeds, worlds]. Raises ``ConfigError`` for fewer than 2 seeds. With
     fewer than 10 seeds such intervals are somewhat too narrow. They say nothing about
-    worlds that were not run.
+    worlds that were not run. A performance profile (section 4.3) and its pointwise band
+    are those of ``scores > threshold`` with `np.mean`, for each threshold.
     """
     values = _scores(scores)
     seeds, worlds = values.shape
@@ -124,18 +125,6 @@ def stratified_interval(
     low, high = np.quantile(found, ends)
     mean = statistic(values[None], axis=(1, 2))[0]
     return Interval(float(mean), float(low), float(high))
-
-
-def performance_profile(scores: ArrayLike, thresholds: ArrayLike) -> Floats:
-    """The share of all runs that score above each threshold: [thresholds], section 4.3.
-
-    Its pointwise band: `stratified_interval` of ``scores > threshold`` with `np.mean`.
-
-    >>> performance_profile([[0.2, 0.9], [0.6, 0.4]], [0.0, 0.5, 1.0]).tolist()
-    [1.0, 0.5, 0.0]
-    """
-    above = np.ravel(scores) > np.asarray(thresholds)[:, None]
-    return np.asarray(above.mean(axis=1))
 
 
 def probability_of_improvement(scores: ArrayLike, other: ArrayLike) -> float:

@@ -66,7 +66,7 @@ class Study:
         for world in self.worlds:
             environment(world, 1)  # raises an error for dials out of range
         for label, agent in self.agents.items():
-            _check_agent(label, agent)
+            _check_agent(label, agent, most_of_a_seed // self.listeners)
 
     @classmethod
     def read(cls, path: str | Path) -> Study:
@@ -142,7 +142,7 @@ def combinations(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
     return tuple(dict(zip(names, row, strict=True)) for row in rows)
 
 
-def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
+def _check_agent(label: str, agent: Mapping[str, Any], most_draws: int) -> None:
     kind = agent.get("agent")
     if kind not in contestants.KINDS:
         raise ConfigError(
@@ -150,10 +150,14 @@ def _check_agent(label: str, agent: Mapping[str, Any]) -> None:
             f"choose one of {', '.join(contestants.KINDS)}"
         )
     draws = agent.get("draws", 1)
-    if draws not in range(1, TUNING_SEED):
-        raise ConfigError(f"agents.{label}: draws is {draws}; it must be 1..999")
+    if draws not in range(1, most_draws + 1):
+        raise ConfigError(
+            f"agents.{label}: draws is {draws}; it must be 1..{most_draws}"
+        )
     known = contestants.setting_names(kind)
-    _require_known(agent.keys() - {"agent", "tries", "draws"}, known, f"agents.{label}: ")
+    _require_known(
+        agent.keys() - {"agent", "tries", "draws"}, known, f"agents.{label}: "
+    )
     for settings in agent.get("tries", []):
         _require_known(settings.keys(), known, f"agents.{label}: ")
 

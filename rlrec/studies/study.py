@@ -188,9 +188,8 @@ def _job(
     """What a cell is to run; "first" is the seed of the first evaluated listener."""
     agent = study.agents.get(label, {"agent": OWN})
     settings = {**agent, **chosen}
-    settings.pop("agent")
-    settings.pop("tries", None)
-    settings.pop("draws", None)
+    for name in ("agent", "tries", "draws"):
+        settings.pop(name, None)
     first = FIRST + seed * study.listeners
     if seed >= TUNING_SEED:
         first = FIRST_TUNING + (seed - TUNING_SEED) * study.listeners

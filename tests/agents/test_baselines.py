@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from rlrec.agents import (
     GreedyListening,
@@ -14,6 +15,7 @@ from rlrec.agents import (
     VariedListening,
 )
 from rlrec.envs import PROFILES, GenreBatch, ListeningBatch, default_catalogue
+from rlrec.envs.listeners import TURN_LOGIT
 from rlrec.errors import ConfigError
 from rlrec.evaluation import mean_interval, simulate
 
@@ -205,14 +207,23 @@ def test_a_table_that_has_learned_nothing_is_random():
     np.testing.assert_allclose(np.bincount(picks[:, 0]) / 50_000, 0.2, atol=0.01)
 
 
-def test_the_oracle_goes_on_with_songs_that_please_and_do_not_tire():
-    """Pull minus 12 times fatigue, after three songs."""
+def test_the_oracle_goes_on_with_songs_that_please_and_do_not_turn_the_mood():
+    """P(heard) - P(m' = 1) after three songs, one listener and one song at a time."""
     env, _ = listening(5)
     for _ in range(3):
         env.step(np.zeros(5, int))
+    many = env.listeners
     pool = np.tile(np.arange(30), (5, 1))
-    found = ListeningOracle(env, None, caution=12.0)._cautious_pull(env.listeners, pool)
-    pull = env.listeners.pull(pool)
-    fatigue = env.listeners.fatigue(pool)
-    assert np.abs(fatigue).max() > 0.1
-    np.testing.assert_allclose(found, pull - 12.0 * fatigue)
+    mood = many.mood[:, None]
+    found = ListeningOracle(env, None)._scores(pool, mood, many.memory[:, None])
+    skip = many.skip_probability(pool)
+    for row in range(5):
+        for song in range(30):
+            direction = env.catalogue.direction[song]
+            memory = many.memory[row]
+            fatigue = max(0.0, direction @ memory) - 0.19 * np.linalg.norm(memory)
+            turn = expit(TURN_LOGIT[many.mood[row]] + many.restless[row] + 8 * fatigue)
+            chance = skip[row, song]
+            score = 1 - chance - (chance * turn[1] + (1 - chance) * turn[0])
+            assert found[row, song] == pytest.approx(score)
+    assert len(set(many.mood)) == 2

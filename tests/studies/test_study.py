@@ -120,8 +120,8 @@ def test_the_try_with_the_higher_mean_takes_part(done):
 
 
 def test_tries_are_judged_by_their_mean_over_draws(tmp_path, monkeypatch):
-    """Means over three draws: (9 + 1 + 1) / 3 is less than (4 + 4 + 4) / 3."""
-    scores = {0.1: [9.0, 1.0, 1.0], 1.0: [4.0, 4.0, 4.0]}
+    """Means over three draws: (9 - 9 + 9) / 3 is less than (4 + 4 + 4) / 3."""
+    scores = {0.1: [9.0, -9.0, 9.0], 1.0: [4.0, 4.0, 4.0]}
 
     def judged(job, factory=None):
         draws = scores[job["settings"]["alpha"]]
@@ -132,7 +132,11 @@ def test_tries_are_judged_by_their_mean_over_draws(tmp_path, monkeypatch):
     agents = {"LinUCB": AGENTS["LinUCB"] | {"draws": 3}}
     study = replace(SMALL, agents=agents)
     found = run_study(study, tmp_path, jobs=1, say=lambda line: None)
-    assert [one["first"] for one in found.tries] == 2 * [1_000_000, 1_000_040, 1_000_080]
+    assert [one["first"] for one in found.tries] == 2 * [
+        1_000_000,
+        1_000_040,
+        1_000_080,
+    ]
     assert [one["settings"] for one in found.cells] == 3 * [{"alpha": 1.0}]
 
 
