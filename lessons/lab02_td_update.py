@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, BELOW, CENTRED, table_axes
+from drawing import ABOVE, BELOW, CENTRED, q_heatmap, table_axes
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -14,7 +14,6 @@ from numpy.typing import ArrayLike
 
 from rlrec.envs.profiles import GENRES
 from rlrec.types import Floats
-from drawing import q_heatmap
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+from first_plays import first_play_value, first_plays
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -30,7 +31,6 @@ from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.envs.listeners import MEMORY
 from rlrec.envs.rewards import BinaryReward
 from rlrec.evaluation import simulate
-from first_plays import first_play_value, first_plays
 from rlrec.logs.live import StatedPolicy
 from rlrec.logs.off_policy import (
     LIMITS,

@@ -11,6 +11,12 @@ from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
+from first_plays import (
+    DEFAULT_REWARD,
+    first_play_value,
+    first_plays,
+    random_tastes,
+)
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
@@ -18,12 +24,6 @@ from numpy.typing import ArrayLike
 
 from rlrec.envs import default_catalogue
 from rlrec.envs.rewards import Reward
-from first_plays import (
-    DEFAULT_REWARD,
-    first_play_value,
-    first_plays,
-    random_tastes,
-)
 from rlrec.sound.propagation import (
     ClusterPropagation,
     Clusters,

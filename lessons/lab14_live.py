@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 from drawing import CENTRED
+from first_plays import first_plays
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -19,7 +20,6 @@ from rlrec.agents import Recommender
 from rlrec.agents.recommender import best_first
 from rlrec.envs import Dials, ListeningBatch, default_catalogue
 from rlrec.evaluation import mean_interval, simulate
-from first_plays import first_plays
 from rlrec.logs.learned import LearnedListening, ListenerModel
 from rlrec.logs.live import (
     LiveConfig,

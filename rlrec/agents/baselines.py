@@ -11,11 +11,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from rlrec.agents.planning import value_iteration
 from rlrec.agents.recommender import best_first, best_unplayed, item_pool
-from rlrec.envs import Catalogue, GenreModel, ListeningBatch
-from rlrec.envs.listeners import MEMORY
+from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
+from rlrec.envs.listeners import FATIGUE_WEIGHT, MEMORY, TURN_LOGIT
 from rlrec.errors import require_ids
 from rlrec.types import Floats, Ids, Observations
 
@@ -185,7 +186,7 @@ class ListeningOracle:
         songs heard - P(m = 1) after the last of them, unless the session has ended
 
     is played. Skips and moods are not drawn: their expected values are computed
-    (`rlrec.envs.Listeners.expected`), so that few rollouts are enough. The defaults
+    (``expected_reaction``), so that few rollouts are enough. The defaults
     were chosen with ten candidates and with the whole catalogue. ``python -m
     tests.benchmarks.oracle`` prints that larger values gain less than .1 songs.
     """
@@ -214,8 +215,8 @@ class ListeningOracle:
         return best_first(shortlist, self._rollout_values(shortlist), k)
 
     def _scores(self, songs: Ids, mood: Floats, memory: Floats) -> Floats:
-        """Those of the base policy; the shapes of `Listeners.expected`."""
-        heard, turned = self.env.listeners.expected(songs, mood, memory)
+        """Those of the base policy; the shapes of ``expected_reaction``."""
+        heard, turned = expected_reaction(self.env.listeners, songs, mood, memory)
         return heard - turned
 
     def _rollout_values(self, shortlist: Ids) -> Floats:
@@ -230,7 +231,7 @@ class ListeningOracle:
         for step in range(self.lookahead + 1):
             if step > 0:
                 songs = self._next_songs(mood, memory)
-            heard, mood = listeners.expected(songs, mood, memory)
+            heard, mood = expected_reaction(listeners, songs, mood, memory)
             memory = listeners.remember(memory, songs)
             total += heard * (step < songs_left)
         total -= mood * (self.lookahead + 1 < songs_left)
@@ -248,3 +249,25 @@ class ListeningOracle:
         pool = np.broadcast_to(drawn, scores.shape)
         best = scores.argmax(axis=3)[..., None]
         return np.take_along_axis(pool, best, axis=3)[..., 0]
+
+
+def expected_reaction(
+    listeners: Listeners, songs: Ids, mood: Floats, memory: Floats
+) -> tuple[Floats, Floats]:
+    """P(heard) and P(m' = 1), m' the next mood, if ``songs`` [batch, ...] are played.
+
+        P(heard)  = sum over moods m of P(m) (1 - P(skip | m))
+        P(m' = 1) = sum over m and skip or not of P(m) P(skip or not | m) P(m' = 1)
+
+    ``mood``: P(m = 1), 0..1; ``memory`` [..., 5]. All broadcast, as do the results.
+    """
+    restless = np.expand_dims(listeners.restless, tuple(range(1, songs.ndim)))
+    logit = restless - listeners.pull(songs)
+    fatigue = listeners.fatigue(songs, memory)
+    turn = restless + FATIGUE_WEIGHT * listeners.dials.long_term_effect * fatigue
+    moods = np.stack([1.0 - mood, mood])  # [2, batch, ...], and so is the next
+    skip = expit(np.add.outer(listeners.skip_logit, logit))
+    listened, skipped = expit(np.add.outer(TURN_LOGIT.T, turn))
+    heard = moods * (1.0 - skip)
+    turned = moods * (listened + skip * (skipped - listened))
+    return heard.sum(axis=0), turned.sum(axis=0)

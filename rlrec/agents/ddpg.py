@@ -38,9 +38,9 @@ Differs from the papers:
   update of the actor, by a larger tau (.005). The discount is .9, as in DRR (.99 in
   DDPG).
 - Replay: as many updates as steps, but a round at a time, all with the priorities (mean
-  absolute TD error of the critics, arXiv:1511.05952) at its start. Importance weights apply to
-  the critics' loss, not to the actor's. A time limit is no termination: the next
-  state's value counts. A step that only begins an episode is not stored.
+  absolute TD error of the critics, arXiv:1511.05952) at its start. Importance weights
+  apply to the critics' loss, not to the actor's. A time limit is no termination: the
+  next state's value counts. A step that only begins an episode is not stored.
 """
 
 from __future__ import annotations

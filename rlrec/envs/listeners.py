@@ -125,7 +125,7 @@ class Listeners:
         self.length = np.full(batch, LONGEST, np.int64)
         self._appeal = dials.appeal_strength * catalogue.appeal
         spread = np.hypot(dials.taste_strength, dials.appeal_strength)
-        self._skip_logit = _widened(spread)
+        self.skip_logit = _widened(spread)
 
     def begin(self, rows: Ids, draws: Floats) -> None:
         """Make new listeners in ``rows`` [m] from uniform ``draws`` [8, m] in [0, 1).
@@ -149,7 +149,7 @@ class Listeners:
 
     def skip_probability(self, songs: Ids) -> Floats:
         """P(skip) of ``songs`` [batch, ...], given the hidden state."""
-        base = self._skip_logit[self.mood] + self.restless
+        base = self.skip_logit[self.mood] + self.restless
         # transposed, so that [batch] broadcasts over [batch, ...]
         probability: Floats = expit(base - self.pull(songs).T).T
         return probability
@@ -172,7 +172,7 @@ class Listeners:
         fraction heard.
         """
         pull = self.pull(songs)
-        skip_logit = self._skip_logit[self.mood] + self.restless - pull
+        skip_logit = self.skip_logit[self.mood] + self.restless - pull
         skipped = draws[0] < expit(skip_logit)
         liked = ~skipped & (draws[1] < expit(LIKE_LOGIT + pull))
         turn = TURN_LOGIT[self.mood, skipped.view(np.int8)] + self.restless
@@ -185,27 +185,6 @@ class Listeners:
     def remember(self, memory: Floats, songs: Ids) -> Floats:
         """A ``memory`` [..., 5] after one more of ``songs`` [...]: [..., 5]."""
         return MEMORY * memory + (1.0 - MEMORY) * self.catalogue.direction[songs]
-
-    def expected(
-        self, songs: Ids, mood: Floats, memory: Floats
-    ) -> tuple[Floats, Floats]:
-        """P(heard) and P(m' = 1) if ``songs`` [batch, ...] are played.
-
-            P(heard)  = sum over moods m of P(m) (1 - P(skip | m))
-            P(m' = 1) = sum over m and skip or not of P(m) P(skip or not | m) P(m' = 1)
-
-        mood: P(m = 1), 0..1; memory: [..., 5]. All broadcast, and so do the results.
-        """
-        restless = np.expand_dims(self.restless, tuple(range(1, songs.ndim)))
-        logit = restless - self.pull(songs)
-        fatigue = self.fatigue(songs, memory)
-        turn = restless + FATIGUE_WEIGHT * self.dials.long_term_effect * fatigue
-        moods = np.stack([1.0 - mood, mood])  # [2, batch, ...], and so is the next
-        skip = expit(np.add.outer(self._skip_logit, logit))
-        listened, skipped = expit(np.add.outer(TURN_LOGIT.T, turn))
-        heard = moods * (1.0 - skip)
-        turned = moods * (listened + skip * (skipped - listened))
-        return heard.sum(axis=0), turned.sum(axis=0)
 
     def drift(self, draws: Floats) -> None:
         """Turn each taste toward a random direction; ``draws`` [5, batch] in [0, 1).

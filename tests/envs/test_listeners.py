@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, ndtr, ndtri
 
+from rlrec.agents.baselines import expected_reaction
 from rlrec.envs import Catalogue, Dials, Listeners, default_catalogue, make_catalogue
 from rlrec.envs.listeners import SKIP_LOGIT, TURN_LOGIT, _fraction_heard, _widened
 from rlrec.errors import ConfigError
@@ -71,7 +72,7 @@ def test_expected_by_hand(catalogue):
     one = listener(catalogue, taste_strength=0.0, appeal_strength=0.0)
     memory = np.zeros((1, 1, 5))
     moods = np.array([[0.0, 1.0, 0.25]])
-    heard, turned = one.expected(np.array([[1]]), moods, memory)
+    heard, turned = expected_reaction(one, np.array([[1]]), moods, memory)
     np.testing.assert_allclose(heard, [[0.8928, 0.1043, 0.6957]], atol=1e-4)
     np.testing.assert_allclose(turned, [[0.2108, 0.8267, 0.3648]], atol=1e-4)
 
@@ -83,7 +84,9 @@ def test_expected_is_what_reactions_are_on_average(catalogue):
     many.restless[:] = 0.4
     many.memory[:, 0] = 0.5
     many.mood[: count // 4] = 1
-    heard, turned = many.expected(np.array([[0]]), np.array([[0.25]]), many.memory[:1])
+    heard, turned = expected_reaction(
+        many, np.array([[0]]), np.array([[0.25]]), many.memory[:1]
+    )
     told = many.remember(many.memory, np.zeros(count, int))
     feedback = many.react(
         np.zeros(count, int), np.random.default_rng(0).random((4, count))

@@ -3,12 +3,12 @@
 import lab12_listen_worth as lab12
 import numpy as np
 import pytest
+from first_plays import first_play_value, outcome_means, random_tastes
 from lesson_checks import assert_no_tensorflow
 from matplotlib.figure import Figure
 
 from rlrec.envs import default_catalogue
 from rlrec.envs.rewards import BinaryReward, FractionReward, ListenSkipReward
-from first_plays import first_play_value, outcome_means, random_tastes
 from rlrec.sound.propagation import ClusterPropagation
 
 PILAR = lab12.PILAR

@@ -7,7 +7,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from rlrec.collaborative.recommenders import EASE, BiasedMF, EASEConfig, ItemKNN, PopularityByCount
+from rlrec.collaborative.recommenders import (
+    EASE,
+    BiasedMF,
+    EASEConfig,
+    ItemKNN,
+    PopularityByCount,
+)
 from rlrec.datasets.matrices import interaction_keys
 from rlrec.envs import Catalogue, ListeningBatch, default_catalogue
 from rlrec.errors import ConfigError

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
+import drawing
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-import drawing
 import figures
 from rlrec.viz import plots
 
@@ -27,7 +27,9 @@ def test_heatmap_frames_the_best_action_and_prints_each_number(ax):
 
 
 def test_heatmap_frames_ties_alike_and_nothing_where_nothing_is_known(ax):
-    drawing.q_heatmap(ax, [[2.0, 2.0, 1.0], [0.0, 0.0, 0.0]], ["a", "b"], ["x", "y", "z"])
+    drawing.q_heatmap(
+        ax, [[2.0, 2.0, 1.0], [0.0, 0.0, 0.0]], ["a", "b"], ["x", "y", "z"]
+    )
     corners = [(patch.get_x() + 0.47, patch.get_y() + 0.45) for patch in ax.patches]
     np.testing.assert_allclose(corners, [(0, 0), (1, 0)])
 
