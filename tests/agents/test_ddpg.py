@@ -317,6 +317,15 @@ def test_critics_propose_nothing_that_is_not_allowed():
     assert np.flatnonzero(np.isfinite(found[0])).tolist() == [2]
 
 
+def test_proposals_are_judged_by_the_smaller_critic():
+    """Two items, critics (1, 5) and (3, 2): the smaller values are 1 and 2."""
+    learner = agent_of(replace(SMALL, proposals=2)).learner
+    learner.online.values = lambda *given: tf.constant([[1.0, 5.0], [3.0, 2.0]])
+    users = tf.zeros((1, WIDTH))
+    found = learner._judge(users, tf.constant([[-1, 3, 4]]), tf.constant([[0, 1]]))
+    assert found.numpy().tolist() == [[1.0, 2.0]]
+
+
 def test_large_weights_of_the_critics_are_punished():
     """With l2 = .5 the loss is larger by half the sum of squared weights."""
     losses = []
@@ -619,7 +628,7 @@ CHANGES = {
     "hidden": (8, 8),
     "discount": 0.5,
     "reward_low": -0.004,
-    "reward_high": 0.004,
+    "reward_high": 0.0045,
     "actor_rate": 1e-3,
     "critic_rate": 1e-2,
     "tau": 0.5,

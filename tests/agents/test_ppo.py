@@ -208,6 +208,20 @@ def test_what_is_loaded_recommends_the_same(eagerly, tmp_path):
     )
 
 
+def test_each_epoch_shuffles_the_steps(eagerly):
+    agent = made()
+    orders = []
+    learn = agent.learner.learn
+    agent.learner.learn = lambda steps, order, left: (
+        orders.append(order) or learn(steps, order, left)
+    )
+    agent.train(listening(), 64)
+    first, second = orders[0].reshape(2, 64).tolist()
+    assert sorted(first) == sorted(second) == list(range(64))
+    assert first != second
+    assert sorted(first) not in (first, second)
+
+
 def test_training_past_the_schedule_is_refused(eagerly):
     agent = made(schedule_steps=64)
     agent.train(listening(), 64)
