@@ -50,8 +50,9 @@ def require_ranges(
         value = getattr(settings, name)
         if low <= value <= high:
             continue
-        if high == math.inf:
+        if high >= FINITE:
             wanted = "be above 0" if low == ABOVE_ZERO else f"be {low} or more"
+            wanted += ", and finite" if high == FINITE else ""
         else:
             start = "(0" if low == ABOVE_ZERO else f"[{low}"
             end = "1)" if high == BELOW_ONE else f"{high}]"

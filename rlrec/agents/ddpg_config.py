@@ -6,7 +6,13 @@ from dataclasses import dataclass, field
 from math import inf
 
 from rlrec.agents.replay import PriorityConfig
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    FINITE,
+    ConfigError,
+    require_choice,
+    require_ranges,
+)
 from rlrec.types import Floats
 
 STATE_NAMES = ("drr-n", "drr-p", "drr-u", "drr-ave")
@@ -123,14 +129,13 @@ class DDPGConfig:
             )
 
 
-_MOST = 10**9
 _RANGES = (
     ("discount", 0.0, 0.9999),
     ("actor_rate", 0.0, 1.0),
     ("critic_rate", 0.0, 1.0),
     ("tau", 0.0, 1.0),
-    ("target_candidates", 0, _MOST),
-    ("policy_delay", 1, _MOST),
+    ("target_candidates", 0, FINITE),
+    ("policy_delay", 1, FINITE),
     ("gradient_norm", ABOVE_ZERO, inf),
     ("l2", 0.0, inf),
     ("saturation", 0.0, inf),
@@ -139,10 +144,10 @@ _RANGES = (
     ("noise_clip", ABOVE_ZERO, inf),
     ("epsilon", 0.0, 1.0),
     ("epsilon_floor", 0.0, 1.0),
-    ("schedule_steps", 1, _MOST),
-    ("proposals", 0, _MOST),
-    ("capacity", 1, _MOST),
-    ("learning_starts", 1, _MOST),
-    ("updates", 1, _MOST),
-    ("batch_size", 1, _MOST),
+    ("schedule_steps", 1, FINITE),
+    ("proposals", 0, FINITE),
+    ("capacity", 1, FINITE),
+    ("learning_starts", 1, FINITE),
+    ("updates", 1, FINITE),
+    ("batch_size", 1, FINITE),
 )

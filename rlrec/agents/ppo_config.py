@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rlrec.errors import ABOVE_ZERO, ConfigError, require_choice, require_ranges
+from rlrec.errors import (
+    ABOVE_ZERO,
+    FINITE,
+    ConfigError,
+    require_choice,
+    require_ranges,
+)
 
 ACTIONS = ("offered", "neighbours", "point", "vector")
 STATES = ("track", "last", "averages", "belief")
@@ -91,24 +97,23 @@ class PPOConfig:
             )
 
 
-_MOST = 10**9  # infinity is refused
 _RANGES = (
-    ("neighbours", 2, _MOST),
+    ("neighbours", 2, FINITE),
     ("history", 1, 20),
-    ("keys", 1, _MOST),
-    ("rollout", 2, _MOST),
-    ("epochs", 1, _MOST),
-    ("minibatch", 2, _MOST),
-    ("learning_rate", ABOVE_ZERO, _MOST),
+    ("keys", 1, FINITE),
+    ("rollout", 2, FINITE),
+    ("epochs", 1, FINITE),
+    ("minibatch", 2, FINITE),
+    ("learning_rate", ABOVE_ZERO, FINITE),
     ("discount", 0.0, 1.0),
     ("gae_lambda", 0.0, 1.0),
-    ("clip", ABOVE_ZERO, _MOST),
-    ("value_clip", 0.0, _MOST),
-    ("value_weight", 0.0, _MOST),
-    ("entropy", 0.0, _MOST),
-    ("gradient_norm", ABOVE_ZERO, _MOST),
-    ("target_kl", 0.0, _MOST),
-    ("schedule_steps", 1, _MOST),
+    ("clip", ABOVE_ZERO, FINITE),
+    ("value_clip", 0.0, FINITE),
+    ("value_weight", 0.0, FINITE),
+    ("entropy", 0.0, FINITE),
+    ("gradient_norm", ABOVE_ZERO, FINITE),
+    ("target_kl", 0.0, FINITE),
+    ("schedule_steps", 1, FINITE),
 )
 
 # What `rlrec train ppo` starts from. Large minibatches and a low discount learn in

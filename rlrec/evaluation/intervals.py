@@ -80,7 +80,7 @@ def interquartile_mean(
     """The mean of the middle half; the lowest and the highest quarter are cut off.
 
     A quarter is rounded down. It is less noisy than the median, and one extreme run
-    moves it less than the mean (section 4.2). ``axis``: where to average, None for all.
+    moves it less than the mean (section 4.3). ``axis``: where to average, None for all.
 
     Of eight runs the two lowest and the two highest go: (3 + 4 + 5 + 6) / 4, whatever
     the best one was.
@@ -114,7 +114,7 @@ def stratified_interval(
     Seeds are drawn again within each world. ``statistic(samples, axis=(1, 2))`` takes
     [resamples, seeds, worlds]. Raises ``ConfigError`` for fewer than 2 seeds. With
     fewer than 10 seeds such intervals are somewhat too narrow. They say nothing about
-    worlds that were not run. A performance profile (section 4.3) and its pointwise band
+    worlds that were not run. A performance profile (section 4.2) and its pointwise band
     are those of ``scores > threshold`` with `np.mean`, for each threshold.
     """
     values = _scores(scores)
