@@ -139,9 +139,19 @@ def test_neighbours_are_those_of_the_song_that_plays():
         )
 
 
-def test_draws_follow_the_probabilities(eagerly):
+def test_the_map_is_standardised():
+    songs = SOUND * [0.01, 0.1, 1.0, 10.0, 0.0] + 5.0
+    scaled = PPO(songs, SMALL).songs
+    np.testing.assert_allclose(scaled.mean(axis=0), 0.0, atol=1e-3)
+    np.testing.assert_allclose(scaled.std(axis=0), [1, 1, 1, 1, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("steps", [0, 320])
+def test_draws_follow_the_probabilities(eagerly, steps):
+    """Also before training: one that always plays the best looks right when sure."""
     agent, env = made(minibatch=16, learning_rate=0.02), listening(1, n_candidates=4)
-    agent.train(env, 320)
+    if steps:
+        agent.train(env, steps)
     observations, _ = env.reset(seed=0)
     many = {
         name: np.repeat(values, 20_000, axis=0) for name, values in observations.items()
