@@ -124,7 +124,13 @@ def measure_runs(runs: Sequence[DDPGRun]) -> list[RunFigures]:
             )
             _, split = run.load()
             rng = np.random.default_rng(0)
-            baselines = tuned_baselines(split, task.protocol, rng, seed=run.seed)
+            baselines = tuned_baselines(
+                split,
+                task.protocol,
+                rng,
+                seed=run.seed,
+                dimensions=run.drr.dimensions,
+            )
             tuned[task.key] = (split, baselines)
         split, baselines = tuned[task.key]
         own = with_seed(baselines, split.train, run.seed)

@@ -585,19 +585,25 @@ def test_settings_are_chosen_on_training_data_and_fitted_on_all_of_it(
 
         def fit(self, train):
             self.keys = interaction_keys(train)
+            fitted.append(self.keys)
             return self
 
+        def __call__(self, users, known):
+            return knowing[self.name](users, known)
+
+    fitted = []
     split = split_rerank(ratings)
     inner = tuning.validation_split(split, "rerank", np.random.default_rng(0))
-    tried = []
 
-    def candidates(train, seed):
-        tried.append(interaction_keys(train))
-        yield "mine", oracle(inner), lambda: Fitted("validation")
-        yield "mine", oracle(split), lambda: Fitted("answers")
+    def family(train, seed, dimensions):
+        # 1: knows the answers of a validation part; 2: those of the split
+        axis = tuning.Axis((1, 2), 1, 2)
+        return [tuning.Family("mine", Fitted, (axis,))]
 
-    monkeypatch.setattr(tuning, "_candidates", candidates)
+    monkeypatch.setattr(tuning, "families", family)
+    monkeypatch.setattr(tuning, "_defaults", lambda seed: {})
+    knowing = {1: oracle(inner), 2: oracle(split)}
     models = tuning.tuned_baselines(split, "rerank", np.random.default_rng(0))
-    assert models["mine"].name == "validation"
+    assert models["mine"].name == 1
     np.testing.assert_array_equal(models["mine"].keys, interaction_keys(split.train))
-    np.testing.assert_array_equal(tried[0], interaction_keys(inner.train))
+    np.testing.assert_array_equal(fitted[0], interaction_keys(inner.train))

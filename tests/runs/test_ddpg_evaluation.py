@@ -27,7 +27,10 @@ from rlrec.evaluation.comparison import (
 from rlrec.evaluation.intervals import mean_interval
 from rlrec.evaluation.protocols import Split, rerank, split_rerank, split_session
 from rlrec.evaluation.tuning import (
+    DRAWS,
+    Axis,
     chosen_settings,
+    search,
     tuned_baselines,
     validation_split,
     with_seed,
@@ -37,6 +40,7 @@ from rlrec.runs import ddpg_evaluation as evaluate_run
 from rlrec.runs.ddpg_evaluation import figures
 from rlrec.runs.task import Task
 
+FAMILIES = tuning.families
 BASELINES = (
     "random",
     "popularity by count",
@@ -47,14 +51,24 @@ BASELINES = (
     "matrix factorisation",
     "PureSVD",
 )
-GRIDS = {
-    "SHRINKAGES": (0.0, 10.0),
-    "NEIGHBOURS": (0,),
-    "REGULARISATIONS": (10.0, 100.0),
-    "WEIGHTS": (1.0,),
-    "PENALTIES": (0.09,),
-    "FACTORS": (2, 4),
+# the first and the last value of each axis of a small grid
+SMALL_AXES = {
+    "popularity by average": [(5, 6)],
+    "item-kNN": [(1, 10), (3, 10)],
+    "EASE": [(10, 100)],
+    "biases + EASE": [(10, 100), (1, 2)],
+    "matrix factorisation": [(3, 4), (0.05, 0.09)],
+    "PureSVD": [(2, 4)],
 }
+
+
+def small(train, seed, dimensions):
+    """The families with axes of two values that can't be extended."""
+    return [
+        replace(family, axes=tuple(Axis(ends, *ends) for ends in SMALL_AXES[name]))
+        for family in FAMILIES(train, seed, dimensions)
+        for name in [family.name]
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +90,7 @@ def trained(data, tmp_path_factory):
 
 @pytest.fixture
 def small_grids(monkeypatch):
-    for name, values in GRIDS.items():
-        monkeypatch.setattr(tuning, name, values)
+    monkeypatch.setattr(tuning, "families", small)
 
 
 # -- a table by hand -------------------------------------------------------------------
@@ -218,48 +231,105 @@ def test_verdicts(baseline, part, words):
 
 
 # -- baselines -------------------------------------------------------------------------
-def test_settings_are_chosen_by_p_at_5_on_the_validation_part(monkeypatch):
+def test_an_axis_grows_by_its_own_ratio_until_its_least_and_its_most():
+    axis = Axis((5, 10, 40), least=3, most=100)
+    assert axis.beyond(10) is axis
+    assert axis.beyond(40).values == (5, 10, 40, 100)  # not 160
+    assert axis.beyond(5).values == (3, 5, 10, 40)  # not 2.5
+    assert axis.beyond(40).beyond(100).values == (5, 10, 40, 100)
+    assert axis.beyond(5).beyond(3).values == (3, 5, 10, 40)
+    assert Axis((1, 4)).beyond(4).values == (1, 4, 16)
+
+
+def test_no_best_of_a_search_stands_at_an_edge():
+    """The peak lies at (3000, .01), far outside of both axes; each pair once."""
+    tried = []
+
+    def score(values):
+        tried.append(values)
+        ridge, weight = np.log(values)
+        return -abs(ridge - np.log(3000)) - abs(weight - np.log(0.01))
+
+    best = search((Axis((1, 2)), Axis((1, 10))), score)
+    assert len(set(tried)) == len(tried)
+    ridges, weights = (sorted(set(axis)) for axis in zip(*tried, strict=True))
+    assert ridges[0] < best[0] == 4096 < ridges[-1]
+    assert weights[0] < best[1] < weights[-1]
+    assert best[1] == pytest.approx(0.01)
+
+
+def test_a_search_does_not_walk_into_a_plain():
+    tried = []
+
+    def score(values):
+        tried.append(values[0])
+        return float(min(values[0], 4))
+
+    assert search([Axis((1, 2, 4))], score) == (4,)
+    assert tried == [1, 2, 4, 8]
+
+
+def test_settings_are_chosen_by_p_at_5_over_the_validation_parts(monkeypatch):
     """All settings are tried again: the chosen one is the best (ties: the first).
 
     It was fitted on all of training.
     """
-    monkeypatch.setattr(tuning, "NEIGHBOURS", (0, 3, 10))
+    monkeypatch.setattr(tuning, "families", small)
     split = split_rerank(
         world(n_items=80, share=0.9)[0], "random", np.random.default_rng(7)
     )
     models = tuned_baselines(split, "rerank", np.random.default_rng(0), seed=5)
-    assert tuple(name for name in models if not name.endswith(", default")) == BASELINES
+    assert {name for name in models if not name.endswith(", default")} == {*BASELINES}
     # the library's own settings as well
-    for name in BASELINES[3:]:
+    for name in BASELINES[2:]:
         library = type(models[name])().config
         if models[name].config != library:
             assert models[f"{name}, default"].config == library
         else:
             assert f"{name}, default" not in models
     assert "EASE, default" in models
-    inner = validation_split(split, "rerank", np.random.default_rng(0))
+    assert "popularity by average, default" not in models or (
+        models["popularity by average"].config.shrinkage == 6
+    )
+    rng = np.random.default_rng(0)
+    parts = [validation_split(split, "rerank", rng, draw) for draw in range(DRAWS)]
 
     def best(make, settings):
         scored = []
         for one in settings:
-            result = rerank(inner, make(one).fit(inner.train), 5)
-            scored.append(result.figures(5)["P@5"].mean())
+            figures = [
+                rerank(part, make(one).fit(part.train), 5).figures(5)["P@5"].mean()
+                for part in parts
+            ]
+            scored.append(np.mean(figures))
         assert max(scored) > min(scored)
         return settings[int(np.argmax(scored))]
 
-    knn = [ItemKNNConfig(n, s) for s in (0.0, 10.0, 50.0) for n in (0, 3, 10)]
+    knn = [ItemKNNConfig(n, s) for s in (1, 10) for n in (3, 10)]
     assert models["item-kNN"].config == best(tuning.ItemKNN, knn)
-    factors = [PureSVDConfig(n) for n in tuning.FACTORS]
+    factors = [PureSVDConfig(n) for n in (2, 4)]
     assert models["PureSVD"].config == best(tuning.PureSVD, factors)
     blends = [
         tuning.BiasesPlusEASEConfig(weight=weight, ease=tuning.EASEConfig(lam))
-        for lam in tuning.REGULARISATIONS
-        for weight in tuning.WEIGHTS
+        for lam in (10, 100)
+        for weight in (1, 2)
     ]
     assert models["biases + EASE"].config == best(tuning.BiasesPlusEASE, blends)
     keys = interaction_keys(split.train)
     for name, model in models.items():
         np.testing.assert_array_equal(model.fitted_on, keys, err_msg=name)
+
+
+def test_a_factorisation_gets_no_more_factors_than_the_agent_has_dimensions():
+    def axes(train, dimensions):
+        found = tuning.families(train, 0, dimensions)
+        return {family.name: family.axes[0] for family in found}
+
+    wide = axes(RATINGS, 40)
+    smaller = min(RATINGS.n_users, RATINGS.n_items) - 1
+    for name in ("matrix factorisation", "PureSVD"):
+        assert wide[name].most == min(40, smaller)
+        assert axes(RATINGS, 2)[name] == Axis((2,), 1, 2)
 
 
 def test_held_out_ratings_change_nothing_of_the_choice(small_grids):
@@ -287,7 +357,10 @@ def test_the_validation_part_is_the_same_kind_of_split_of_the_training_part(
     protocol, by
 ):
     split = Task("x", protocol, by).divide(RATINGS)
-    inner = validation_split(split, protocol, np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    parts = [validation_split(split, protocol, rng, draw) for draw in range(DRAWS)]
+    assert len({interaction_keys(part.held_out).tobytes() for part in parts}) == DRAWS
+    inner = parts[-1]
     assert inner.name == split.name
     outer = interaction_keys(split.train)
     for part in (inner.train, inner.known, inner.held_out):
@@ -308,7 +381,8 @@ def test_another_seed_redraws_random_numbers_and_leaves_the_rest(small_grids):
     models = tuned_baselines(split, "session", np.random.default_rng(0), seed=1)
     other = with_seed(models, split.train, 2)
     fitted_again = {name for name in models if models[name] is not other[name]}
-    assert fitted_again == {"random", "matrix factorisation"}
+    name = "matrix factorisation"
+    assert fitted_again == {"random", name, f"{name}, default"}
     items = models["matrix factorisation"].items
     assert (items != other["matrix factorisation"].items).any()
     again = with_seed(other, split.train, 1)["matrix factorisation"]
@@ -342,7 +416,7 @@ def test_evaluate_prints_the_table_and_writes_all_of_it(
     assert "RL" in told["verdict"]
     knn = told["runs"][0]["baselines"]["item-kNN"]
     assert set(knn) == {"neighbours", "shrinkage", "positive"}
-    assert "item-kNN: neighbours 0, shrinkage" in said
+    assert f"item-kNN: neighbours {knn['neighbours']}, shrinkage" in said
     config = json.loads((trained[0] / "config.json").read_text())
     assert told["runs"][0]["config"] == config
     assert {
