@@ -9,13 +9,23 @@ has to be there (`rlrec data fetch ml-100k`, `rlrec data fetch ml-1m`), for the 
 time, one core each; "vae" is one run of a few minutes. Five seeds, PPO ten.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import shutil
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from csv import DictReader
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rlrec.runs.ddpg import DDPGRun
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -92,17 +102,75 @@ def train(folder: str, flags: str, seed: int) -> None:
     print(folder, flush=True)
 
 
-def evaluate(name: str, part: str) -> dict[str, object]:
-    """All seeds of one part in one table."""
-    target = ROOT / "runs" / "results" / f"{name}{part}.json"
-    runs = [folder(name, part, seed) for seed in seeds(name)]
-    run("evaluate", *runs, "--json", str(target.relative_to(ROOT)))
-    return dict(json.loads(target.read_text("utf-8")))
+def evaluate(name: str) -> dict[str, object]:
+    """All seeds of each part in one table, part by part."""
+    runs = {
+        part: [Path(folder(name, part, seed)) for seed in seeds(name)]
+        for part in STUDIES[name]
+    }
+    if name != "ppo":
+        return evaluate_ratings(runs)
+    from rlrec.runs.ppo_evaluation import evaluate_ppo
+
+    return {part: evaluate_ppo(of, say=quiet) for part, of in runs.items()}
+
+
+def evaluate_ratings(runs: dict[str, list[Path]]) -> dict[str, object]:
+    """Parts on one task: the baselines are tuned once for all.
+
+    Each with learning curves, and how many places of the top 5 RL has changed.
+    """
+    from rlrec.runs.ddpg import DDPGRun
+    from rlrec.runs.ddpg_evaluation import DDPGEvaluation, measure_runs
+    from rlrec.runs.provenance import provenance
+
+    start = time.monotonic()
+    command = "python " + " ".join([Path(sys.argv[0]).as_posix(), *sys.argv[1:]])
+    every = [DDPGRun.read(path) for paths in runs.values() for path in paths]
+    measured = measure_runs(every)
+    found: dict[str, object] = {}
+    for part, paths in runs.items():
+        own = [one for one in every if one.folder in paths]
+        figures = [one for one in measured if one.folder in paths]
+        content = DDPGEvaluation.of(own, figures).content()
+        content |= provenance(command, start)
+        content["curves"] = [curve(one.folder) for one in own]
+        content["changed"] = [changed(one) for one in own]
+        found[part] = content
+    return found
+
+
+def curve(run: Path, points: int = 25) -> list[tuple[int, float]]:
+    """(step, share of hits in training) of a run, means of some of its rounds."""
+    with (run / "metrics.csv").open(encoding="utf-8", newline="") as rows:
+        table = [(int(row["step"]), float(row["hit_rate"])) for row in DictReader(rows)]
+    thinned = []
+    for piece in np.array_split(np.array(table), min(points, len(table))):
+        thinned.append((int(piece[-1, 0]), round(float(piece[:, 1].mean()), 4)))
+    return thinned
+
+
+def changed(run: DDPGRun) -> float:
+    """The share of places in the first five that RL gave to another item."""
+    from rlrec.collaborative.drr import DRR
+    from rlrec.evaluation.protocols import PROTOCOLS
+
+    _, split = run.load()
+    after = DRR.load(run.last_checkpoint()[1])
+    before = DRR.load(run.folder / "parts" / "warm_start")
+    judge = PROTOCOLS[run.protocol]
+    lists = [judge(split, agent, 5).recommended for agent in (before, after)]
+    kept = (lists[0][:, :, None] == lists[1][:, None, :]) & (lists[0] >= 0)[:, :, None]
+    return float(1.0 - kept.sum() / (lists[0] >= 0).sum())
+
+
+def quiet(line: str) -> None:
+    """Say nothing."""
 
 
 def folder(name: str, part: str, seed: int) -> str:
     """Where one seed's run is kept, from the project's root."""
-    return f"runs/results/{name}{part and '-' + part}/{seed}"
+    return f"runs/results/{name}-{part}/{seed}"
 
 
 def vae() -> None:
@@ -126,6 +194,7 @@ def store(name: str, content: dict[str, object]) -> None:
 
 def main(names: list[str]) -> None:
     """Make the studies named, or all."""
+    os.chdir(ROOT)
     if "vae" in names:
         vae()
     names = [name for name in names if name != "vae"]
@@ -138,8 +207,7 @@ def main(names: list[str]) -> None:
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda job: train(*job), jobs))
     for name in names:
-        found = {part: evaluate(name, part) for part in STUDIES[name]}
-        store(name, dict(found.get("", found)))
+        store(name, evaluate(name))
 
 
 if __name__ == "__main__":

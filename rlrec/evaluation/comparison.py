@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from rlrec.evaluation.intervals import Interval, mean_interval
+from rlrec.evaluation.intervals import Interval, crossed_interval, mean_interval
 from rlrec.evaluation.verdict import Rival, verdict
 from rlrec.types import Floats
 
@@ -56,22 +56,16 @@ class RunFigures:
 class Difference:
     """The agent's P@5 less another model's, paired.
 
-    It is paired over users for one run, over seeds for several. Seeds show how much a
-    training varies; only users show that other people might have been evaluated.
-    ``over_users`` is the interval over users, each user's mean over runs, if several
-    runs evaluated the same users; None otherwise.
+    Seeds show how much a training varies; only users show that other people might have
+    been evaluated. ``interval`` holds the luck that ``over`` names: that of users for
+    one run, of both for several.
     """
 
     other: str
     kind: str  # "baseline" or "part"
     interval: Interval
     of_runs: tuple[float, ...]
-    over_users: Interval | None = None
-
-    def rival(self) -> Rival:
-        """The difference as `verdict` needs it."""
-        others = (self.over_users,) if self.over_users else ()
-        return Rival(self.other, self.interval, others=others)
+    over: str
 
 
 def summarise_runs(measured: Sequence[RunFigures]) -> dict[str, Intervals]:
@@ -118,13 +112,15 @@ def _difference(
 ) -> Difference:
     gains = [one.of_users[AGENT] - one.of_users[name] for one in measured]
     means = [float(values.mean()) for values in gains]
-    several = len(measured) > 1
-    interval = mean_interval(means if several else gains[0])
-    same_users = all(one.stored["split"] == "time" for one in measured)
-    over_users = None
-    if several and same_users and len(gains[0]) > 1:
-        over_users = mean_interval(np.mean(gains, axis=0))
-    return Difference(name, kind, interval, tuple(means), over_users)
+    over = "seeds and users"
+    if len(measured) == 1:
+        over = "users"
+        interval = mean_interval(gains[0])
+    elif all(one.stored["split"] == "time" for one in measured):
+        interval = crossed_interval(gains)
+    else:  # each seed with users of its own: its mean holds their luck, too
+        interval = mean_interval(means)
+    return Difference(name, kind, interval, tuple(means), over)
 
 
 def judge_runs(differences: Sequence[Difference]) -> str:
@@ -133,5 +129,12 @@ def judge_runs(differences: Sequence[Difference]) -> str:
     RL pays if the agent beats the strongest baseline and the best of its own parts
     without RL.
     """
-    rivals = [one.rival() for one in differences[:2]]
-    return verdict(rivals, unit=f" {DECIDES}", digits=3)
+    rivals = [Rival(one.other, one.interval) for one in differences[:2]]
+    first = differences[0]
+    return verdict(
+        rivals,
+        seeds=len(first.of_runs),
+        over=first.over,
+        unit=f" {DECIDES}",
+        digits=3,
+    )

@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 from rlrec.evaluation.intervals import Interval
 
-# by sign; {}: the method that is judged
-WORDS = {1: "{} pays here", 0: "undecided", -1: "{} does not pay here"}
+FEWEST_SEEDS = 5  # of a verdict
 
 
 class Rival(NamedTuple):
@@ -17,25 +16,18 @@ class Rival(NamedTuple):
     name: str
     gain: Interval
     level: float | None = None  # the rival's own figure, for the difference in percent
-    others: tuple[Interval, ...] = ()  # the same difference over something else, users
 
     def describe(self, unit: str, digits: int) -> str:
         """The difference in words."""
         share = f" ({self.gain.mean / self.level:+.1%})" if self.level else ""
         return f"{signed(self.gain, digits)}{unit} over {self.name}{share}"
 
-    @property
-    def sign(self) -> int:
-        """1 if all intervals lie above 0, -1 if all lie below, 0 otherwise."""
-        intervals = (self.gain, *self.others)
-        if all(one.low > 0 for one in intervals):
-            return 1
-        return -int(all(one.high < 0 for one in intervals))
-
 
 def verdict(
     rivals: Sequence[Rival],
     *,
+    seeds: int,
+    over: str = "seeds",
     unit: str = "",
     digits: int = 2,
     p_value: float | None = None,
@@ -43,27 +35,43 @@ def verdict(
 ) -> str:
     """One line: RL pays only if the agent beats every one of ``rivals``.
 
-    Those are the strongest baseline and the agent's own parts without RL. It does not
-    pay as soon as one of them beats the agent; otherwise it is undecided.
-    ``unit``: of the difference; ``p_value``: of a paired test against the first;
-    ``subject``: what is judged, if not RL. The strongest baseline is picked by the
-    figures that are compared. This favours the baseline, because the largest of noisy
-    figures is too large.
+    Those are the strongest baseline and the agent's own parts without RL. RL does not
+    pay as soon as one of them beats the agent. Otherwise nothing is told but a bound:
+    RL adds at most the lowest upper end. Fewer than ``FEWEST_SEEDS`` ``seeds`` give the
+    differences without a verdict.
+    ``over``: the luck that the intervals hold, "seeds", "users" or both; ``unit``: of
+    the difference; ``p_value``: of a paired test against the first; ``subject``: what
+    is judged, if not RL. The strongest baseline is picked by the figures that are
+    compared. This favours the baseline, because the largest of noisy figures is too
+    large.
 
     >>> popularity = Rival("popularity", Interval(0.9, 0.7, 1.1), 9.0)
-    >>> print(verdict([popularity], unit=" songs"))
-    RL pays here: +0.90 [+0.70, +1.10] songs over popularity (+10.0%)
+    >>> print(verdict([popularity], seeds=10, unit=" songs"))
+    RL pays here: +0.90 [+0.70, +1.10] songs over popularity (+10.0%); 95% over seeds
     >>> ease = Rival("EASE", Interval(0.1, -0.1, 0.3))
-    >>> print(verdict([ease, Rival("warm start", Interval(-1, -2, -0.5))]))
-    RL does not pay here: +0.10 [-0.10, +0.30] over EASE; -1.00 [-2.00, -0.50] over
-    warm start
-    >>> print(verdict([Rival("popularity", Interval(0.9, 0.7, 1.1))], subject="LinUCB"))
-    LinUCB pays here: +0.90 [+0.70, +1.10] over popularity
+    >>> print(verdict([ease], seeds=5, over="seeds and users"))
+    undecided, RL adds at most 0.30: +0.10 [-0.10, +0.30] over EASE; 95% over seeds and
+    users
+    >>> start = Rival("warm start", Interval(-1, -2, -0.5))
+    >>> print(verdict([ease, start], seeds=5, subject="LinUCB"))
+    LinUCB does not pay here: +0.10 [-0.10, +0.30] over EASE; -1.00 [-2.00, -0.50] over
+    warm start; 95% over seeds
+    >>> print(verdict([popularity], seeds=1, over="users"))
+    no verdict from fewer than 5 seeds: +0.90 [+0.70, +1.10] over popularity (+10.0%);
+    95% over users
     """
-    sign = min(one.sign for one in rivals)
+    most = min(one.gain.high for one in rivals)
+    if seeds < FEWEST_SEEDS:
+        words = f"no verdict from fewer than {FEWEST_SEEDS} seeds"
+    elif min(one.gain.low for one in rivals) > 0:
+        words = f"{subject} pays here"
+    elif most < 0:
+        words = f"{subject} does not pay here"
+    else:
+        words = f"undecided, {subject} adds at most {most:.{digits}f}{unit}"
     gains = "; ".join(one.describe(unit, digits) for one in rivals)
     test = "" if p_value is None else f", paired test p = {p_value:.3f}"
-    return f"{WORDS[sign].format(subject)}: {gains}{test}"
+    return f"{words}: {gains}; 95% over {over}{test}"
 
 
 def collapse_alarm(overlap: float, of_popularity: float, of_random: float) -> str:

@@ -71,15 +71,7 @@ def evaluate_ddpg(
     require_comparable(runs)
     for run in runs:
         refuse_other_split(run, protocol, split)
-    measured = measure_runs(runs)
-    differences = compare_runs(measured)
-    found = DDPGEvaluation(
-        runs,
-        measured,
-        summarise_runs(measured),
-        differences,
-        judge_runs(differences),
-    )
+    found = DDPGEvaluation.of(runs, measure_runs(runs))
     content = found.content() | provenance(command, start)
     publish(found.report(), content, json_path, say)
 
@@ -195,6 +187,13 @@ class DDPGEvaluation:
     differences: list[Difference]  # the first: to the strongest baseline
     verdict: str
 
+    @classmethod
+    def of(cls, runs: list[DDPGRun], measured: list[RunFigures]) -> DDPGEvaluation:
+        """What follows from ``measured``, the figures of ``runs``."""
+        differences = compare_runs(measured)
+        table = summarise_runs(measured)
+        return cls(runs, measured, table, differences, judge_runs(differences))
+
     def report(self) -> list[str]:
         """Table, settings of the baselines, differences and verdict as lines."""
         lines = [self._title()]
@@ -214,10 +213,10 @@ class DDPGEvaluation:
         for name, settings in self.measured[0].settings.items():
             chosen = [f"{key} {value}" for key, value in flat(settings).items()]
             lines.append(f"  {name}: {', '.join(chosen)}")
-        kind = "over users, for this one seed: another seed may differ by more"
-        if several:
-            kind = "over seeds"
-        lines.append(f"{DECIDES}, paired difference and 95% interval {kind}:")
+        over = self.differences[0].over
+        if not several:
+            over += ", for this one seed: another may differ by more"
+        lines.append(f"{DECIDES}, paired difference and 95% interval over {over}:")
         lines += map(self._difference, self.differences)
         return [*lines, self.verdict]
 
@@ -235,8 +234,6 @@ class DDPGEvaluation:
         if len(self.runs) > 1:
             each = ", ".join(f"{value:+.3f}" for value in less.of_runs)
             line += f"; each run {each}"
-        if less.over_users:
-            line += f"; over users {signed(less.over_users)}"
         return line
 
     def content(self) -> dict[str, Any]:
@@ -246,7 +243,6 @@ class DDPGEvaluation:
             table[name] = {column: of._asdict() for column, of in row.items()}
         differences = []
         for one in self.differences:
-            users = one.over_users._asdict() if one.over_users else None
             differences.append(
                 {
                     "measure": DECIDES,
@@ -254,16 +250,14 @@ class DDPGEvaluation:
                     "kind": one.kind,
                     **one.interval._asdict(),
                     "of_runs": one.of_runs,
-                    "over_users": users,
                 }
             )
-        over = "over seeds" if len(self.runs) > 1 else "over users of one seed"
         return {
             "protocol": self.runs[0].protocol,
             "split": self.runs[0].split,
             "table": table,
             "differences": differences,
-            "interval": f"{over}, Student's t",
+            "interval": f"over {self.differences[0].over}, Student's t",
             "verdict": self.verdict,
             "runs": list(map(_run_content, self.runs, self.measured)),
         }

@@ -2,8 +2,8 @@
 
 What this shows: how many songs of a session these simulated listeners hear. What it
 can't: that people behave so. One run gives an interval over listeners, which says
-nothing of another seed; several runs of one configuration give one over seeds. All meet
-the same listeners with the same random draws.
+nothing of another seed; several runs of one configuration give one over seeds and
+listeners. All meet the same listeners with the same random draws.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from rlrec.agents import (
 )
 from rlrec.agents.recommender import Sampled
 from rlrec.envs import ListeningBatch, make_catalogue
-from rlrec.evaluation.intervals import Interval, mean_interval
+from rlrec.evaluation.intervals import Interval, crossed_interval, mean_interval
 from rlrec.evaluation.simulate import simulate
 from rlrec.evaluation.verdict import Rival, verdict
 from rlrec.runs.ppo import PPORun
@@ -138,7 +138,7 @@ def summarise_returns(returns: dict[str, Floats]) -> dict[str, Any]:
         differences[name] = {**gain._asdict(), "percent": percent}
     share = (agent.mean() - means["random"]) / (top - means["random"])
     rival = Rival(strongest, gain, means[strongest])
-    over = "over seeds" if len(agent) > 1 else "over listeners of one seed"
+    over = "seeds and listeners" if len(agent) > 1 else "listeners of one seed"
     return {
         "table": {
             name: _interval(values)._asdict() for name, values in returns.items()
@@ -147,14 +147,16 @@ def summarise_returns(returns: dict[str, Floats]) -> dict[str, Any]:
         "strongest": strongest,
         "share_of_oracle": float(agent.mean() / top),
         "share_from_random_to_oracle": float(share),
-        "verdict": verdict([rival], unit=" songs a session"),
-        "interval": f"{over}, Student's t",
+        "verdict": verdict(
+            [rival], seeds=len(agent), over=over, unit=" songs a session"
+        ),
+        "interval": f"over {over}, Student's t",
     }
 
 
 def _interval(values: Floats) -> Interval:
-    """Over seeds if there are several runs [runs, listeners], else over listeners."""
-    return mean_interval(values.mean(axis=1) if len(values) > 1 else values[0])
+    """Over runs and listeners if there are several runs, else over listeners."""
+    return crossed_interval(values) if len(values) > 1 else mean_interval(values[0])
 
 
 def ppo_report(found: dict[str, Any]) -> list[str]:

@@ -100,7 +100,13 @@ def judge_contestant(cells: Sequence[Cell], label: str) -> str:
     name = f"{best}, the strongest baseline"
     rival = Rival(name, mean_interval(gain), means[best].mean())
     subject = "RL" if _kinds(cells)[label] in LEARN_BY_RL else "it"
-    return verdict([rival], p_value=p_value, subject=subject)
+    return verdict(
+        [rival],
+        seeds=len(gain),
+        over="seeds, each with listeners of its own",
+        p_value=p_value,
+        subject=subject,
+    )
 
 
 def alarm(cells: Sequence[Cell], label: str) -> str:

@@ -7,6 +7,7 @@ from scipy import stats
 from rlrec.errors import ConfigError
 from rlrec.evaluation.intervals import (
     Interval,
+    crossed_interval,
     interquartile_mean,
     mean_interval,
     normalise,
@@ -135,31 +136,65 @@ def test_what_does_not_fit_is_refused(call):
 
 
 # -- the verdict -----------------------------------------------------------------------
-def rival(low, high, *others):
-    return Rival("popularity", Interval((low + high) / 2, low, high), 8.0, others)
+def rival(low, high):
+    return Rival("popularity", Interval((low + high) / 2, low, high), 8.0)
 
 
 @pytest.mark.parametrize(
-    ("rivals", "words"),
+    ("rivals", "seeds", "words"),
     [
-        ([rival(0.1, 1.0)], "RL pays here: +0.55 [+0.10, +1.00]"),
-        ([rival(-1.0, -0.1)], "RL does not pay here: -0.55"),
-        ([rival(-1.0, 1.0)], "undecided"),
-        ([rival(0.1, 1.0), rival(-1.0, -0.1)], "RL does not pay here"),
-        ([rival(0.1, 1.0), rival(-1.0, 1.0)], "undecided"),
-        (
-            [rival(0.1, 1.0, Interval(0.5, -0.1, 1.1))],
-            "undecided",
-        ),  # another interval holds 0
+        ([rival(0.1, 1.0)], 5, "RL pays here: +0.55 [+0.10, +1.00]"),
+        ([rival(-1.0, -0.1)], 5, "RL does not pay here: -0.55"),
+        ([rival(-1.0, 1.0)], 5, "undecided, RL adds at most 1.00: "),
+        ([rival(0.1, 1.0), rival(-1.0, -0.1)], 5, "RL does not pay here"),
+        # the bound is that of the rival that leaves the least room
+        ([rival(0.1, 1.0), rival(-1.0, 0.4)], 5, "undecided, RL adds at most 0.40: "),
+        ([rival(0.1, 1.0)], 4, "no verdict from fewer than 5 seeds: +0.55"),
+        ([rival(-1.0, -0.1)], 1, "no verdict from fewer than 5 seeds: -0.55"),
     ],
 )
-def test_verdicts(rivals, words):
-    assert verdict(rivals).startswith(words)
+def test_verdicts(rivals, seeds, words):
+    assert verdict(rivals, seeds=seeds).startswith(words)
 
 
-def test_a_verdict_names_share_and_p_value():
-    line = verdict([rival(0.1, 1.5)], unit=" songs", p_value=0.0019)
-    assert line.endswith("songs over popularity (+10.0%), paired test p = 0.002")
+def test_a_verdict_names_share_luck_and_p_value():
+    line = verdict(
+        [rival(0.1, 1.5)], seeds=10, over="users", unit=" songs", p_value=0.0019
+    )
+    assert line.endswith(
+        "songs over popularity (+10.0%); 95% over users, paired test p = 0.002"
+    )
+
+
+# -- two lucks -------------------------------------------------------------------------
+def test_a_crossed_interval_by_hand():
+    """Seeds' means 1, 2, 3, 4, 5: half 1.963; users' means 2 and 4: half 12.706."""
+    seeds = np.array([1.0, 2, 3, 4, 5]) - 3
+    users = np.array([2.0, 4])
+    found = crossed_interval(seeds[:, None] + users)
+    half = np.hypot(1.963243, 12.706205)
+    assert found == pytest.approx((3, 3 - half, 3 + half), rel=1e-6)
+
+
+def test_a_crossed_interval_holds_the_truth_where_one_luck_alone_does_not():
+    """Effects of seeds (sd 1), users (sd 3) and the rest (sd 2), 1,000 times."""
+    draw = rng()
+    holds = {"seeds": 0, "both": 0}
+    for _ in range(1000):
+        values = draw.normal(size=(5, 1)) + 3 * draw.normal(size=(1, 30))
+        values = values + 2 * draw.normal(size=(5, 30))
+        both = crossed_interval(values)
+        seeds = mean_interval(values.mean(axis=1))
+        holds["both"] += both.low <= 0 <= both.high
+        holds["seeds"] += seeds.low <= 0 <= seeds.high
+    assert 950 <= holds["both"] <= 995
+    assert holds["seeds"] < 930
+
+
+def test_a_crossed_interval_needs_seeds_and_users():
+    for values in ([1.0, 2.0], [[1.0, 2.0]], [[1.0], [2.0]]):
+        with pytest.raises(ConfigError):
+            crossed_interval(values)
 
 
 def test_the_alarm_rings_half_way_to_popularity():

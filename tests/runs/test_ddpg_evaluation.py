@@ -178,14 +178,15 @@ def test_the_strongest_baseline_and_all_parts_are_compared_pair_by_pair():
     assert found[0].interval == mean_interval(gains)
 
 
-def test_of_several_runs_the_interval_is_over_seeds():
+def test_of_several_runs_the_interval_is_over_seeds_and_users():
     runs_ = [
         measured(seed, agent=[gain, gain], vectors=[0, 0], strong=[0, 0])
         for seed, gain in enumerate((1, 2, 3))
     ]
     less, _ = compare_runs(runs_)
     assert less.of_runs == (1.0, 2.0, 3.0)
-    # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3)
+    assert less.over == "seeds and users"
+    # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); users are alike
     half = 4.302653 / 3**0.5
     assert less.interval == pytest.approx((2.0, 2.0 - half, 2.0 + half), rel=1e-6)
     assert summarise_runs(runs_)["after RL"]["P@5"] == less.interval
@@ -195,21 +196,21 @@ def test_of_several_runs_the_interval_is_over_seeds():
 
 def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
     """Every seed gains .1 on average, all of it from one user of four."""
+    gains = [0.4, 0, 0, 0]
     runs_ = [
-        measured(seed, agent=[0.4, 0, 0, 0], vectors=[0] * 4, strong=[0] * 4)
-        for seed in range(3)
+        measured(seed, agent=gains, vectors=[0] * 4, strong=[0] * 4)
+        for seed in range(5)
     ]
     less, part = compare_runs(runs_)
-    assert less.interval == pytest.approx((0.1, 0.1, 0.1))
-    assert less.over_users == pytest.approx(mean_interval(np.array([0.4, 0, 0, 0])))
-    assert less.rival().sign == 0
-    assert "undecided" in judge_runs([less, part])
+    assert less.interval == pytest.approx(mean_interval(np.array(gains)))
+    assert judge_runs([less, part]).startswith("undecided, RL adds at most 0.4")
     drawn = [
         measured(seed, "random", agent=[0.4, 0], vectors=[0, 0], strong=[0, 0])
-        for seed in range(3)
+        for seed in range(5)
     ]
-    assert compare_runs(drawn)[0].over_users is None  # other users in each run
-    assert compare_runs(drawn)[0].rival().sign == 1
+    less, part = compare_runs(drawn)  # other users in each run: their luck is in it
+    assert less.interval == pytest.approx((0.2, 0.2, 0.2))
+    assert judge_runs([less, part]).startswith("RL pays here")
 
 
 @pytest.mark.parametrize(
@@ -219,15 +220,21 @@ def test_a_gain_that_all_seeds_show_may_still_be_that_of_a_few_users():
         ([-0.18, -0.2, -0.22], [0.18, 0.2, 0.22], "RL does not pay here: -0.200"),
         ([0.18, 0.2, 0.22], [-0.18, -0.2, -0.22], "RL does not pay here: +0.200"),
         # three users: +- 0.25
-        ([0.1, 0.2, 0.3], [0.18, 0.2, 0.22], "undecided: +0.200"),
-        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "undecided: +0.033"),
-        ([0.18, 0.2, 0.22], [0.0, 0.0, 0.0], "undecided: +0.200"),
+        ([0.1, 0.2, 0.3], [0.18, 0.2, 0.22], "at most 0.250 P@5: +0.200"),
+        ([-0.4, 0.2, 0.3], [0.1, 0.2, 0.3], "P@5: +0.033"),
+        ([0.18, 0.2, 0.22], [0.0, 0.0, 0.0], "at most 0.000 P@5: +0.200"),
     ],
 )
 def test_verdicts(baseline, part, words):
     agent = np.array([0.5, 0.5, 0.5])
-    one = measured(0, agent=agent, vectors=agent - part, strong=agent - baseline)
-    assert words in judge_runs(compare_runs([one]))
+    runs_ = [
+        measured(seed, agent=agent, vectors=agent - part, strong=agent - baseline)
+        for seed in range(5)
+    ]
+    assert words in judge_runs(compare_runs(runs_))
+    line = judge_runs(compare_runs(runs_[:1]))
+    assert line.startswith("no verdict from fewer than 5 seeds")
+    assert line.endswith("95% over users")
 
 
 # -- baselines -------------------------------------------------------------------------
@@ -413,7 +420,7 @@ def test_evaluate_prints_the_table_and_writes_all_of_it(
         assert line.split()[-len(COLUMNS) :] == cells
     assert "over users, for this one seed" in said
     assert told["verdict"] == lines[-2]
-    assert "RL" in told["verdict"]
+    assert told["verdict"].startswith("no verdict from fewer than 5 seeds")
     knn = told["runs"][0]["baselines"]["item-kNN"]
     assert set(knn) == {"neighbours", "shrinkage", "positive"}
     assert f"item-kNN: neighbours {knn['neighbours']}, shrinkage" in said

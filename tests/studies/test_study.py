@@ -471,17 +471,21 @@ LEVELS = {"mine": 10.0, "linucb": 7.0, "popularity": 6.0, "own": 2.0}
 
 
 def test_a_verdict_by_hand():
-    """Gains 1, 2, 3 over the stronger of two: mean 2, t 4.303, error 1 / sqrt(3)."""
-    cells = [cell("mine", seed, 5.0 + gain, 0.3) for seed, gain in enumerate((1, 2, 3))]
-    cells += [cell("random", seed, 4.0, 0.1) for seed in range(3)]
-    cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(3)]
+    """Gains -1 to 3 over the stronger of two: mean 1 +- 1.963; 12 signs of 32."""
+    cells = [cell("mine", seed, 4.0 + seed, 0.3) for seed in range(5)]
+    cells += [cell("random", seed, 4.0, 0.1) for seed in range(5)]
+    cells += [cell("popularity", seed, 5.0, 0.4) for seed in range(5)]
     assert study_report.strongest(cells) == "popularity"
     told = study_report.judge_contestant(cells, "mine")
     assert told.startswith(
-        "undecided: +2.00 [-0.48, +4.48] over popularity, "
-        "the strongest baseline (+40.0%)"
+        "undecided, RL adds at most 2.96: +1.00 [-0.96, +2.96] over popularity, "
+        "the strongest baseline (+20.0%); 95% over seeds, each with listeners of its "
+        "own"
     )
-    assert told.endswith("p = 0.250")
+    assert told.endswith("p = 0.375")
+    few = [cell for cell in cells if cell["seed"] < 4]
+    told = study_report.judge_contestant(few, "mine")
+    assert told.startswith("no verdict from fewer than 5 seeds: +0.50")
     assert study_report.alarm(cells, "mine").startswith("COLLAPSED")
     assert "\nmine: undecided" in "\n".join(study_report.study_table(cells))
 
@@ -489,7 +493,7 @@ def test_a_verdict_by_hand():
 def test_the_verdict_says_rl_of_rl_alone():
     cells = []
     for agent, level in LEVELS.items():
-        cells += [cell(agent, seed, level + 0.1 * seed) for seed in range(3)]
+        cells += [cell(agent, seed, level + 0.1 * seed) for seed in range(5)]
     for agent, words in (
         ("mine", "RL pays here: +3.00 [+3.00, +3.00] over linucb"),
         ("linucb", "it pays here: +1.00 [+1.00, +1.00] over popularity"),
