@@ -140,13 +140,19 @@ def evaluate_ratings(runs: dict[str, list[Path]]) -> dict[str, object]:
     return found
 
 
-def curve(run: Path, points: int = 25) -> list[tuple[int, float]]:
-    """(step, share of hits in training) of a run, means of some of its rounds."""
-    with (run / "metrics.csv").open(encoding="utf-8", newline="") as rows:
-        table = [(int(row["step"]), float(row["hit_rate"])) for row in DictReader(rows)]
+def curve(folder: Path, points: int = 25) -> list[dict[str, float]]:
+    """A run's learning curve, means of some of its rounds, from its first update on.
+
+    Each: the step, the share of hits among what was tried, the critics' mean value.
+    """
+    with (folder / "metrics.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in DictReader(lines) if row["mean_q"]]
+    names = ("step", "hit_rate", "mean_q")
+    table = np.array([[float(row[name]) for name in names] for row in rows])
     thinned = []
-    for piece in np.array_split(np.array(table), min(points, len(table))):
-        thinned.append((int(piece[-1, 0]), round(float(piece[:, 1].mean()), 4)))
+    for piece in np.array_split(table, min(points, len(table))):
+        _, hits, value = piece.mean(axis=0).round(4).tolist()
+        thinned.append({"step": piece[-1, 0], "hits": hits, "value": value})
     return thinned
 
 
