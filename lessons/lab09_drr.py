@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 from course_results import FOLDER, commit_of, read_result
 from drawing import CENTRED
@@ -121,7 +122,10 @@ def _share(content: Content, name: str) -> float:
 
 
 def difference_lines(content: Content) -> list[str]:
-    """The paired differences of the agent, and the verdict."""
+    """The paired differences of the agent, and the verdict.
+
+    The intervals hold the luck of seeds and of users.
+    """
     lines = [f"{content['differences'][0]['measure']}, paired, {content['interval']}:"]
     for less in content["differences"]:
         what = "strongest baseline, " if less["kind"] == "baseline" else ""
@@ -131,8 +135,6 @@ def difference_lines(content: Content) -> list[str]:
             f"  {AGENT} - {what}{less['other']}: {signed(gain)}, "
             f"above 0 in {above} of {len(less['of_runs'])}"
         )
-        if less.get("over_users"):
-            lines.append(f"     over people {signed(Interval(**less['over_users']))}")
     return [*lines, content["verdict"]]
 
 
@@ -173,6 +175,51 @@ def provenance(content: Content) -> str:
         f"  {first['config']['command']}\n"
         f"  {content['command']}"
     )
+
+
+def training_line(content: Content) -> str:
+    """How much was learned from: recommendations, and episodes for each user."""
+    first = content["runs"][0]
+    config = first["config"]
+    episodes = first["step"] / config["drr"]["length"]
+    users = config["fingerprint"]["users"]
+    if content["protocol"] == "session":
+        users = round(0.8 * users)  # the others are asked later
+    return (
+        f"{first['step']:,} recommendations: {episodes:,.0f} episodes, "
+        f"{episodes / users:.1f} for each of {users:,} users"
+    )
+
+
+def part_lines(parts: Mapping[str, Content]) -> list[str]:
+    """The agent beside its twins: P@5, its lead, how much RL changed.
+
+    Differences are paired by seed; 95% intervals over seeds.
+    """
+    agent = next(iter(parts.values()))
+    lines = [f"{data_of(agent)}, {agent['protocol']}; {training_line(agent)}"]
+    for name, content in parts.items():
+        changed = mean_interval(content["changed"])
+        line = (
+            f"  {name:<12} P@5 {half_width(interval(content, AGENT, 'P@5'))}, "
+            f"RL changed {changed.mean:.0%} of the places in the first five"
+        )
+        if content is not agent:
+            line += f"; agent less this {signed(gain(agent, content))}"
+        lines.append(line)
+    return lines
+
+
+def curves_frame(parts: Mapping[str, Content]) -> pd.DataFrame:
+    """Learning curves, one row a part, seed and point.
+
+    Columns: part, seed, step, hits (share, while it explores), value (critics' mean).
+    """
+    rows = []
+    for part, content in parts.items():
+        for run, points in zip(content["runs"], content["curves"], strict=True):
+            rows += [{"part": part, "seed": run["seed"]} | point for point in points]
+    return pd.DataFrame(rows)
 
 
 def _segment(ax: Axes, place: int, low: float, high: float, **line: Any) -> None:
@@ -299,7 +346,7 @@ def states_lines(
         elif difference.low <= 0:
             unclear.append(name)
     if worse:
-        verdict = f"refuted here, {' and '.join(worse)} did better"
+        verdict = f"not here, with this critic: {' and '.join(worse)} did better"
     elif unclear:
         verdict = f"undecided here against {' and '.join(unclear)}"
     else:

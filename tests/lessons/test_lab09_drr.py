@@ -66,7 +66,9 @@ def content(shift: float = 0.0, warm: bool = True, seeds: int = 5) -> lab09.Cont
         "runs": runs,
         "verdict": "RL pays: made up",
         "differences": [less, part],
-        "interval": "over seeds",
+        "interval": "over seeds and users",
+        "changed": [0.1, 0.2, 0.3, 0.2, 0.2],
+        "curves": [[{"step": 640.0, "hits": 0.5, "value": 1.0}]] * 5,
         "commit": "abcdef0123456",
         "command": "rlrec evaluate",
         "seconds": 3.2,
@@ -94,6 +96,8 @@ def made_run(seed: int, levels: dict, seeds: int) -> dict:
             "data": "ml-100k",
             "command": "rlrec train ddpg",
             "sessions": [{"seconds": 10.0 + seed}],
+            "drr": {"length": 20},
+            "fingerprint": {"users": 10},
         },
     }
 
@@ -150,7 +154,7 @@ def test_runs_come_in_the_order_of_their_seeds() -> None:
     [
         (0.05, "confirmed here"),
         (0.0, "undecided here against drr-n"),
-        (-0.05, "refuted here, drr-n did better"),
+        (-0.05, "not here, with this critic: drr-n did better"),
     ],
 )
 def test_the_claim_about_states_is_judged_by_the_data(shift, verdict) -> None:
@@ -250,3 +254,25 @@ def test_contents_are_not_changed() -> None:
     lab09.difference_lines(one)
     lab09.provenance(one)
     assert one == before
+
+
+def test_the_parts_of_a_study_beside_the_agent() -> None:
+    """640 steps are 32 episodes of 20, 3.2 for each of 10 users, 4 of 8 (session)."""
+    twin = content()
+    for run in twin["runs"]:
+        run["figures"]["after RL"] = dict.fromkeys(COLUMNS, 0.5)
+    lines = lab09.part_lines({"agent": content(), "discount-0": twin})
+    assert lines[0].endswith(
+        "640 recommendations: 32 episodes, 3.2 for each of 10 users"
+    )
+    assert "RL changed 20% of the places" in lines[1]
+    assert lines[2].endswith("agent less this +0.120 [+0.118, +0.122]")
+    strangers = content() | {"protocol": "session"}
+    assert lab09.training_line(strangers).endswith("4.0 for each of 8 users")
+
+
+def test_learning_curves_are_a_tidy_frame() -> None:
+    frame = lab09.curves_frame({"agent": content(), "twin": content()})
+    assert list(frame.columns) == ["part", "seed", "step", "hits", "value"]
+    assert len(frame) == 10
+    assert set(frame["seed"]) == set(range(5))
