@@ -107,9 +107,9 @@ def recognise(path: Path) -> Loader:
 
     Raises `DataError` listing the columns that would be recognised.
     """
-    if path.name in RATING_FILES[:2] or headerless(path):
+    if path.name in RATING_FILES[:2]:
         return load_ratings
-    header = read_table(path).header
+    header = read_table(path, header=headerless).header
     features = set(map(feature_of, header)) - {None}
     if len(features) >= 3:
         return load_tracks

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.reading.columns import find, require_columns
+from rlrec.datasets.reading.columns import find, read_ids, require_columns
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
-from rlrec.datasets.reading.tables import Rejected, Table, read_table, to_numbers
+from rlrec.datasets.reading.tables import Rejected, Table, read_table
 from rlrec.errors import DataError
 from rlrec.types import Floats
 
@@ -145,20 +145,20 @@ def _read_plays(
 
     Raises `DataError` if most rows are unusable.
     """
-    texts = table.column(plays)
-    users = np.array(table.column(user), object)
-    names = np.array(table.column(name), object)
-    counts = to_numbers(texts)
+    users = read_ids(table, user).texts
+    names = read_ids(table, name).texts
+    counts = table.numbers(plays)
     nameless = (users == "") | (names == "")
     outside = ~((counts >= 0) & (counts < 2.0**53))
     rejected = Rejected(table)
     column = table.header[plays]
     remedy = "plays must be a number from 0"
     for row in np.flatnonzero(nameless | outside).tolist():
+        text = table.text(row, plays)
         if nameless[row]:
-            rejected.add(row, "no id", column, texts[row], remedy)
+            rejected.add(row, "no id", column, text, remedy)
         else:
-            rejected.add_number(row, counts[row], column, texts[row], remedy)
+            rejected.add_number(row, counts[row], column, text, remedy)
     problems = rejected.finish(rejects)
     usable = rejected.usable()
     return _Plays(table, users[usable], names[usable], counts[usable], problems)
@@ -249,18 +249,19 @@ def _artist_genres(
     Also the share of all taggings that have a genre, and notes on cut rows.
     """
     tags = _read_dat(folder / "tags.dat", ("tag", "name"))
-    genre_of = {row[0].strip(): genre_of_tag(row[1]) for row in tags.rows}
+    genres = map(genre_of_tag, tags.column(1))
+    genre_of = dict(zip(tags.column(0), genres, strict=True))
     taggings = _read_dat(folder / "user_taggedartists.dat", ("user", "artist", "tag"))
     tally: Counter[tuple[str, str]] = Counter()
-    for row in taggings.rows:
-        genre = genre_of.get(row[2].strip())
+    for artist, tag in zip(taggings.column(1), taggings.column(2), strict=True):
+        genre = genre_of.get(tag)
         if genre is not None:
-            tally[row[1].strip(), genre] += 1
+            tally[artist, genre] += 1
     totals: Counter[str] = Counter()
     for (artist, _), count in tally.items():
         totals[artist] += count
     shares: dict[str, dict[str, float]] = {}
     for (artist, genre), count in tally.items():
         shares.setdefault(artist, {})[genre] = count / totals[artist]
-    mapped = tally.total() / max(len(taggings.rows), 1)
+    mapped = tally.total() / max(len(taggings), 1)
     return shares, mapped, [*tags.cut_notes(), *taggings.cut_notes()]

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
-from rlrec.datasets.reading.columns import plain, require_columns
+from rlrec.datasets.reading.columns import plain, read_ids, require_columns
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
     range_remedy,
     read_table,
-    to_numbers,
 )
 from rlrec.storage import write_text
 from rlrec.types import Bools, Floats, Floats32, Ids32
@@ -112,19 +111,18 @@ def _read_plays(table: Table, columns: dict[str, int]) -> pd.DataFrame:
 
     plays = {}
     for name, at in columns.items():
-        texts = table.column(at)
         is_id = name not in SESSION_LIMITS
-        plays[name] = np.array(texts, object) if is_id else _numbers(texts)
+        plays[name] = read_ids(table, at).texts if is_id else _numbers(table, at)
     return pd.DataFrame(plays)
 
 
-def _numbers(texts: list[str]) -> Floats:
-    """Text [n] as numbers; true and yes are 1, false and no are 0."""
+def _numbers(table: Table, at: int) -> Floats:
+    """A column [n] as numbers; true and yes are 1, false and no are 0."""
     import pandas as pd
 
-    numbers = to_numbers(texts)
+    numbers = table.numbers(at)
     if np.isnan(numbers).any():
-        truth = pd.Series(texts, dtype=object).str.lower().map(_TRUTH)
+        truth = pd.Series(table.column(at), dtype=object).str.lower().map(_TRUTH)
         return np.where(np.isnan(numbers), truth.to_numpy(np.float64), numbers)
     return numbers
 
@@ -144,7 +142,7 @@ def _reject(table: Table, columns: dict[str, int], plays: pd.DataFrame) -> Rejec
             inside &= numbers % 1 == 0
         remedy = range_remedy(name, low, high, name in WHOLE)
         for row in np.flatnonzero(~inside).tolist():
-            text = table.rows[row][columns[name]].strip()
+            text = table.text(row, columns[name])
             if name != "propensity" or text.lower() not in ("", "nan"):
                 rejected.add_number(row, numbers[row], name, text, remedy)
     return rejected

@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.reading.columns import (
     FEATURES,
+    MISSING_IDS,
     RANGES,
     find,
+    is_missing,
     match_features,
     parse_feature,
 )
+from rlrec.datasets.reading.layouts import split_genres
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import (
     Rejected,
@@ -171,9 +174,13 @@ def load_tracks(
 def _read_features(table: Table, columns: dict[str, int]) -> Floats:
     """Feature values [rows, 11], nan where they cannot be read."""
     comma = table.delimiter != ","
-    raw = np.empty((len(table.rows), len(FEATURES)))
+    raw = np.empty((len(table), len(FEATURES)))
     for i, name in enumerate(FEATURES):
-        raw[:, i] = parse_feature(name, table.column(columns[name]), comma)
+        cells = table.frame[columns[name]]
+        if cells.dtype == object:
+            raw[:, i] = parse_feature(name, table.column(columns[name]), comma)
+        else:
+            raw[:, i] = cells
     return raw
 
 
@@ -181,16 +188,17 @@ def _reject(table: Table, columns: dict[str, int], raw: Floats) -> Rejected:
     """The rows without an id, or with a feature that is missing or out of range."""
     rejected = Rejected(table)
     identity = find(table.header, "id")
-    ids = table.column(identity) if identity is not None else [""] * len(table.rows)
+    ids = np.full(len(table), "", object)
     if identity is not None:
-        for row in np.flatnonzero(np.array(ids, object) == "").tolist():
+        ids = table.column(identity)
+        for row in np.flatnonzero(list(map(is_missing, ids))).tolist():
             rejected.add(row, "no id", "id", "", "give every row the id of its track")
     bad = _out_of_range(raw)
     for row in np.flatnonzero(bad.any(axis=1)).tolist():
         i = int(np.argmax(bad[row]))
         name = FEATURES[i]
         remedy = range_remedy(name, *RANGES[name], name in WHOLE_FEATURES)
-        text = table.rows[row][columns[name]].strip()
+        text = table.text(row, columns[name])
         rejected.add_number(row, raw[row, i], name, text, remedy, ids[row])
     return rejected
 
@@ -257,14 +265,14 @@ class _Texts:
         at = find(self.table.header, what)
         if at is None:
             return np.full(len(self.rows), "", object)
-        return np.array(self.table.column(at), object)[self.rows]
+        return self.table.column(at)[self.rows]
 
     def _blank_missing(self) -> None:
         """Clear title and artist where both are a missing value (R writes NA)."""
         import pandas as pd
 
         words = pd.Series(self.titles, dtype=object).str.lower()
-        is_missing = words.isin(["na", "nan", "null", "none"]).to_numpy()
+        is_missing = words.isin(MISSING_IDS[1:]).to_numpy()
         missing = is_missing & (self.titles == self.artists)
         self.titles[missing] = ""
         self.artists[missing] = ""
@@ -332,7 +340,7 @@ def _collect_genres(
     """Each track's genres in the order of the file, and its most frequent one."""
     seen: list[Counter[str]] = [Counter() for _ in range(count)]
     for track, label in zip(code.tolist(), labels, strict=True):
-        seen[track].update(filter(None, map(str.strip, label.split("|"))))
+        seen[track].update(split_genres(label))
     main = [max(genres, key=genres.__getitem__, default="") for genres in seen]
     return tuple(map(tuple, seen)), main
 

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rlrec.datasets import Ratings, load_ratings
-from rlrec.datasets import ratings as ratings_module
+from rlrec.datasets.reading import engines
+from rlrec.datasets.reading.columns import Reading
 from rlrec.errors import ConfigError, DataError
 
 ROWS = [
@@ -192,9 +193,9 @@ def test_counts_are_refused_with_the_likely_cause(write: Write) -> None:
         DataError, match=r"refused, 2 of 3 rows.*up to 500, the scale ends at 10"
     ):
         load_ratings(path)
-    assert len(load_ratings(path, scale=(0, 1000))) == 3
-    with pytest.raises(ConfigError, match="below the highest"):
-        load_ratings(path, scale=(5, 5))
+    assert len(load_ratings(path, reading=Reading(scale=(0, 1000)))) == 3
+    with pytest.raises(ConfigError, match="lowest rating below"):
+        Reading(scale=(5, 5))
 
 
 def test_a_missing_column_is_named(write: Write) -> None:
@@ -442,12 +443,17 @@ def outcome(path: Path) -> tuple[object, ...]:
 
 def both_outcomes(path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Compare the quick reader with the careful one; whether the quick one read it."""
-    quick = ratings_module._read_quickly(path, None) is not None
-    found = outcome(path)
+    calls = []
+    careful = engines.parse_carefully
     with monkeypatch.context() as patch:
-        patch.setattr(ratings_module, "_read_quickly", lambda *arguments: None)
+        patch.setattr(
+            engines, "parse_carefully", lambda *a: calls.append(1) or careful(*a)
+        )
+        found = outcome(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(engines, "_parse_quickly", lambda *arguments: None)
         assert found == outcome(path)
-    return quick
+    return not calls
 
 
 HEADER = "userId,movieId,rating,timestamp"
@@ -468,9 +474,10 @@ def test_the_quick_reader_reads_flawless_files(
     path /= "ratings.csv"
     path.write_bytes(commas.read_bytes().replace(b"\n", b"\r\n"))
     assert both_outcomes(path, monkeypatch)
-    assert not both_outcomes(
-        write("other.csv", "user,item,rating", "1,2,3"), monkeypatch
-    )
+    other = write("other.csv", "user,item,rating", "1,2,3")
+    assert both_outcomes(other, monkeypatch)
+    torn = write("torn.csv", "user,item,rating", '1,"2"x,3')
+    assert not both_outcomes(torn, monkeypatch)
 
 
 @pytest.mark.parametrize(
@@ -531,14 +538,14 @@ def test_both_readers_agree_on_one_cell_too_few_and_one_too_many(
 ) -> None:
     for rows in (["1,2,3", "1,3,3,4,5"], ["1,2,3,4,5", "1,3,3"], [HEADER], []):
         path = write("ratings.csv", HEADER, *rows)
-        assert not both_outcomes(path, monkeypatch)
+        both_outcomes(path, monkeypatch)
 
 
 def test_the_quick_reader_keeps_to_a_scale_and_to_a_file_of_rejects(
     write: Write, tmp_path: Path
 ) -> None:
     path = write("ratings.csv", HEADER, *map(",".join, ROWS))
-    found = load_ratings(path, scale=(2.0, 5.0))
+    found = load_ratings(path, reading=Reading(scale=(2.0, 5.0)))
     assert (len(found), len(found.report.rejected)) == (3, 1)
     load_ratings(path, rejects=tmp_path / "rejects.csv")
     assert (tmp_path / "rejects.csv").exists()

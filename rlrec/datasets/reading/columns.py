@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rlrec.datasets.reading.tables import to_numbers
-from rlrec.errors import DataError
-from rlrec.types import Floats
+from rlrec.datasets.reading.tables import Table, to_numbers
+from rlrec.errors import ConfigError, DataError
+from rlrec.types import Floats, Ids32
 
 FEATURES = tuple(
     "danceability energy key loudness mode speechiness acousticness "
@@ -28,26 +30,83 @@ RANGES: dict[str, tuple[float, float]] = dict.fromkeys(FEATURES, (0.0, 1.0)) | {
 # In order of preference, as `plain` writes them.
 NAMES: dict[str, list[str]] = {
     "id": "trackid id songid uri trackuri songuri spotifyid spotifyuri".split(),
-    "title": "trackname songname title name songtitle tracktitle song track".split(),
+    "title": (
+        "trackname songname title mastermetadatatrackname trackmetadatatrackname "
+        "name songtitle tracktitle song track"
+    ).split(),
     "artist": (
-        "trackartist artist artists artistname artistnames artistsname trackartists"
+        "trackartist artist artists artistname artistnames artistsname trackartists "
+        "mastermetadataalbumartistname trackmetadataartistname"
     ).split(),
     "genre": (
-        "playlistgenre trackgenre genre genres maingenre musicgenre songgenre"
+        "playlistgenre trackgenre genre genres maingenre musicgenre songgenre class"
     ).split(),
     "popularity": "trackpopularity popularity songpopularity audiopopularity".split(),
-    "user": "userid user uid customerid listenerid username".split(),
+    "user": "userid user uid customerid listenerid username reviewerid".split(),
     "item": (
-        "itemid movieid trackid songid item movie track song iid asin bookid "
-        "productid id"
+        "itemid movieid trackid songid isbn parentasin asin bookid productid iid item "
+        "movie song track game id"
     ).split(),
-    "rating": "rating score stars ratings preference".split(),
-    "time": "timestamp time date datetime ratedat createdat unixtime".split(),
+    "rating": (
+        "rating score stars ratings preference bookrating myrating overall userrating"
+    ).split(),
+    "time": (
+        "timestamp time date datetime ratedat createdat unixtime unixreviewtime ts "
+        "endtime listenedat uts utctime dateadded"
+    ).split(),
     "item title": (
-        "title movietitle moviename itemtitle itemname trackname songname name"
+        "title movietitle moviename booktitle itemtitle itemname trackname songname "
+        "name"
     ).split(),
-    "plays": "plays playcount count listens weight".split(),
+    "plays": "plays playcount count listens weight hours".split(),
+    "played": "msplayed".split(),
+    "duration": "durationms trackmetadataadditionalinfodurationms".split(),
 }
+MISSING_IDS = ("", "na", "n/a", "#n/a", "nan", "null", "none")
+_WHOLE = re.compile(r"(\d+)\.0+")
+_RUINED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a file of ratings is read, where a guess from its header is not right."""
+
+    user_column: str = ""  # name of a column, or its number, 1 or more
+    item_column: str = ""  # likewise
+    rating_column: str = ""  # likewise
+    time_column: str = ""  # likewise
+    title_column: str = ""  # likewise
+    # lowest and highest rating; training reads them as 1 to 5 stars
+    scale: tuple[float, ...] = ()
+    missing: str = ""  # a rating that says "not rated", such as 0 for books
+
+    def __post_init__(self) -> None:
+        if self.scale and not (len(self.scale) == 2 and self.scale[0] < self.scale[1]):
+            raise ConfigError(
+                f"scale is {self.scale}; give two numbers, the lowest rating below the "
+                "highest: --scale 1 10"
+            )
+
+    def find(self, table: Table, what: str) -> int | None:
+        """The column of ``what``: the one that was named, else a guess.
+
+        Raises `DataError` if there is no column of that name, or several.
+        """
+        wanted = getattr(self, f"{what.removeprefix('item ')}_column", "")
+        names = [name.casefold() for name in table.header]
+        if not wanted:
+            return find_one(table.header, what, table.path)
+        if wanted.casefold() in names:
+            return names.index(wanted.casefold())
+        if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+            return int(wanted) - 1
+        raise DataError(
+            f"{table.path}: no column {wanted}: there are {', '.join(table.header)}; "
+            f"give one of them, or a number from 1 to {len(names)}"
+        )
+
+
+AS_GUESSED = Reading()
 
 _FEATURE = re.compile(
     r"(?:audio|song|track|music|spotify|feature|af)*"
@@ -60,12 +119,13 @@ _MODE = {"major": 1.0, "maj": 1.0, "minor": 0.0, "min": 0.0}
 
 
 def plain(name: str) -> str:
-    """A column name in lower case, without blanks, underscores and punctuation.
+    """A column name in lower case, without blanks, underscores, punctuation and type.
 
-    >>> plain("\ufeffAudio_Mode ")
-    'audiomode'
+    >>> plain("\ufeffAudio_Mode "), plain("user_id:token")
+    ('audiomode', 'userid')
     """
-    return re.sub(r"[^a-z0-9]", "", unicodedata.normalize("NFKC", name).lower())
+    name = re.sub(r":(token|float)(_seq)?$", "", unicodedata.normalize("NFKC", name))
+    return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
 def find(header: Sequence[str], what: str) -> int | None:
@@ -139,8 +199,87 @@ def _refuse_several(path: Path, columns: Sequence[str], what: str) -> None:
         )
 
 
+@dataclass(frozen=True, eq=False)
+class IdColumn:
+    """A column of ids.
+
+    codes [n]: the number of each row's id, -1 where it is missing. names: the ids, in
+    numeric order if all are whole numbers, of any length, else in alphabetical order.
+    notes: on ids that were put together.
+    """
+
+    codes: Ids32
+    names: NDArray[np.object_]
+    notes: tuple[str, ...] = ()
+
+    def name(self, row: int) -> str:
+        """The id of a row, "" where it is missing."""
+        code = self.codes[row]
+        return str(self.names[code]) if code >= 0 else ""
+
+    @property
+    def texts(self) -> NDArray[np.object_]:
+        """The ids of all rows [n]."""
+        return np.append(self.names, "")[self.codes]
+
+
+def read_ids(table: Table, at: int) -> IdColumn:
+    """The ids of a column: 1.0 is 1; empty cells, NA, nan, null and None are missing.
+
+    So are numbers that a spreadsheet has rounded, such as 1.23457E+17: see `is_ruined`.
+    """
+    import pandas as pd
+
+    cells = table.frame[at]
+    if cells.dtype == np.float64:
+        cells = pd.Series(table.column(at))
+    codes, found = pd.factorize(cells.to_numpy())
+    texts = [one_id(str(name)) for name in found.tolist()]
+    names = sorted(set(texts) - {""}, key=_order(texts))
+    place = pd.Index(names, dtype=object).get_indexer(pd.Index(texts, dtype=object))
+    alike = len(names) + ("" in texts) < len(texts)
+    notes = [f"{table.header[at]}: ids that differ by blanks or .0 are one, 1.0 is 1"]
+    return IdColumn(
+        place.astype(np.int32)[codes], np.array(names, object), tuple(notes * alike)
+    )
+
+
+def one_id(text: str) -> str:
+    """An id as a person means it; "" where it is missing.
+
+    >>> one_id(" 37.0"), one_id("NaN"), one_id("007"), one_id("1.23457E+17")
+    ('37', '', '007', '')
+    """
+    name = text.strip()
+    if is_missing(name) or is_ruined(name):
+        return ""
+    whole = _WHOLE.fullmatch(name)
+    return whole[1] if whole else name
+
+
+def is_missing(text: str) -> bool:
+    """Whether a cell says that there is nothing: empty, NA, nan, null, None."""
+    return text.strip().lower() in MISSING_IDS
+
+
+def is_ruined(text: str) -> bool:
+    """Whether a spreadsheet has rounded this id: 1.23457E+17."""
+    return _RUINED.fullmatch(text.strip()) is not None
+
+
+def _order(names: Sequence[str]) -> Callable[[str], tuple[int, str, str]] | None:
+    """The key that sorts ids: None, or numeric for whole numbers of any length."""
+    joined = "".join(names)
+    return _numeric_order if joined.isascii() and joined.isdigit() else None
+
+
+def _numeric_order(digits: str) -> tuple[int, str, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant, digits
+
+
 def parse_feature(
-    feature: str, values: Sequence[str], decimal_comma: bool = False
+    feature: str, values: Iterable[str], decimal_comma: bool = False
 ) -> Floats:
     """The cells of a feature [n] as numbers, nan where they cannot be read.
 

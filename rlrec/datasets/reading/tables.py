@@ -1,78 +1,117 @@
-"""Read delimited text as it is found in practice: BOM, CRLF, semicolons, latin-1.
+"""Tables as they are found in practice: BOM, CRLF, semicolons, cp1252, gzip, JSON.
 
-Every cell stays text here, and no row is dropped silently. A row with the wrong
-number of fields, or with an open quotation mark, becomes a `Problem`; the rows after
-it are read as usual.
+Cells are text, or whole columns of numbers.
 """
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+import json
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rlrec.datasets.reading.engines import BLANKS, LONG, Body, parse
 from rlrec.datasets.reading.reports import (
     Problem,
     Report,
     count_kinds,
     write_rejects,
 )
+from rlrec.datasets.reading.sources import json_records, read_data
 from rlrec.errors import DataError
 from rlrec.types import Floats, Ids
 
 if TYPE_CHECKING:
-    from _csv import Reader as CsvReader
+    import pandas as pd
 
-DELIMITERS = ("::", "\t", ";", ",", "|")
+DELIMITERS = (LONG, "\t", ";", ",", "|")
 NAMED_CUT = 10  # rows listed in the note on a companion file
 NOT_NUMBERS = "nan na n/a #n/a null none inf -inf +inf infinity -infinity".split()
+_LEAD = re.compile(rb"(?:[ \t]*\n)*(?:sep=(.)\n)?(?:[ \t]*\n)*")
 
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The rows of one file, as text.
+    """The rows of one file.
 
-    header: H column names. rows: n lists of H cells.
+    header: H column names. frame: n rows, H columns: whole numbers as int64, numbers
+    as float64 where no cell is anything else, else text.
     line_of [n]: the line on which a row starts, 1 or more.
-    cut: rows with the wrong number of fields; they are not among `rows`.
+    delimiter: "" for JSON. again: reads the file once more, all cells as text.
+    cut: rows with the wrong number of fields; they are not in `frame`.
     notes: remarks on the file, such as its encoding.
-    lines: the file itself. end_of: first line -> last line of rows with several.
+    end_of: first line -> last line of rows with several.
     """
 
     path: Path
     header: tuple[str, ...]
-    rows: list[list[str]]
+    frame: pd.DataFrame
     line_of: Ids
     delimiter: str
+    again: Callable[[], Table] = field(repr=False)
     cut: list[Problem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list, repr=False)
     end_of: dict[int, int] = field(default_factory=dict, repr=False)
+
+    def __len__(self) -> int:
+        """Rows that have the right number of fields."""
+        return len(self.frame)
 
     @property
     def total(self) -> int:
         """Rows in the file, usable or not."""
-        return len(self.rows) + len(self.cut)
+        return len(self) + len(self.cut)
 
-    def column(self, index: int) -> list[str]:
-        """The cells of a column [n], without blanks around them."""
-        return [row[index].strip() for row in self.rows]
+    def column(self, index: int) -> NDArray[np.object_]:
+        """The cells of a column [n] as text, without blanks around them."""
+        cells = self.frame[index]
+        if cells.dtype == np.float64:
+            cells = self._as_text.frame[index]
+        found = np.empty(len(cells), object)
+        found[:] = [str(cell).strip() for cell in cells.tolist()]
+        return found
+
+    def numbers(self, index: int, *, decimal_comma: bool = False) -> Floats:
+        """The cells of a column [n] as numbers; nan where a cell is none."""
+        cells = self.frame[index]
+        if cells.dtype != object:
+            return cells.to_numpy(np.float64)
+        return to_numbers(self.column(index), decimal_comma=decimal_comma)
+
+    def text(self, row: int, index: int) -> str:
+        """A cell as it is in the file, without blanks around it."""
+        cells = self.frame[index]
+        if cells.dtype == np.float64:
+            cells = self._as_text.frame[index]
+        return str(cells.iat[row]).strip()
+
+    @cached_property
+    def _as_text(self) -> Table:
+        return self.again()
+
+    @cached_property
+    def _lines(self) -> list[bytes]:
+        return read_data(self.path)[0].split(b"\n")
 
     def raw(self, line: int) -> str:
         """The row that starts at `line` (1 or more), as it is in the file."""
+        if not self.delimiter:
+            cells = dict(zip(self.header, self.frame.iloc[line - 1], strict=True))
+            return json.dumps(cells, ensure_ascii=False)
         last = self.end_of.get(line, line)
-        return "".join(self.lines[line - 1 : last]).rstrip("\r\n")
+        return b"\n".join(self._lines[line - 1 : last]).decode()
 
     def problem(
         self, row: int, kind: str, column: str, value: str, remedy: str, id: str = ""
     ) -> Problem:
-        """A `Problem` of row `row`, an index into `rows`."""
+        """A `Problem` of row `row`, an index of `frame`."""
         return Problem(kind, int(self.line_of[row]), column, value, remedy, id)
 
     def cut_notes(self) -> list[str]:
@@ -111,7 +150,7 @@ class Table:
 class Rejected:
     """The rows of a table that cannot be used, with the first problem of each.
 
-    problems: row, an index into `table.rows` -> its problem.
+    problems: row, an index of its frame -> its problem.
     """
 
     def __init__(self, table: Table) -> None:
@@ -136,7 +175,7 @@ class Rejected:
 
     def usable(self) -> Ids:
         """The rows without a problem, in ascending order."""
-        return np.delete(np.arange(len(self.table.rows)), list(self.problems))
+        return np.delete(np.arange(len(self.table)), list(self.problems))
 
     def finish(
         self,
@@ -170,172 +209,113 @@ class Rejected:
         )
 
 
-def read_text(path: Path) -> tuple[str, list[str]]:
-    """A file's text, and notes on its encoding.
-
-    UTF-8 with or without BOM, UTF-16 with BOM, else latin-1. Raises `DataError` if
-    the file cannot be read, is compressed or is binary.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    if data.startswith((b"PK\x03\x04", b"\x1f\x8b")):
-        raise DataError(
-            f"{path}: is a compressed archive, not text; unpack it first, or "
-            "`rlrec data fetch --from`"
-        )
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return data.decode("utf-16", errors="replace"), ["encoding UTF-16"]
-    if b"\0" in data[:4096]:
-        raise DataError(f"{path}: is no text file; a CSV is needed")
-    try:
-        return data.decode("utf-8-sig"), []
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), ["not UTF-8: read as latin-1"]
-
-
 def sniff(line: str) -> str:
     """The delimiter of a header: the one most frequent outside quotation marks.
 
-    >>> sniff("userId;movieId;rating"), sniff("1::1193::5::978300760")
-    (';', '::')
+    >>> sniff("userId;movieId;rating"), sniff("1::1193::5::978300760"), sniff("1  7 5")
+    (';', '::', ' ')
     """
     unquoted = "".join(line.split('"')[::2])
-    return max(DELIMITERS, key=unquoted.count)
+    best = max(DELIMITERS, key=unquoted.count)
+    return best if best in unquoted or " " not in unquoted.strip() else BLANKS
 
 
 def read_table(
     path: Path,
     *,
-    header: Sequence[str] | None = None,
+    header: Sequence[str] | Callable[[list[str]], Sequence[str] | None] | None = None,
     delimiter: str | None = None,
     quotes: bool = True,
+    numbers: bool = True,
 ) -> Table:
-    """Read a delimited file.
+    """Read a delimited file or JSON, plain or packed.
 
-    header: column names for a file without header; None takes the first row.
+    header: column names for a file without header; None takes the first row; a function
+    says from the cells of the first row which it is.
     delimiter: None takes the most frequent one of the first row.
     quotes: whether `"` may enclose a cell (not in MovieLens and Last.fm).
+    numbers: False leaves all cells text.
     Raises `DataError` if the file cannot be read or has no row.
     """
-    text, notes = read_text(path)
-    lines = list(io.StringIO(text, newline=""))
-    first = 0
-    while first < len(lines) and not lines[first].strip():
-        first += 1
-    if first == len(lines):
-        raise DataError(f"{path}: is empty; a header and at least one row are needed")
-    delimiter = delimiter or sniff(lines[first])
-    records = _records(lines, first, delimiter, quotes, len(header) if header else None)
-    if header is None:
-        header = [name.strip().lstrip("\ufeff") for name in next(records).fields]
-    table = Table(
-        path, tuple(header), [], np.empty(0, np.int64), delimiter, [], notes, lines
+    again = partial(
+        read_table,
+        path,
+        header=header,
+        delimiter=delimiter,
+        quotes=quotes,
+        numbers=False,
     )
-    return _sort_out(table, records)
-
-
-def _sort_out(table: Table, records: Iterable[_Record]) -> Table:
-    """Fill a table with the records of the right width; the others are cut."""
-    rows = table.rows
-    starts: list[int] = []
-    blank = 0
-    width = len(table.header)
-    for record in records:
-        start, end, fields, _ = record
-        if end - start > 1:
-            table.end_of[start + 1] = end
-        if len(fields) == width:
-            rows.append(fields)
-            starts.append(start + 1)
-        elif "".join(fields).strip():
-            table.cut.append(_cut_row(record, table.header, table.lines[start]))
-        else:
-            blank += 1
-    if blank:
-        table.notes.append(f"{blank:,} blank line{'s' * (blank != 1)} skipped")
+    data, notes = read_data(path)
+    records = json_records(path, data)
+    if records is not None:
+        table = _json_table(path, records, again, notes)
+    else:
+        lead = _LEAD.match(data)
+        start = lead.end() if lead else 0
+        end = data.find(b"\n", start) % (len(data) + 1)
+        line = data[start:end].decode()
+        if not line.strip():
+            raise DataError(
+                f"{path}: is empty; a header and at least one row are needed"
+            )
+        if delimiter is None:
+            delimiter = lead[1].decode() if lead and lead[1] else sniff(line)
+        first = data.count(b"\n", 0, start) + 1
+        if callable(header):
+            header = header(_cells(line, delimiter))
+            if header:
+                notes.append(
+                    f"no header: columns taken as {', '.join(header)}; if they are "
+                    "not: --user-column 2 --item-column 1"
+                )
+        body = Body.make(data[start:], first, delimiter, quotes)
+        del data
+        found = parse(body, list(header) if header else None, numbers)
+        names = tuple(name.strip() for name in found.header)
+        if found.blank:
+            plural = "s" * (found.blank != 1)
+            notes.append(f"{found.blank:,} blank line{plural} skipped")
+        table = Table(
+            path,
+            names,
+            found.frame,
+            found.line_of,
+            delimiter,
+            again,
+            found.cut,
+            notes,
+            found.end_of,
+        )
     if not table.total:
         raise DataError(
-            f"{table.path}: has a header ({', '.join(table.header)}) and no row "
-            "under it"
+            f"{path}: has a header ({', '.join(table.header)}) and no row under it"
         )
-    return replace(table, line_of=np.array(starts, np.int64))
+    return table
 
 
-def _cut_row(record: _Record, header: tuple[str, ...], line: str) -> Problem:
-    """Why a record has the wrong number of fields."""
-    fields = record.fields
-    limit = csv.field_size_limit()
-    if "field limit" in record.error and len(line) > limit:
-        kind = f"a cell of more than {limit:,} characters"
-        found = f"{len(line):,} characters"
-        remedy = "shorten it, or drop its column"
-    elif line.count('"') % 2:
-        kind = "a quotation mark never closes"
-        found = "open quotation mark"
-        remedy = "close it: it would swallow the rows that follow"
-    else:
-        few = len(fields) < len(header)
-        kind = "too few fields (row cut in half?)" if few else "too many fields"
-        found = f"{len(fields)} fields, the header has {len(header)}"
-        remedy = (
-            "complete the row, or put text that holds the separator in quotation marks"
-        )
-    name = fields[0].strip()[:40] if fields else ""
-    return Problem(kind, record.start + 1, found, line.strip(), remedy, name)
+def _cells(line: str, delimiter: str) -> list[str]:
+    """The cells of a line, without quotation marks around them."""
+    cells = line.split(None if delimiter == BLANKS else delimiter)
+    return [cell.strip().strip('"') for cell in cells]
 
 
-class _Record(NamedTuple):
-    """One record: lines start to end - 1 (from 0), and the csv module's error."""
+def _json_table(
+    path: Path,
+    records: list[dict[str, str]],
+    again: Callable[[], Table],
+    notes: list[str],
+) -> Table:
+    """The records as rows; a row's line is its number."""
+    import pandas as pd
 
-    start: int
-    end: int
-    fields: list[str]
-    error: str = ""
-
-
-def _records(
-    lines: list[str], first: int, delimiter: str, quotes: bool, width: int | None
-) -> Iterator[_Record]:
-    """All records. An open quotation mark spoils only its own line."""
-    at = first
-    while at < len(lines):
-        reader = _reader(lines, at, delimiter, quotes)
-        start = at
-        error = ""
-        try:
-            for fields in reader:
-                width = width or len(fields)
-                end = at + reader.line_num
-                if end - start > 1 and len(fields) != width:
-                    break
-                yield _Record(start, end, fields)
-                start = end
-            else:
-                return
-        except csv.Error as reason:
-            error = str(reason)
-        fields = lines[start].rstrip("\r\n").split(delimiter)
-        yield _Record(start, start + 1, fields[: (width or 2) - 1], error)
-        at = start + 1
+    header = tuple(dict.fromkeys(name for record in records for name in record))
+    rows = [[record.get(name, "") for name in header] for record in records]
+    frame = pd.DataFrame(rows, columns=range(len(header)), dtype=object)
+    line_of = np.arange(1, len(rows) + 1)
+    return Table(path, header, frame, line_of, "", again, [], notes)
 
 
-def _reader(lines: list[str], at: int, delimiter: str, quotes: bool) -> CsvReader:
-    source: Iterable[str] = lines
-    if at:
-        source = map(lines.__getitem__, range(at, len(lines)))
-    if len(delimiter) > 1:
-        # The csv module takes one character: '::' becomes an ASCII unit separator.
-        long = delimiter
-        delimiter = "\x1f"
-        source = (line.replace(long, delimiter) for line in source)
-    if quotes:
-        return csv.reader(source, delimiter=delimiter, strict=True)
-    return csv.reader(source, delimiter=delimiter, quoting=csv.QUOTE_NONE, strict=True)
-
-
-def to_numbers(values: Sequence[str], *, decimal_comma: bool = False) -> Floats:
+def to_numbers(values: Iterable[str], *, decimal_comma: bool = False) -> Floats:
     """Text [n] as float64 [n]; nan where it is not a number.
 
     decimal_comma: also read `0,5` as 0.5.

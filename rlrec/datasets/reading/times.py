@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from rlrec.datasets.reading.tables import to_numbers
+from rlrec.datasets.reading.tables import Table, to_numbers
 from rlrec.types import Floats
 
 # Groups: weekday, first number, second number, year, the rest.
@@ -18,12 +18,39 @@ _DATE = re.compile(
 CONTRADICTORY = "some dates stand day first, others month first"
 
 
-def read_times(texts: Sequence[str]) -> tuple[Floats, list[str]]:
-    """Times [n] as numbers, nan where unreadable, and notes on how dates were read.
+UNITS = (1e11, 1e14, 1e17)  # from here on: milli-, micro-, nanoseconds since 1970
+
+
+def read_times(table: Table, at: int) -> tuple[Floats, list[str]]:
+    """Times [n] as numbers, nan where unreadable, and notes on how they were read.
 
     Dates become seconds since 1970, UTC. The column is read as dates if more of its
-    cells are dates than numbers; a year such as 2020 counts as neither.
+    cells are dates than numbers; a year such as 2020 counts as neither. Milli-, micro-
+    and nanoseconds become seconds.
     """
+    import pandas as pd
+
+    cells = table.frame[at]
+    if cells.dtype != object:
+        return _in_seconds(table.numbers(at), [])
+    codes, texts = pd.factorize(table.column(at))
+    times, notes = _read_texts(texts)
+    return _in_seconds(times[codes], notes)
+
+
+def _in_seconds(times: Floats, notes: list[str]) -> tuple[Floats, list[str]]:
+    """Times with those in a smaller unit as seconds; the notes say how many."""
+    finer = int((times >= UNITS[0]).sum())
+    if finer:
+        power = np.searchsorted(UNITS, times, side="right")
+        times = np.where(np.isnan(times), times, times / 1000.0**power)
+        count = f"{finer:,} of {len(times):,} times"
+        notes = [*notes, f"{count} in milliseconds or finer: read as seconds"]
+    return times, notes
+
+
+def _read_texts(texts: Iterable[str]) -> tuple[Floats, list[str]]:
+    """As `read_times`, of the distinct texts."""
     import pandas as pd
 
     numbers = to_numbers(texts)
@@ -38,7 +65,7 @@ def read_times(texts: Sequence[str]) -> tuple[Floats, list[str]]:
     return numbers, notes if not date_count and bool(is_text.all()) else []
 
 
-def _read_dates(texts: Sequence[str]) -> tuple[Floats, list[str]]:
+def _read_dates(texts: Iterable[str]) -> tuple[Floats, list[str]]:
     """Seconds since 1970 [n], and notes.
 
     Dates such as 1/2/2020 are read in the one order of the column, then ISO dates,
