@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import asdict, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,6 +24,7 @@ from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
+from rlrec.datasets.reading.columns import AS_GUESSED, Reading
 from rlrec.errors import ConfigError, DataError, RlrecError
 from rlrec.runs.ppo import World
 from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
@@ -91,18 +93,22 @@ def command_data_check(
     path: Annotated[str, tyro.conf.arg(metavar="PATH")],
     /,
     rejects: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
 ) -> int:
-    """What a file holds and whether rlrec can use it.
+    """What a file holds, and which commands can train on it.
 
     Exit status: 0 usable, 1 refused, 2 not found.
 
     Args:
         path: a file, a folder or a data set's name.
         rejects: a CSV to write the unusable rows to, with the reason for each.
+        reading: how ratings are read, where the guess is wrong.
     """
     from rlrec.datasets.check import USABLE, check_data
+    from rlrec.runs.gate import training_lines
 
-    text, status = check_data(path, rejects=rejects)
+    remarks = partial(training_lines, reading=reading)
+    text, status = check_data(path, rejects=rejects, reading=reading, remarks=remarks)
     print(text, file=sys.stdout if status == USABLE else sys.stderr)
     return status
 
@@ -174,6 +180,7 @@ def command_train_ddpg(
     steps: int | None = None,
     seed: int = 0,
     checkpoint_every: int = 20_000,
+    reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
     config: Annotated[DRRConfig, tyro.conf.arg(name="")] = DRRConfig(),  # noqa: B008
     settings: Annotated[DDPGConfig, tyro.conf.arg(name="")] = DRR_SETTINGS,
 ) -> int:
@@ -194,13 +201,14 @@ def command_train_ddpg(
         steps: recommendations (default: twice the training ratings, at most 100,000).
         seed: of vectors, networks, exploration and a random split.
         checkpoint_every: steps, 64 or more.
+        reading: how the ratings are read, where the guess is wrong.
         config: vectors and training episodes. --goal follows --protocol unless given.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
     from rlrec.runs.ddpg import DDPGRun, resume_ddpg, train_ddpg
     from rlrec.runs.task import Task
 
-    task = Task(data, protocol, split, seed)
+    task = Task(data, protocol, split, seed, reading)
     if resume:
         wanted = {
             "data": task.source,
@@ -210,7 +218,7 @@ def command_train_ddpg(
             "steps": steps,
             "checkpoint_every": checkpoint_every,
         }
-        changes = _changes(DDPGRun.read(out), wanted, settings, config)
+        changes = _changes(DDPGRun.read(out), wanted, settings, config, reading)
         return resume_ddpg(out, command=_command(), **changes)
     given = _given()
     if "goal" not in given:
@@ -405,6 +413,7 @@ def command_evaluate(
     protocol: str | None = None,
     split: str | None = None,
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
 ) -> None:
     """Compare runs of ddpg or ppo with baselines, and say whether RL pays.
 
@@ -415,6 +424,7 @@ def command_evaluate(
             what the runs were trained for); for ppo simulate.
         split: for ddpg: time or random (likewise).
         json: a file to write all of it to.
+        reading: for ddpg: how the ratings were read in training (likewise).
     """
     from rlrec.runs.run import agent_of
 
@@ -430,8 +440,11 @@ def command_evaluate(
         return
     if protocol == "simulate":
         raise ConfigError("only a run of ppo can be evaluated by --protocol simulate")
+    from rlrec.runs.ddpg import DDPGRun
     from rlrec.runs.ddpg_evaluation import evaluate_ddpg
 
+    for run in runs:
+        _changes(DDPGRun.read(run), {}, reading)
     evaluate_ddpg(
         runs, protocol=protocol, split=split, json_path=json, command=_command()
     )

@@ -26,12 +26,12 @@ import numpy as np
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG
 from rlrec.collaborative.drr_config import DRRConfig
-from rlrec.collaborative.drr_vectors import POSITIVE, Vectors, make_vectors
+from rlrec.collaborative.drr_environment import cut, make_environment
+from rlrec.collaborative.drr_vectors import Vectors, make_vectors
 from rlrec.collaborative.drr_warm_start import WarmStartConfig, last_liked, warm_start
 from rlrec.datasets.matrices import (
     Keys,
     Matrix,
-    earlier_and_later,
     interaction_keys,
     rating_matrix,
 )
@@ -41,8 +41,6 @@ from rlrec.types import Floats32, Ids
 if TYPE_CHECKING:
     from rlrec.agents.ddpg_config import DDPGConfig
     from rlrec.datasets import Ratings
-
-KNOWN_RATINGS = 10  # known of each user at an episode's start, goal "catalogue"
 
 
 class DRR:
@@ -137,26 +135,3 @@ def read_drr_config(folder: str | Path) -> DRRConfig:
     with storage.whole(folder):
         config = DRRConfig(**stored)
     return config
-
-
-def make_environment(
-    train: Ratings, config: DRRConfig, num_envs: int = 64
-) -> RatingsBatch:
-    """Ratings-v0 over ``train``: each user's first ratings known, the rest answers."""
-    known, rest = cut(train, config)
-    return RatingsBatch(
-        num_envs,
-        rest,
-        history=config.history,
-        length=config.length,
-        liked_from=POSITIVE,
-        logged_only=config.goal == "rerank",
-        known=known,
-    )
-
-
-def cut(train: Ratings, config: DRRConfig) -> tuple[Ratings, Ratings]:
-    """Cut each user's ratings in time: known at an episode's start, and answers."""
-    if config.goal == "catalogue":
-        return earlier_and_later(train, first=KNOWN_RATINGS)
-    return earlier_and_later(train, share=1.0 - config.known_share)

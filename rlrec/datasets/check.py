@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -10,7 +11,14 @@ from rlrec.datasets.folders import locate
 from rlrec.datasets.known import CATALOGUE
 from rlrec.datasets.plays import PlayCounts, load_play_counts
 from rlrec.datasets.ratings import Ratings, load_ratings
-from rlrec.datasets.reading.columns import FEATURES, feature_of, find, plain
+from rlrec.datasets.reading.columns import (
+    AS_GUESSED,
+    FEATURES,
+    Reading,
+    feature_of,
+    find,
+    plain,
+)
 from rlrec.datasets.reading.layouts import RATING_FILES, headerless, read_items
 from rlrec.datasets.reading.reports import refuse_overwriting, write_rejects
 from rlrec.datasets.reading.tables import Table, read_table
@@ -64,13 +72,23 @@ COMPANIONS: dict[str, tuple[str, str, str, str]] = {
     ),
 }
 
-Loader = Callable[..., Tracks | Ratings | Sessions | PlayCounts]
+Loaded = Tracks | Ratings | Sessions | PlayCounts
+Loader = Callable[..., Loaded]
+Remarks = Callable[[Path, Loaded], Iterable[str]]
+Load = Callable[[Loader | None, Path], tuple[str, int]]
 
 
-def check_data(source: str | Path, *, rejects: Path | None = None) -> tuple[str, int]:
+def check_data(
+    source: str | Path,
+    *,
+    rejects: Path | None = None,
+    reading: Reading = AS_GUESSED,
+    remarks: Remarks = lambda path, loaded: (),
+) -> tuple[str, int]:
     """Recognise a file, folder or data set and try to load it.
 
     rejects: a CSV to write unusable rows to, if a single file is checked.
+    reading: how ratings are read. remarks: lines to add to the report on a file.
     Returns a text and an exit status: 0 usable, or a part of a known data set; 1
     refused, or not data; 2 not found.
     """
@@ -80,15 +98,16 @@ def check_data(source: str | Path, *, rejects: Path | None = None) -> tuple[str,
         return str(error), NOT_FOUND
     try:
         refuse_overwriting(rejects, path)
+        load = partial(_load, rejects=rejects, reading=reading, remarks=remarks)
         if path.is_dir():
-            return _check_folder(path, rejects)
-        return check_file(path, rejects)
+            return _check_folder(path, load, rejects)
+        return check_file(path, load, rejects)
     except DataError as error:
         return str(error), REFUSED
 
 
-def check_file(path: Path, rejects: Path | None) -> tuple[str, int]:
-    """Recognise one file by its name, else by its columns."""
+def check_file(path: Path, load: Load, rejects: Path | None) -> tuple[str, int]:
+    """Recognise one file by its name, else by its columns, and ``load`` it."""
     if path.name in COMPANIONS:
         return _companion(path, rejects), USABLE
     if path.name in ITEM_LISTS:
@@ -99,16 +118,16 @@ def check_file(path: Path, rejects: Path | None) -> tuple[str, int]:
             "its data files",
             REFUSED,
         )
-    return _load(recognise(path), path, rejects)
+    return load(None, path)
 
 
-def recognise(path: Path) -> Loader:
+def recognise(path: Path, reading: Reading = AS_GUESSED) -> Loader:
     """The loader for a file of data, by its columns.
 
     Raises `DataError` listing the columns that would be recognised.
     """
-    if path.name in RATING_FILES[:2]:
-        return load_ratings
+    if path.name in RATING_FILES[:2] or path.suffix == ".dat" or reading != AS_GUESSED:
+        return partial(load_ratings, reading=reading)
     header = read_table(path, header=headerless).header
     features = set(map(feature_of, header)) - {None}
     if len(features) >= 3:
@@ -130,8 +149,18 @@ def recognise(path: Path) -> Loader:
     )
 
 
-def _load(loader: Loader, path: Path, rejects: Path | None) -> tuple[str, int]:
-    return loader(path, rejects=rejects).report.render(), USABLE
+def _load(
+    loader: Loader | None,
+    path: Path,
+    *,
+    rejects: Path | None,
+    reading: Reading,
+    remarks: Remarks,
+) -> tuple[str, int]:
+    """The report on a file, with remarks; without a loader, it is recognised."""
+    loaded = (loader or recognise(path, reading))(path, rejects=rejects)
+    lines = [loaded.report.render(), *remarks(path, loaded)]
+    return "\n".join(lines), USABLE
 
 
 def _companion(path: Path, rejects: Path | None) -> str:
@@ -168,13 +197,13 @@ def _item_list(path: Path, rejects: Path | None) -> str:
     )
 
 
-def _check_folder(path: Path, rejects: Path | None) -> tuple[str, int]:
+def _check_folder(path: Path, load: Load, rejects: Path | None) -> tuple[str, int]:
     """A folder: Last.fm, MovieLens, or every CSV in it."""
     inside = sorted(child.name for child in path.iterdir())
     if (path / "user_artists.dat").is_file():
-        return _load(load_play_counts, path, rejects)
+        return load(load_play_counts, path)
     if "tracks.csv" not in inside and set(RATING_FILES).intersection(inside):
-        return _load(load_ratings, path, rejects)
+        return load(load_ratings, path)
     files = sorted(path.glob("*.csv"))
     if not files:
         raise DataError(
@@ -189,7 +218,10 @@ def _check_folder(path: Path, rejects: Path | None) -> tuple[str, int]:
     texts = []
     worst = USABLE
     for file in files:
-        text, status = check_data(file, rejects=rejects)
+        try:
+            text, status = check_file(file, load, rejects)
+        except DataError as error:
+            text, status = str(error), REFUSED
         texts.append(text)
         worst = max(worst, status)
     return "\n".join(texts), worst

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from rlrec import storage
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.collaborative.drr_config import DRRConfig
+from rlrec.collaborative.drr_environment import make_environment
 from rlrec.datasets import Ratings
+from rlrec.datasets.reading.columns import AS_GUESSED, Reading
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
@@ -55,6 +57,7 @@ class DDPGRun(TrainingRun):
     split: str
     drr: DRRConfig
     ddpg: DDPGConfig
+    reading: Reading = AS_GUESSED
 
     def require_budget(self) -> None:
         """Raise ``ConfigError`` for no step, or for checkpoints within a round."""
@@ -69,7 +72,7 @@ class DDPGRun(TrainingRun):
     @property
     def task(self) -> Task:
         """The task that the run was trained for."""
-        return Task(self.data, self.protocol, self.split, self.seed)
+        return Task(self.data, self.protocol, self.split, self.seed, self.reading)
 
     def load(self) -> tuple[Ratings, Split]:
         """The ratings and their split. Raises ``DataError`` if they have changed."""
@@ -101,7 +104,7 @@ def train_ddpg(
     require_unused(folder)
     with timed("ratings", say):
         ratings = task.load()
-    split = task.divide(ratings)
+    split = require_trainable(task, ratings, config)
     if steps is None:
         steps = default_steps(split.train)
     require_steps(steps, checkpoint_every, ENVIRONMENTS)
@@ -109,11 +112,6 @@ def train_ddpg(
         say(
             f"note: nothing is learned in {steps:,} steps: "
             f"updates begin after {settings.learning_starts:,}"
-        )
-    if ratings.n_items < LEAST_ITEMS:
-        raise ConfigError(
-            f"{task.data}: {ratings.n_items} items; "
-            f"a list of ten needs {LEAST_ITEMS} or more"
         )
     run = DDPGRun(
         folder=folder,
@@ -128,9 +126,27 @@ def train_ddpg(
         split=task.split,
         drr=config,
         ddpg=_fitted(settings, ratings, steps if fit_schedule else None),
+        reading=task.reading,
     )
     with written(run):
         return _go(run, ratings, split, command, say)
+
+
+def require_trainable(task: Task, ratings: Ratings, config: DRRConfig) -> Split:
+    """The split of ``ratings``. Raises ``RlrecError`` if no agent can be trained on it.
+
+    `rlrec data check` says the same as `rlrec train ddpg`, by this function.
+    """
+    if ratings.n_items < LEAST_ITEMS:
+        raise ConfigError(
+            f"{task.data}: {ratings.n_items} items; "
+            f"a list of ten needs {LEAST_ITEMS} or more"
+        )
+    split = task.divide(ratings)
+    if not len(split.held_out):
+        raise DataError(f"{task.data}: too few ratings a user: nothing to hold out")
+    make_environment(split.train, config, 1)
+    return split
 
 
 def resume_ddpg(
@@ -213,7 +229,7 @@ def _announce(run: DDPGRun, ratings: Ratings, split: Split, say: Say) -> None:
 
 def _agent(run: DDPGRun, train_ratings: Ratings, say: Say) -> tuple[DRR, Any]:
     """The agent and its environment: from the last checkpoint, or new."""
-    from rlrec.collaborative.drr import DRR, make_environment
+    from rlrec.collaborative.drr import DRR
 
     env = make_environment(train_ratings, run.drr, ENVIRONMENTS)
     if storage.checkpoints(run.folder):

@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +79,7 @@ def evaluate_ddpg(
 def refuse_other_split(run: DDPGRun, protocol: str | None, split: str | None) -> None:
     """Raise ``ConfigError`` for another split than the run's; it says what leaks."""
     own = run.task
-    wanted = Task(own.data, protocol or own.protocol, split or own.split, own.seed)
+    wanted = replace(own, protocol=protocol or own.protocol, split=split or own.split)
     if wanted.key == own.key:
         return
     ratings, trained = run.load()
