@@ -113,6 +113,27 @@ def command_data_check(
     return status
 
 
+def command_data_sessions(
+    path: Annotated[str, tyro.conf.arg(metavar="PATH")],
+    /,
+    *,
+    out: Annotated[Path, tyro.conf.arg(metavar="FILE")],
+) -> None:
+    """Write a listening history as sessions: a CSV, a row a play.
+
+    Args:
+        path: a history (Spotify, ListenBrainz, Last.fm), or a folder with Spotify's.
+        out: the CSV to write; must not exist yet.
+    """
+    from rlrec.datasets import load_sessions, write_sessions
+
+    if out.exists():
+        raise ConfigError(f"{out} exists already; give another name")
+    sessions = load_sessions(path)
+    write_sessions(out, sessions)
+    print(f"{sessions.report}\nwritten to {out}")
+
+
 def command_data_make(
     out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
 ) -> None:
@@ -150,8 +171,8 @@ def command_train_qlearning(
         out: folder of the run, such as runs/mine; must not hold a run yet.
         user: a named profile (default pop_lover): generic, pop_lover, rock_fan,
             variety_seeker, calm_worker, headliner, flighty.
-        plays: play counts to make the profile from instead: lastfm, a folder or a
-            user,genre,plays CSV.
+        plays: play counts to make the profile from instead: lastfm, a folder, a
+            user,genre,plays CSV, or a listening history.
         listener: whose plays (default: all users together).
         steps: songs to recommend while learning, 1 or more.
         seed: of the listener's reactions and the agent's exploration.
@@ -168,7 +189,8 @@ def command_train_qlearning(
     profile = user or "pop_lover"
     chosen = profile if plays is None else profile_from_plays(plays, listener)
     print(train_qlearning(out, chosen, settings, steps=steps, seed=seed))
-    print(f"kept in {out}; try: rlrec recommend {out} --playing Rock -k 3")
+    songs = "--playing Rock" if plays is None else f"--tracks {shlex.quote(plays)}"
+    print(f"kept in {out}; try: rlrec recommend {out} {songs} -k 3")
 
 
 def command_train_ddpg(
@@ -369,8 +391,8 @@ def command_recommend(
         track: titles heard, separated by semicolons, the last one plays now; for a run
             of ppo.
         k: how many.
-        tracks: catalogue for the songs' titles, for qlearning: a data set's name or a
-            CSV (default: generated).
+        tracks: catalogue for the songs' titles, for qlearning: a data set's name, a
+            CSV or a listening history (default: generated).
     """
     from rlrec.runs.run import agent_of
 
@@ -526,6 +548,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
         card=command_data_card,
         fetch=command_data_fetch,
         check=command_data_check,
+        sessions=command_data_sessions,
         make=command_data_make,
     ),
     train=dict(
@@ -541,7 +564,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
     doctor=command_doctor,
 )
 GROUPS = {
-    "data": "Data sets: list, card, fetch, check, make.",
+    "data": "Data sets: list, card, fetch, check, sessions, make.",
     "train": "Train an agent and keep it in a folder: qlearning, ddpg, vae, ppo.",
 }
 

@@ -8,20 +8,27 @@ from itertools import chain
 from pathlib import Path
 
 from rlrec.datasets.folders import locate
+from rlrec.datasets.histories import is_skip_log
 from rlrec.datasets.known import CATALOGUE
 from rlrec.datasets.plays import PlayCounts, load_play_counts
 from rlrec.datasets.ratings import Ratings, load_ratings
 from rlrec.datasets.reading.columns import (
     AS_GUESSED,
     FEATURES,
+    NAMES,
     Reading,
     feature_of,
     find,
     plain,
 )
-from rlrec.datasets.reading.layouts import RATING_FILES, headerless, read_items
+from rlrec.datasets.reading.layouts import (
+    RATING_FILES,
+    headerless,
+    is_history,
+    read_items,
+)
 from rlrec.datasets.reading.reports import refuse_overwriting, write_rejects
-from rlrec.datasets.reading.tables import Table, read_table
+from rlrec.datasets.reading.tables import Table, history_files, read_table
 from rlrec.datasets.sessions import Sessions, load_sessions
 from rlrec.datasets.tracks import Tracks, load_tracks
 from rlrec.errors import DataError
@@ -135,9 +142,10 @@ def recognise(path: Path, reading: Reading = AS_GUESSED) -> Loader:
     names = set(map(plain, header))
     if {"session", "position"} <= names or "fractionlistened" in names:
         return load_sessions
-    whats = ("user", "item", "rating", "genre", "plays")
-    found = {what for what in whats if find(header, what) is not None}
-    if {"user", "genre", "plays"} <= found and "rating" not in found:
+    if is_skip_log(header):
+        return load_sessions
+    found = {what for what in NAMES if find(header, what) is not None}
+    if is_history(header) or ({"user", "plays"} <= found and "rating" not in found):
         return load_play_counts
     if "rating" in found and found & {"user", "item"}:
         return load_ratings
@@ -145,7 +153,8 @@ def recognise(path: Path, reading: Reading = AS_GUESSED) -> Loader:
         f"{path}: not recognised; its first row reads: {', '.join(header)[:200]}. "
         f"rlrec reads tracks (the columns {', '.join(FEATURES)}), ratings (user, item, "
         "rating), sessions (user, session, position, track, fraction_listened, liked, "
-        "skipped) and play counts (user, genre, plays)"
+        "skipped), play counts (user, genre, plays) and listening histories (title, "
+        "artist, time)"
     )
 
 
@@ -200,7 +209,7 @@ def _item_list(path: Path, rejects: Path | None) -> str:
 def _check_folder(path: Path, load: Load, rejects: Path | None) -> tuple[str, int]:
     """A folder: Last.fm, MovieLens, or every CSV in it."""
     inside = sorted(child.name for child in path.iterdir())
-    if (path / "user_artists.dat").is_file():
+    if (path / "user_artists.dat").is_file() or history_files(path):
         return load(load_play_counts, path)
     if "tracks.csv" not in inside and set(RATING_FILES).intersection(inside):
         return load(load_ratings, path)

@@ -1,13 +1,15 @@
-"""Play counts by genre, for user profiles: Last.fm (HetRec 2011), or any CSV.
+"""Play counts by genre, for user profiles: Last.fm (HetRec 2011), CSV, histories.
 
-A CSV needs the columns user, genre and plays.
+A CSV needs the columns user, genre and plays. In a listening history (Spotify,
+ListenBrainz, Last.fm) each row is a play. Where there are no genres, the most played
+artists stand for them, or the most played titles.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,16 @@ from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.reading.columns import find, read_ids, require_columns
+from rlrec.datasets.reading.layouts import headerless, is_history
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
-from rlrec.datasets.reading.tables import Rejected, Table, read_table
+from rlrec.datasets.reading.tables import (
+    Rejected,
+    Table,
+    history_files,
+    read_table,
+)
 from rlrec.errors import DataError
-from rlrec.types import Floats
+from rlrec.types import Floats, Ids
 
 PLAY_GENRES = tuple(
     "rock pop indie electronic metal ambient punk rnb folk hip-hop jazz "
@@ -63,13 +71,21 @@ class PlayCounts:
 
     user_ids [U]: ids in the order of their first row in the file.
     genres: G names. counts [U, G]: plays, 0 or more; fractions where the plays of an
-    artist are spread over the genres of its tags.
+    artist are spread over the genres of its tags. songs: the title most played of each
+    genre, where the file has titles.
     """
 
     user_ids: NDArray[np.str_]
     genres: tuple[str, ...]
     counts: Floats
     report: Report
+    songs: dict[str, str] = field(default_factory=dict)
+
+    def song(self, genre: str) -> str:
+        """The title most played of a genre. Raises `DataError` if there is none."""
+        if genre not in self.songs:
+            raise DataError(f"no title of {genre!r} among these plays")
+        return self.songs[genre]
 
 
 def genre_of_tag(tag: str) -> str | None:
@@ -94,7 +110,15 @@ def _pattern(words: str) -> re.Pattern[str]:
     return re.compile(f" (?:{pattern}) ")
 
 
-_ADVICE = "Play counts need the columns user, genre and plays"
+_ADVICE = (
+    "Play counts need the columns user, genre (or artist, or title) and plays; a "
+    "listening history needs titles and times. In three lines:\n"
+    "  import pandas as pd\n"
+    '  table = pd.read_csv("mine.csv").rename(columns={"Listener": "user"})\n'
+    '  table.to_csv("plays.csv", index=False)'
+)
+ME = "me"  # the listener of a history that names nobody
+MOST_GROUPS = 12  # artists or titles that stand for genres
 _PATTERNS = tuple((genre, _pattern(words)) for genre, words in TAG_WORDS)
 
 
@@ -104,7 +128,8 @@ def load_play_counts(
     """Load plays by genre.
 
     source: "lastfm", a HetRec 2011 folder, a CSV with the columns user, genre and
-    plays, or a folder with plays.csv or a single CSV.
+    plays, a listening history, or a folder with plays.csv, Spotify's
+    Streaming_History*.json or a single CSV.
     rejects: a CSV to write the rows to that were left out; `.report` counts them.
     Last.fm: the plays of an artist are spread over the genres of its tags, in
     proportion. Artists without a tag of a known genre are left out, and counted in
@@ -115,53 +140,119 @@ def load_play_counts(
     refuse_overwriting(rejects, path)
     if path.is_dir() and (path / "user_artists.dat").is_file():
         return _load_lastfm(path, rejects)
-    return _load_csv(csv_in(path, "plays.csv"), rejects)
+    if not history_files(path):
+        path = csv_in(path, "plays.csv")
+    return _load_table(read_table(path, header=headerless), rejects)
 
 
 @dataclass(frozen=True, eq=False)
 class _Plays:
-    """m usable rows: users, names of genres or artists, and counts [m]."""
+    """m usable rows: indices, users, names of genres or artists, and counts [m]."""
 
     table: Table
+    rows: Ids
     users: NDArray[np.object_]
     names: NDArray[np.object_]
     counts: Floats
     rejected: list[Problem]
 
 
-def _load_csv(path: Path, rejects: Path | None) -> PlayCounts:
-    table = read_table(path)
+def _load_table(table: Table, rejects: Path | None) -> PlayCounts:
     header = table.header
-    places = {what: find(header, what) for what in ("user", "genre", "plays")}
-    at = require_columns(places, header, path, _ADVICE)
-    plays = _read_plays(table, at["user"], at["genre"], at["plays"], rejects)
-    return _count(plays, tuple(sorted(set(plays.names))), [])
+    title = find(header, "title")
+    if title is None:
+        title = find(header, "item")
+    places = {"genre, artist or title": _group(table, title)}
+    if not is_history(header):
+        places |= {"user": find(header, "user"), "plays": find(header, "plays")}
+    at = require_columns(places, header, table.path, _ADVICE)
+    name = at["genre, artist or title"]
+    plays = _read_plays(table, find(header, "user"), name, at.get("plays"), rejects)
+    notes: list[str] = []
+    if name != find(header, "genre"):
+        plays, notes = _most_played(plays, header[name])
+    found = _count(plays, tuple(sorted(set(plays.names))), notes)
+    return found if title is None else replace(found, songs=_songs(plays, title))
+
+
+def _group(table: Table, title: int | None) -> int | None:
+    """The column of genres; else the first of artists and titles with several."""
+    places = [find(table.header, "genre"), find(table.header, "artist"), title]
+    found = [at for at in places if at is not None]
+    for at in found:
+        if table.frame[at].nunique() > 1:
+            return at
+    return found[0] if found else None
 
 
 def _read_plays(
-    table: Table, user: int, name: int, plays: int, rejects: Path | None
+    table: Table, user: int | None, name: int, plays: int | None, rejects: Path | None
 ) -> _Plays:
     """The usable rows, given the columns. The others are written to `rejects`.
 
+    user: None if all plays are one listener's. plays: None if each row is a play.
     Raises `DataError` if most rows are unusable.
     """
-    users = read_ids(table, user).texts
+    users = np.full(len(table), ME, object)
+    if user is not None:
+        users = read_ids(table, user).texts
     names = read_ids(table, name).texts
-    counts = table.numbers(plays)
+    counts = np.ones(len(table)) if plays is None else table.numbers(plays)
+    bought = np.zeros(len(table), np.bool_)
+    if "action" in table.header:
+        bought = table.column(table.header.index("action")) == "purchase"
     nameless = (users == "") | (names == "")
     outside = ~((counts >= 0) & (counts < 2.0**53))
     rejected = Rejected(table)
-    column = table.header[plays]
+    column = table.header[name if plays is None else plays]
     remedy = "plays must be a number from 0"
     for row in np.flatnonzero(nameless | outside).tolist():
-        text = table.text(row, plays)
+        text = table.text(row, name if plays is None else plays)
         if nameless[row]:
-            rejected.add(row, "no id", column, text, remedy)
+            rejected.add(
+                row, "no id", column, text, "name the user and what was played"
+            )
         else:
             rejected.add_number(row, counts[row], column, text, remedy)
-    problems = rejected.finish(rejects)
+    aside = []
+    for row in np.flatnonzero(bought).tolist():
+        aside.append(table.problem(row, "bought, not played", "action", "purchase", ""))
+    problems = rejected.finish(rejects, superseded=aside)
     usable = rejected.usable()
-    return _Plays(table, users[usable], names[usable], counts[usable], problems)
+    usable = usable[~bought[usable]]
+    return _Plays(table, usable, users[usable], names[usable], counts[usable], problems)
+
+
+def _most_played(plays: _Plays, what: str) -> tuple[_Plays, list[str]]:
+    """The plays of the groups played most, and notes on the others."""
+    import pandas as pd
+
+    total = pd.Series(plays.counts).groupby(plays.names).sum()
+    top = total.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
+    kept = np.isin(plays.names.astype(str), list(top))
+    notes = [f"no genres: the {len(top)} most played of {what} stand for them"]
+    if not kept.all():
+        left_out = plays.counts[~kept].sum()
+        notes.append(
+            f"{left_out:,.0f} plays of {len(total) - len(top):,} others left out"
+        )
+    return replace(
+        plays,
+        rows=plays.rows[kept],
+        users=plays.users[kept],
+        names=plays.names[kept],
+        counts=plays.counts[kept],
+    ), notes
+
+
+def _songs(plays: _Plays, title: int) -> dict[str, str]:
+    """Genre -> the title most played; of equals the first in the alphabet."""
+    import pandas as pd
+
+    titles = plays.table.column(title)[plays.rows]
+    total = pd.Series(plays.counts).groupby([plays.names, titles]).sum()
+    best = total.sort_values(ascending=False, kind="stable").index
+    return {genre: song for genre, song in reversed(best) if song}
 
 
 def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCounts:

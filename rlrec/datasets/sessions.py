@@ -10,11 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
+from rlrec.datasets.histories import history_plays, is_skip_log, skip_log_plays
 from rlrec.datasets.reading.columns import plain, read_ids, require_columns
+from rlrec.datasets.reading.layouts import headerless, is_history
 from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
+    history_files,
     range_remedy,
     read_table,
 )
@@ -73,16 +76,26 @@ def load_sessions(
 ) -> Sessions:
     """Load a listening log: `SESSION_COLUMNS`, where `propensity` may be missing.
 
-    source: "generated", a CSV, or a folder with sessions.csv or a single CSV.
+    source: "generated", a CSV, or a folder with sessions.csv or a single CSV. Also a
+    listening history, cut where 30 minutes are silent, or the public skip log (Music
+    Streaming Sessions Dataset): `rlrec.datasets.histories`.
     rejects: a CSV to write the rows to that were left out; `.report` counts them.
     If a position of a session is taken twice, the first row is kept.
     Raises `DataError` if a column is missing or most rows are unusable.
     """
-    path = csv_in(locate(source), "sessions.csv")
+    path = locate(source)
+    if not history_files(path):
+        path = csv_in(path, "sessions.csv")
     refuse_overwriting(rejects, path)
-    table = read_table(path)
-    columns = match_columns(table)
-    plays = _read_plays(table, columns)
+    table = read_table(path, header=headerless)
+    columns: dict[str, int] = {}
+    if is_skip_log(table.header):
+        plays, columns = skip_log_plays(table)
+    elif is_history(table.header):
+        plays = history_plays(table)
+    else:
+        columns = match_columns(table)
+        plays = _read_plays(table, columns)
     rejected = _reject(table, columns, plays)
     _reject_repeats(rejected, plays.loc[rejected.usable()])
     problems = rejected.finish(rejects)

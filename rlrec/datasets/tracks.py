@@ -120,6 +120,10 @@ class Tracks:
         order = np.argsort(-popularity, kind="stable")
         return np.array(rows)[order[:k]]
 
+    def song(self, genre: str) -> str:
+        """The most popular track of a genre as text. Raises `DataError`."""
+        return self.label(int(self.most_popular(genre, 1)[0]))
+
     def label(self, index: int) -> str:
         """A track as text: "Title (Artist)"."""
         title = str(self.titles[index])

@@ -24,6 +24,10 @@ TRAINED_ON: dict[str, type[Loaded]] = {
     "vae": Tracks,
     "ppo": Tracks,
 }
+STARS_OF_PLAYS = """  plays as stars, by rank among those of a user, in three lines of Python:
+    table = pandas.read_csv("plays.csv")  # columns user, item, plays
+    table["rating"] = 1 + 4 * table.groupby("user")["plays"].rank(pct=True)
+    table.to_csv("ratings.csv", index=False)"""
 NEEDS = {PlayCounts: "play counts", Ratings: "ratings", Tracks: "tracks"}
 
 
@@ -42,6 +46,8 @@ def training_lines(
             reason = str(error).removeprefix(f"{path}: ")
             answer = f"no, because {reason}"
         yield f"  train {command}: {answer}"
+    if isinstance(loaded, PlayCounts):
+        yield STARS_OF_PLAYS
 
 
 def _require(command: str, path: Path, loaded: Loaded, reading: Reading) -> None:

@@ -18,7 +18,7 @@ from rlrec.agents import (
     TablePolicy,
     TrainingLog,
 )
-from rlrec.datasets import load_play_counts, load_tracks
+from rlrec.datasets import PlayCounts, Tracks, load_play_counts, load_tracks
 from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.intervals import mean_interval
@@ -163,13 +163,14 @@ def compare_qlearning(profile: GenreProfile, agent: QLearning, *, seed: int) -> 
 def recommend_songs(folder: Path, playing: str | None, k: int, tracks: str) -> str:
     """The agent's ``k`` best genres after ``playing``, each with its value and a song.
 
-    playing: a genre; None: the user's first. tracks: where the songs come from. Raises
+    playing: a genre; None: the user's first. tracks: where the songs come from: tracks,
+    or a listening history, of which the title most played is taken. Raises
     ``ConfigError`` for an unknown genre, ``DataError`` for a broken run.
     """
     user = QLearningRun.read(folder).user
     genres = user.genres
     agent = QLearning.load(folder)
-    catalogue = load_tracks(tracks)
+    catalogue = _catalogue(tracks)
     if agent.table.shape[1:] != (len(genres), len(genres)):
         raise DataError(
             f"{folder}: a table of {agent.table.shape[1:]} for {len(genres)} genres; "
@@ -183,9 +184,20 @@ def recommend_songs(folder: Path, playing: str | None, k: int, tracks: str) -> s
     lines = [f"after {genres[state]}, for {user.name}:"]
     for place, item in enumerate(agent.recommend(state, k)[0], 1):
         try:
-            song = catalogue.label(int(catalogue.most_popular(genres[item], 1)[0]))
+            song = catalogue.song(genres[item])
         except DataError:
             song = f"(no song of this genre in {tracks})"
         value = agent.table[:, state, item].mean()
         lines.append(f"{place}. {genres[item]:<12} value {value:8.2f}   {song}")
     return "\n".join(lines)
+
+
+def _catalogue(tracks: str) -> Tracks | PlayCounts:
+    """The tracks, or the plays of a listening history. Raises ``DataError``."""
+    try:
+        return load_tracks(tracks)
+    except DataError as error:
+        try:
+            return load_play_counts(tracks)
+        except DataError:
+            raise error from None

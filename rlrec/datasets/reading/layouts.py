@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from rlrec.datasets.reading.columns import (
     AS_GUESSED,
+    NAMES,
     IdColumn,
     Reading,
     find,
@@ -142,6 +143,13 @@ def headerless(cells: list[str]) -> tuple[str, ...] | None:
         if re.fullmatch(pattern, line):
             return tuple(names.split()[: len(cells)])
     return None
+
+
+def is_history(header: Sequence[str]) -> bool:
+    """Whether each row is a play: it has a title and a time, and no rating or count."""
+    has = {what for what in NAMES if find(header, what) is not None}
+    others = has & {"rating", "plays"}
+    return {"title", "time"} <= has and bool(has & {"artist", "played"}) and not others
 
 
 def _item_column(table: Table, item: int | None, title: int | None) -> int | None:

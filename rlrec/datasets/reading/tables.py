@@ -228,7 +228,7 @@ def read_table(
     quotes: bool = True,
     numbers: bool = True,
 ) -> Table:
-    """Read a delimited file or JSON, plain or packed.
+    """Read a delimited file or JSON, plain or packed, or a folder of histories.
 
     header: column names for a file without header; None takes the first row; a function
     says from the cells of the first row which it is.
@@ -245,8 +245,12 @@ def read_table(
         quotes=quotes,
         numbers=False,
     )
-    data, notes = read_data(path)
-    records = json_records(path, data)
+    files = history_files(path) or [path]
+    data, notes = read_data(files[0])
+    records = json_records(files[0], data)
+    for file in files[1:]:
+        more = json_records(file, read_data(file)[0])
+        records = [*(records or []), *(more or [])]
     if records is not None:
         table = _json_table(path, records, again, notes)
     else:
@@ -291,6 +295,11 @@ def read_table(
             f"{path}: has a header ({', '.join(table.header)}) and no row under it"
         )
     return table
+
+
+def history_files(folder: Path) -> list[Path]:
+    """Spotify's files of a listening history in a folder."""
+    return sorted(folder.glob("Streaming*History*.json"))
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
