@@ -215,7 +215,9 @@ def _split_repeats(found: RatingTable, cells: _Cells, usable: Ids) -> tuple[Ids,
 
     pair = found.users.codes[usable].astype(np.int64) * len(found.items.names)
     pair += found.items.codes[usable]
-    again = np.flatnonzero(pd.Series(pair).duplicated(keep=False))
+    ordered = np.sort(pair)
+    repeated = ordered[1:][np.diff(ordered) == 0]
+    again = np.flatnonzero(pd.Series(pair).isin(repeated))
     # Stable: ratings of equal time stay in the order of the file.
     order = again[np.lexsort((cells.times[usable[again]], pair[again]))]
     earlier = order[:-1][np.diff(pair[order]) == 0]

@@ -24,7 +24,7 @@ TRAINED_ON: dict[str, type[Loaded]] = {
     "vae": Tracks,
     "ppo": Tracks,
 }
-STARS_OF_PLAYS = """  plays as stars, by rank among those of a user, in three lines of Python:
+STARS_OF_PLAYS = """  plays as stars, by rank for each user, in three lines of Python:
     table = pandas.read_csv("plays.csv")  # columns user, item, plays
     table["rating"] = 1 + 4 * table.groupby("user")["plays"].rank(pct=True)
     table.to_csv("ratings.csv", index=False)"""

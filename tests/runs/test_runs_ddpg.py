@@ -507,7 +507,7 @@ def test_a_scale_beyond_five_stars_is_refused(tmp_path, capsys):
     rows = [f"{i % 9},{i % 7},{i % 10}\n" for i in range(60)]
     own.write_text("user,item,rating\n" + "".join(rows))
     assert rlrec("train ddpg --data", own, "--out", tmp_path / "x") == 1
-    assert "bring yours to that scale" in capsys.readouterr().err
+    assert "give the ends of your scale, --scale 0 10" in capsys.readouterr().err
 
 
 def test_a_path_is_kept_from_the_root(whole, data):

@@ -63,6 +63,7 @@ NAMES: dict[str, list[str]] = {
     "duration": "durationms trackmetadataadditionalinfodurationms".split(),
 }
 MISSING_IDS = ("", "na", "n/a", "#n/a", "nan", "null", "none")
+MOST_DENSE = 10_000_000  # whole numbers up to here are looked up in a table
 _WHOLE = re.compile(r"(\d+)\.0+")
 _RUINED = re.compile(r"\d(?:[.,]\d+)?[eE]\+\d+")
 
@@ -231,16 +232,23 @@ def read_ids(table: Table, at: int) -> IdColumn:
     import pandas as pd
 
     cells = table.frame[at]
+    if cells.dtype == np.int64 and cells.between(0, MOST_DENSE).all():
+        numbers = cells.to_numpy()
+        used = np.zeros(numbers.max() + 1, np.bool_)
+        used[numbers] = True
+        distinct = list(map(str, np.flatnonzero(used).tolist()))
+        codes = (used.cumsum() - 1).astype(np.int32)[numbers]
+        return IdColumn(codes, np.array(distinct, object))
     if cells.dtype == np.float64:
         cells = pd.Series(table.column(at))
-    codes, found = pd.factorize(cells.to_numpy())
+    rows, found = pd.factorize(cells.to_numpy())
     texts = [one_id(str(name)) for name in found.tolist()]
     names = sorted(set(texts) - {""}, key=_order(texts))
     place = pd.Index(names, dtype=object).get_indexer(pd.Index(texts, dtype=object))
     alike = len(names) + ("" in texts) < len(texts)
     notes = [f"{table.header[at]}: ids that differ by blanks or .0 are one, 1.0 is 1"]
     return IdColumn(
-        place.astype(np.int32)[codes], np.array(names, object), tuple(notes * alike)
+        place.astype(np.int32)[rows], np.array(names, object), tuple(notes * alike)
     )
 
 

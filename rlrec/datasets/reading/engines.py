@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 LONG = "::"
 UNIT = "\x1f"  # stands for "::", since both engines take one character
 BLANKS = " "  # several count as one
+BLOCK = 2**20  # bytes looked at together
 _EXACT = 2.0**53
 _TORN = re.compile(
     rb'[^",\t;| \x1f\n]"[^",\t;| \x1f\n]'
@@ -198,11 +199,20 @@ def _is_faithful(cells: pd.Series, padded: bool) -> bool:
 
 def _is_padded(body: Body) -> bool:
     """Whether a number has a plus, or a zero before its digits."""
-    letters = np.frombuffer(body.text, np.uint8)
-    zeros = np.flatnonzero(letters[:-1] == ord("0"))
-    zeros = zeros[np.isin(letters[zeros + 1], list(b"0123456789"))]
-    starts = np.isin(letters[zeros - 1], list(f'{body.mark}\n" '.encode()))
-    return b"+" in body.text or bool(starts.any())
+    if b"+" in body.text:
+        return True
+    letters = np.frombuffer(b"\n" + body.text, np.uint8)
+    for start in range(0, len(letters), BLOCK):
+        part = letters[start : start + BLOCK + 2]
+        before = part[:-2]
+        after = part[2:]
+        first = (
+            (before == ord(body.mark)) | (before == ord("\n")) | (before == ord('"'))
+        )
+        zero = (part[1:-1] == ord("0")) & (after >= ord("0")) & (after <= ord("9"))
+        if (first & zero).any():
+            return True
+    return False
 
 
 # -- the csv module --------------------------------------------------------------------
