@@ -215,7 +215,7 @@ def _split_repeats(found: RatingTable, cells: _Cells, usable: Ids) -> tuple[Ids,
 
     pair = found.users.codes[usable].astype(np.int64) * len(found.items.names)
     pair += found.items.codes[usable]
-    ordered = np.sort(pair)
+    ordered = pair if (np.diff(pair) >= 0).all() else np.sort(pair)
     repeated = ordered[1:][np.diff(ordered) == 0]
     again = np.flatnonzero(pd.Series(pair).isin(repeated))
     # Stable: ratings of equal time stay in the order of the file.

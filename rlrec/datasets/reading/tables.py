@@ -5,6 +5,7 @@ Cells are text, or whole columns of numbers.
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -304,8 +305,14 @@ def history_files(folder: Path) -> list[Path]:
 
 def _cells(line: str, delimiter: str) -> list[str]:
     """The cells of a line, without quotation marks around them."""
-    cells = line.split(None if delimiter == BLANKS else delimiter)
-    return [cell.strip().strip('"') for cell in cells]
+    if delimiter == BLANKS:
+        return line.split()
+    if delimiter == LONG:
+        return line.split(LONG)
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
+    except csv.Error:
+        return []
 
 
 def _json_table(
