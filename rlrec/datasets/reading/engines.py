@@ -10,19 +10,19 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
 from rlrec.datasets.reading.reports import Problem
-from rlrec.types import Ids
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
     import pandas as pd
+
+    from rlrec.datasets.reading.tables import Table
 
 LONG = "::"
 UNIT = "\x1f"  # stands for "::", since both engines take one character
@@ -34,23 +34,17 @@ _TORN = re.compile(
 )  # quotation mark within a word
 
 
-@dataclass(frozen=True)
-class Body:
+class Body(NamedTuple):
     """Lines of a file.
 
     text: UTF-8. first: the line of the file on which it starts, from 1. mark: what
-    separates cells, one character. quotes: whether `"` may enclose a cell.
+    separates cells, one character. quoting: as the csv module and pandas call it.
     """
 
     text: bytes
     first: int
     mark: str
-    quotes: bool
-
-    @property
-    def quoting(self) -> Literal[0, 3]:
-        """``quotes`` as the csv module and pandas call it."""
-        return csv.QUOTE_MINIMAL if self.quotes else csv.QUOTE_NONE
+    quoting: Literal[0, 3]
 
     @classmethod
     def make(cls, text: bytes, first: int, delimiter: str, quotes: bool) -> Body:
@@ -59,65 +53,50 @@ class Body:
         if delimiter == LONG:
             text = text.replace(LONG.encode(), UNIT.encode())
         elif delimiter == BLANKS:
-            text = re.sub(rb"[ \t]+", b" ", text)
-            text = re.sub(rb"(?m)^ | $", b"", text)
+            text = re.sub(rb"(?m)^ | $", b"", re.sub(rb"[ \t]+", b" ", text))
         if not text.endswith(b"\n"):
             text += b"\n"
-        return cls(text, first, mark, quotes)
+        return cls(text, first, mark, csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE)
 
 
-@dataclass
-class Parsed:
-    """What is in a `Body`: header, rows, their lines, rows that were cut."""
+def parse(
+    table: Table, body: Body, header: Sequence[str] | None, numbers: bool
+) -> None:
+    """Fill ``table`` with the rows of ``body``.
 
-    header: list[str]
-    frame: pd.DataFrame
-    line_of: Ids
-    cut: list[Problem] = field(default_factory=list)
-    blank: int = 0
-    end_of: dict[int, int] = field(default_factory=dict)
-
-
-def parse(body: Body, header: list[str] | None, numbers: bool) -> Parsed:
-    """The rows of ``body``; its header is its first row if ``header`` is None.
-
-    numbers: whether columns of numbers become numbers.
+    header: None: it is the first row. numbers: whether columns of numbers become
+    numbers.
     """
-    rows = body
-    names = header
     if header is None:
         line, _, text = body.text.partition(b"\n")
-        rows = replace(body, text=text, first=body.first + 1)
         if line.count(b'"') % 2 or b"\r" in line:
-            return parse_carefully(body, None)
-        names = next(_reader([line.decode()], 0, body))
-    found = _parse_quickly(rows, names or [], numbers)
-    return parse_carefully(body, header) if found is None else found
+            parse_carefully(table, body)
+            return
+        header = next(_reader([line.decode()], 0, body))
+        body = body._replace(text=text, first=body.first + 1)
+    table.header = tuple(map(str.strip, header))
+    if not _parse_quickly(table, body, numbers):
+        parse_carefully(table, body)
 
 
 # -- pandas ----------------------------------------------------------------------------
-def _parse_quickly(body: Body, names: list[str], numbers: bool) -> Parsed | None:
-    """As `parse_carefully`; None for text that pandas may read otherwise."""
+def _parse_quickly(table: Table, body: Body, numbers: bool) -> bool:
+    """As `parse_carefully`; False for text that pandas may read otherwise."""
     text = body.text
-    mark = body.mark.encode()
-    quoted = body.quotes and b'"' in text
+    width = len(table.header)
     lines = text.count(b"\n")
-    torn = quoted and _TORN.search(text)
-    odd = b"\r" in text or b"\0" in text or torn or _has_long_line(text)
-    if odd or len(names) < 2 or not lines:
-        return None
-    line_of = np.arange(body.first, body.first + lines)
-    found = Parsed(names, None, line_of)  # type: ignore[arg-type]
-    if not quoted and text.count(mark) != lines * (len(names) - 1):
-        body = _drop_irregular(body, found)
-    frame = _frame(body, len(found.line_of), len(names), numbers)
-    if frame is None and not quoted:
-        body = _drop_irregular(body, found)
-        frame = _frame(body, len(found.line_of), len(names), numbers)
-    if frame is None or (quoted and (frame[len(names) - 1] == "").any()):
-        return None
-    found.frame = frame
-    return found
+    quoted = body.quoting == csv.QUOTE_MINIMAL and b'"' in text
+    odd = b"\r" in text or b"\0" in text or (quoted and _TORN.search(text))
+    if odd or width < 2 or not lines or _has_long_line(text):
+        return False
+    table.line_of = np.arange(body.first, body.first + lines)
+    if not quoted and text.count(body.mark.encode()) != lines * (width - 1):
+        body = _drop_irregular(table, body)
+    frame = _frame(body, (len(table.line_of), width), numbers)
+    if frame is None or (quoted and (frame[width - 1] == "").any()):
+        return False
+    table.frame = frame
+    return True
 
 
 def _has_long_line(text: bytes) -> bool:
@@ -127,63 +106,64 @@ def _has_long_line(text: bytes) -> bool:
     return any(text.find(b"\n", start, start + step) < 0 for start in starts)
 
 
-def _drop_irregular(body: Body, found: Parsed) -> Body:
-    """The lines with as many cells as ``found`` has names; the others are cut.
+def _drop_irregular(table: Table, body: Body) -> Body:
+    """The lines with as many cells as the header has; the others are cut.
 
     A delimiter too many at the end of a line is dropped. No cell is quoted.
     """
-    width = len(found.header)
-    text = body.text
+    text, first, mark, _ = body
     letters = np.frombuffer(text, np.uint8)
     ends = np.flatnonzero(letters == ord("\n"))
-    marks = np.flatnonzero(letters == ord(body.mark))
-    more = np.diff(np.searchsorted(marks, ends), prepend=0) - (width - 1)
+    marks = np.flatnonzero(letters == ord(mark))
+    more = np.diff(np.searchsorted(marks, ends), prepend=0) - len(table.header) + 1
     keep = np.ones(len(letters), np.bool_)
-    trailing = (more == 1) & (letters[ends - 1] == ord(body.mark))
+    trailing = (more == 1) & (letters[ends - 1] == ord(mark))
     keep[ends[trailing] - 1] = False
     bad = np.flatnonzero((more != 0) & ~trailing)
     for line in bad.tolist():
         start = ends[line - 1] + 1 if line else 0
         keep[start : ends[line] + 1] = False
         content = text[start : ends[line]].decode()
-        fields = content.split(body.mark)
-        if "".join(fields).strip():
-            record = _Record(body.first + line - 1, body.first + line, fields)
-            found.cut.append(_cut_row(record, found.header, content))
-        else:
-            found.blank += 1
-    found.line_of = np.delete(found.line_of, bad)
-    return replace(body, text=letters[keep].tobytes())
+        record = _Record(line, line + 1, content.split(mark))
+        _cut_row(table, record, content, first)
+    table.line_of = np.delete(table.line_of, bad)
+    return body._replace(text=letters[keep].tobytes())
 
 
-def _frame(body: Body, lines: int, width: int, numbers: bool) -> pd.DataFrame | None:
-    """The cells of ``lines`` lines; None if pandas finds another shape."""
+def _frame(body: Body, shape: tuple[int, int], numbers: bool) -> pd.DataFrame | None:
+    """The cells of a regular text; None if pandas finds another shape."""
     import pandas as pd
 
-    options: dict[str, Any] = dict(
-        sep=body.mark, header=None, na_filter=False, quoting=body.quoting
-    )
-    if not lines:
-        return pd.DataFrame(columns=range(width), dtype=object)
+    def read(columns: list[int], kind: type | None) -> pd.DataFrame:
+        return pd.read_csv(
+            io.BytesIO(body.text),
+            sep=body.mark,
+            header=None,
+            na_filter=False,
+            quoting=body.quoting,
+            usecols=columns or None,
+            dtype=kind,
+        )
+
+    if not shape[0]:
+        return pd.DataFrame(columns=range(shape[1]), dtype=object)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", pd.errors.DtypeWarning)
-            kind = None if numbers else object
-            frame = pd.read_csv(io.BytesIO(body.text), dtype=kind, **options)
-        if frame.shape != (lines, width):
+            frame = read([], None if numbers else object)
+        if frame.shape != shape:
             return None
         padded = _is_padded(body)
-        again = [at for at in frame if not _is_faithful(frame[at], padded)]
+        every = range(shape[1])
+        again = [at for at in every if not _is_faithful(frame[at], padded)]
         if again:
-            texts = pd.read_csv(
-                io.BytesIO(body.text), usecols=again, dtype=object, **options
-            )
-            frame[again] = texts[again]
+            frame[again] = read(again, object)
     except (ValueError, OverflowError):  # pandas' own errors are of the first kind
         return None
-    texts_of = [at for at in frame if frame[at].dtype not in (np.int64, np.float64)]
-    found: pd.DataFrame = frame.astype(dict.fromkeys(texts_of, object))
-    return found
+    for at in every:
+        if frame[at].dtype not in (np.int64, np.float64):
+            frame[at] = frame[at].astype(object)
+    return frame
 
 
 def _is_faithful(cells: pd.Series, padded: bool) -> bool:
@@ -225,41 +205,45 @@ class _Record(NamedTuple):
     error: str = ""
 
 
-def parse_carefully(body: Body, header: list[str] | None) -> Parsed:
-    """The rows of ``body`` as text, by the csv module."""
+def parse_carefully(table: Table, body: Body) -> None:
+    """Fill ``table`` with the rows of ``body`` as text, by the csv module.
+
+    The header is the first row, unless the table has one.
+    """
     import pandas as pd
 
     lines = list(io.StringIO(body.text.decode(), newline=""))
-    records = _records(lines, body, len(header) if header else None)
-    if header is None:
-        header = next(records).fields
-    found = Parsed(header, pd.DataFrame(), np.empty(0, np.int64))
+    records = _records(lines, body, len(table.header) or None)
+    if not table.header:
+        table.header = tuple(map(str.strip, next(records).fields))
+    table.cut.clear()
+    table.blank = 0
+    width = len(table.header)
     rows = []
     starts = []
-    width = len(header)
     for record in records:
-        start, end, fields, _ = record
-        if end - start > 1:
-            found.end_of[start + body.first] = end + body.first - 1
+        start = body.first + record.start
+        if record.end - record.start > 1:
+            table.end_of[start] = body.first + record.end - 1
+        fields = record.fields
         if len(fields) == width + 1 and not fields[-1].strip():
             fields = fields[:-1]
         if len(fields) == width:
             rows.append(fields)
-            starts.append(start + body.first)
-        elif "".join(fields).strip():
-            placed = record._replace(start=start + body.first - 1)
-            found.cut.append(_cut_row(placed, header, lines[start]))
+            starts.append(start)
         else:
-            found.blank += 1
-    found.frame = pd.DataFrame(rows, columns=range(width), dtype=object)
-    found.line_of = np.array(starts, np.int64)
-    return found
+            _cut_row(table, record, lines[record.start], body.first)
+    table.frame = pd.DataFrame(rows, columns=range(width), dtype=object)
+    table.line_of = np.array(starts, np.int64)
 
 
-def _cut_row(record: _Record, header: list[str], line: str) -> Problem:
-    """Why a record has the wrong number of fields."""
+def _cut_row(table: Table, record: _Record, line: str, first: int) -> None:
+    """Cut a record with the wrong number of fields, or count a blank one."""
     fields = record.fields
     limit = csv.field_size_limit()
+    if not "".join(fields).strip():
+        table.blank += 1
+        return
     if "field limit" in record.error and len(line) > limit:
         kind = f"a cell of more than {limit:,} characters"
         found = f"{len(line):,} characters"
@@ -269,15 +253,16 @@ def _cut_row(record: _Record, header: list[str], line: str) -> Problem:
         found = "open quotation mark"
         remedy = "close it: it would swallow the rows that follow"
     else:
-        few = len(fields) < len(header)
+        few = len(fields) < len(table.header)
         kind = "too few fields (row cut in half?)" if few else "too many fields"
-        found = f"{len(fields)} fields, the header has {len(header)}"
+        found = f"{len(fields)} fields, the header has {len(table.header)}"
         remedy = (
             "complete the row, or put text that holds the separator in quotation marks"
         )
-    name = fields[0].strip()[:40] if fields else ""
     value = line.strip().replace(UNIT, LONG)
-    return Problem(kind, record.start + 1, found, value, remedy, name)
+    name = fields[0].strip()[:40]
+    row = first + record.start
+    table.cut.append(Problem(kind, row, found, value, remedy, name))
 
 
 def _records(lines: list[str], body: Body, width: int | None) -> Iterator[_Record]:

@@ -37,13 +37,11 @@ def read_data(path: Path) -> tuple[bytes, list[str]]:
     data = data.removeprefix(b"\xef\xbb\xbf")
     for encoding in ("utf-8", "cp1252", "latin-1"):
         try:
-            text = "" if data.isascii() else data.decode(encoding)
+            text = data.decode(encoding)
         except UnicodeDecodeError:
             continue
-        if text and encoding != "utf-8":
-            is_latin = re.search(rb"[\x80-\x9f]", data) is None
-            name = "latin-1" if is_latin else encoding
-            notes.append(f"not UTF-8: read as {name}")
+        if encoding != "utf-8":
+            notes.append(f"not UTF-8: read as {encoding}")
             data = text.encode()
         break
     return data.replace(b"\r\n", b"\n") if b"\r" in data else data, notes

@@ -35,30 +35,33 @@ if TYPE_CHECKING:
 DELIMITERS = (LONG, "\t", ";", ",", "|")
 NAMED_CUT = 10  # rows listed in the note on a companion file
 NOT_NUMBERS = "nan na n/a #n/a null none inf -inf +inf infinity -infinity".split()
+Header = Sequence[str] | Callable[[list[str]], Sequence[str] | None] | None
 _LEAD = re.compile(rb"(?:[ \t]*\n)*(?:sep=(.)\n)?(?:[ \t]*\n)*")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Table:
     """The rows of one file.
 
     header: H column names. frame: n rows, H columns: whole numbers as int64, numbers
     as float64 where no cell is anything else, else text.
     line_of [n]: the line on which a row starts, 1 or more.
-    delimiter: "" for JSON. again: reads the file once more, all cells as text.
-    cut: rows with the wrong number of fields; they are not in `frame`.
+    delimiter: "" for JSON.
+    cut: rows with the wrong number of fields; they are not in `frame`. blank: how many
+    lines are.
     notes: remarks on the file, such as its encoding.
     end_of: first line -> last line of rows with several.
     """
 
     path: Path
-    header: tuple[str, ...]
-    frame: pd.DataFrame
-    line_of: Ids
     delimiter: str
-    again: Callable[[], Table] = field(repr=False)
+    again: Callable[[], Table] = field(repr=False)  # reads all cells as text
+    notes: list[str]
+    header: tuple[str, ...] = ()
+    frame: pd.DataFrame = field(default_factory=list)  # type: ignore[assignment]
+    line_of: Ids = field(default_factory=lambda: np.empty(0, np.int64))
     cut: list[Problem] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    blank: int = 0
     end_of: dict[int, int] = field(default_factory=dict, repr=False)
 
     def __len__(self) -> int:
@@ -224,7 +227,7 @@ def sniff(line: str) -> str:
 def read_table(
     path: Path,
     *,
-    header: Sequence[str] | Callable[[list[str]], Sequence[str] | None] | None = None,
+    header: Header = None,
     delimiter: str | None = None,
     quotes: bool = True,
     numbers: bool = True,
@@ -249,53 +252,46 @@ def read_table(
     files = history_files(path) or [path]
     data, notes = read_data(files[0])
     records = json_records(files[0], data)
-    for file in files[1:]:
-        more = json_records(file, read_data(file)[0])
-        records = [*(records or []), *(more or [])]
-    if records is not None:
-        table = _json_table(path, records, again, notes)
+    if records is None:
+        table = Table(path, delimiter or "", again, notes)
+        _read_text(table, data, header, quotes, numbers)
     else:
-        lead = _LEAD.match(data)
-        start = lead.end() if lead else 0
-        end = data.find(b"\n", start) % (len(data) + 1)
-        line = data[start:end].decode()
-        if not line.strip():
-            raise DataError(
-                f"{path}: is empty; a header and at least one row are needed"
-            )
-        if delimiter is None:
-            delimiter = lead[1].decode() if lead and lead[1] else sniff(line)
-        first = data.count(b"\n", 0, start) + 1
-        if callable(header):
-            header = header(_cells(line, delimiter))
-            if header:
-                notes.append(
-                    f"no header: columns taken as {', '.join(header)}; if they are "
-                    "not: --user-column 2 --item-column 1"
-                )
-        body = Body.make(data[start:], first, delimiter, quotes)
-        del data
-        found = parse(body, list(header) if header else None, numbers)
-        names = tuple(name.strip() for name in found.header)
-        if found.blank:
-            plural = "s" * (found.blank != 1)
-            notes.append(f"{found.blank:,} blank line{plural} skipped")
-        table = Table(
-            path,
-            names,
-            found.frame,
-            found.line_of,
-            delimiter,
-            again,
-            found.cut,
-            notes,
-            found.end_of,
-        )
+        for file in files[1:]:
+            records += json_records(file, read_data(file)[0]) or []
+        table = Table(path, "", again, notes)
+        _fill(table, records)
+    if table.blank:
+        notes.append(f"{table.blank:,} blank line{'s' * (table.blank != 1)} skipped")
     if not table.total:
         raise DataError(
             f"{path}: has a header ({', '.join(table.header)}) and no row under it"
         )
     return table
+
+
+def _read_text(
+    table: Table, data: bytes, header: Header, quotes: bool, numbers: bool
+) -> None:
+    """Fill a table with the rows of delimited text. Raises `DataError` for none."""
+    lead = _LEAD.match(data)
+    start = lead.end() if lead else 0
+    line = data[start : data.find(b"\n", start) % (len(data) + 1)].decode()
+    if not line.strip():
+        raise DataError(
+            f"{table.path}: is empty; a header and at least one row are needed"
+        )
+    if not table.delimiter:
+        table.delimiter = lead[1].decode() if lead and lead[1] else sniff(line)
+    if callable(header):
+        header = header(_cells(line, table.delimiter))
+        if header:
+            table.notes.append(
+                f"no header: columns taken as {', '.join(header)}; if they are not: "
+                "--user-column 2 --item-column 1"
+            )
+    first = data.count(b"\n", 0, start) + 1
+    body = Body.make(data[start:], first, table.delimiter, quotes)
+    parse(table, body, header, numbers)
 
 
 def history_files(folder: Path) -> list[Path]:
@@ -315,20 +311,14 @@ def _cells(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _json_table(
-    path: Path,
-    records: list[dict[str, str]],
-    again: Callable[[], Table],
-    notes: list[str],
-) -> Table:
-    """The records as rows; a row's line is its number."""
+def _fill(table: Table, records: list[dict[str, str]]) -> None:
+    """Fill a table with the records of JSON; a row's line is its number."""
     import pandas as pd
 
-    header = tuple(dict.fromkeys(name for record in records for name in record))
-    rows = [[record.get(name, "") for name in header] for record in records]
-    frame = pd.DataFrame(rows, columns=range(len(header)), dtype=object)
-    line_of = np.arange(1, len(rows) + 1)
-    return Table(path, header, frame, line_of, "", again, [], notes)
+    table.header = tuple(dict.fromkeys(name for record in records for name in record))
+    rows = [[record.get(name, "") for name in table.header] for record in records]
+    table.frame = pd.DataFrame(rows, columns=range(len(table.header)), dtype=object)
+    table.line_of = np.arange(1, len(rows) + 1)
 
 
 def to_numbers(values: Iterable[str], *, decimal_comma: bool = False) -> Floats:
