@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,13 +32,13 @@ def labels(ratings: Ratings) -> NDArray[np.str_]:
 def find_titles(text: str, ratings: Ratings) -> list[int]:
     """The items that `text` names, in that order.
 
-    text: titles, separated by semicolons. Of items with the same title and year, the
+    text: titles, separated by semicolons, which a title may hold itself. Of items with the same title and year, the
     one with the most ratings is taken. Raises `ConfigError` for a title that is not
     found (with similar ones), that fits several items (with all of them), or that
     comes twice.
     """
-    names = list(filter(None, map(str.strip, text.split(";"))))
-    if not names:
+    parts = list(filter(None, map(str.strip, text.split(";"))))
+    if not parts:
         raise ConfigError(
             "no title given; name one or more, separated by semicolons: "
             '--history "Title; Title"'
@@ -46,12 +46,23 @@ def find_titles(text: str, ratings: Ratings) -> list[int]:
     count = np.bincount(ratings.items, minlength=ratings.n_items)
     known = labels(ratings).tolist()
     found: list[int] = []
-    for name in names:
+    for name in _joined(parts, known):
         item = _find(name, known, count)
         if item in found:
             raise ConfigError(f"{known[item]!r} is named twice; once is enough")
         found.append(item)
     return found
+
+
+def _joined(parts: list[str], known: list[str]) -> Iterator[str]:
+    """Titles, given their parts between semicolons; the longest known ones."""
+    whole = {_bare(label) for label in known if ";" in label}
+    while parts:
+        count = len(parts)
+        while count > 1 and _bare(";".join(parts[:count])) not in whole:
+            count -= 1
+        yield "; ".join(parts[:count])
+        parts = parts[count:]
 
 
 def _find(name: str, known: list[str], count: Ids) -> int:

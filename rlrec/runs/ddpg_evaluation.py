@@ -157,6 +157,7 @@ def figures(
     means = {}
     of_users = {}
     for name, model in models.items():
+        print(f"evaluating {name} ...", file=sys.stderr)
         result = PROTOCOLS[task.protocol](split, model, K)
         found = result.means((5, 10))
         means[name] = {column: found[column] for column in COLUMNS}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,9 +83,7 @@ class ProgressBar:
     """On stderr: a bar on a terminal, elsewhere a line for each tenth of the steps."""
 
     def __init__(self, start: int, steps: int) -> None:
-        self.start = start
         self.steps = steps
-        self.begun = time.monotonic()
         self.tenth = 10 * start // steps
         self.bar: Any = None
         if sys.stderr.isatty():
@@ -103,8 +100,7 @@ class ProgressBar:
         tenth = 10 * step // self.steps
         if tenth > self.tenth:
             self.tenth = tenth
-            seconds_a_step = (time.monotonic() - self.begun) / max(step - self.start, 1)
-            left = seconds_a_step * max(self.steps - step, 0)
+            left = max(self.steps - step, 0) / speed  # not slowed by the warm-up
             words = "  ".join(f"{name} {text}" for name, text in texts.items())
             print(
                 f"{min(10 * tenth, 100):>4}%  step {step:,}  {words}  "

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 
+import numpy as np
 import pandas as pd
 
 from rlrec.datasets import load_ratings, load_tracks
@@ -57,7 +58,43 @@ def report(line):
         other = seconds(lambda path=path: by_pandas(path))
         line(f"Loading {name}", 1000 * mine, f"ms; pandas alone {1000 * other:,.0f}")
         line("  ratio of times", mine / other, "")
+    made_rows(line)
     first_step(line)
+
+
+def made_rows(line, rows=1_000_000):
+    """Print ratios of time and memory on made ratings of unique users and items."""
+    rng = np.random.default_rng(0)
+    pairs = np.sort(rng.choice(rows * 40, rows, replace=False))
+    columns = {
+        "userId": pairs // 6_000 + 1,
+        "movieId": pairs % 6_000 + 1,
+        "rating": rng.integers(1, 11, rows) / 2,
+        "timestamp": rng.integers(800_000_000, 1_500_000_000, rows),
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "made.csv")
+        pd.DataFrame(columns).to_csv(path, index=False)
+        mine = seconds(lambda: load_ratings(path))
+        other = seconds(lambda: pd.read_csv(path))
+        size = peak_megabytes(f"rlrec.datasets.load_ratings({path!r})")
+        least = peak_megabytes(f"pandas.read_csv({path!r})")
+    line(
+        f"Loading {rows:,} made ratings", 1000 * mine, f"ms; pandas {1000 * other:,.0f}"
+    )
+    line("  ratio of times", mine / other, "")
+    line("  ratio of peak memory", size / least, f"({size:,.0f} MB)")
+
+
+def peak_megabytes(call):
+    """Peak memory of an expression in a new process, above that of its imports."""
+    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
+    imports = "import pandas, resource, rlrec.datasets, rlrec.datasets.ratings"
+    program = f"{imports}; before = {peak}; {call}; print({peak} - before)"
+    found = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    return int(found.stdout) / 1024
 
 
 def first_step(line, name="ml-1m"):
