@@ -32,10 +32,10 @@ def labels(ratings: Ratings) -> NDArray[np.str_]:
 def find_titles(text: str, ratings: Ratings) -> list[int]:
     """The items that `text` names, in that order.
 
-    text: titles, separated by semicolons, which a title may hold itself. Of items with the same title and year, the
-    one with the most ratings is taken. Raises `ConfigError` for a title that is not
-    found (with similar ones), that fits several items (with all of them), or that
-    comes twice.
+    text: titles, separated by semicolons, which a title may hold itself. Of items with
+    the same title and year, the one with the most ratings is taken. Raises
+    `ConfigError` for a title that is not found (with similar ones), that fits several
+    items (with all of them), or that comes twice.
     """
     parts = list(filter(None, map(str.strip, text.split(";"))))
     if not parts:

@@ -88,8 +88,8 @@ def made_rows(line, rows=1_000_000):
 
 def peak_megabytes(call):
     """Peak memory of an expression in a new process, above that of its imports."""
-    peak = "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss"
-    imports = "import pandas, resource, rlrec.datasets, rlrec.datasets.ratings"
+    peak = "int(open('/proc/self/status').read().split('VmHWM:')[1].split()[0])"
+    imports = "import pandas, rlrec.datasets, rlrec.datasets.ratings"
     program = f"{imports}; before = {peak}; {call}; print({peak} - before)"
     found = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
