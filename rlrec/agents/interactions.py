@@ -14,7 +14,9 @@ In ``Listening-v0`` (``listening_interactions``) song a has five numbers in a se
 
 Each comes also times ``left`` (the share of the longest session that is left) and times
 ``mood`` - 1/2 (the share skipped lately). Five signals of the session and a constant
-are the same for every song. The 21 numbers are called ``LISTENING_FEATURES``.
+are the same for every song. The 21 numbers are called ``LISTENING_FEATURES``. With a
+fitted filter (`rlrec.agents.listener_filter`) one number, P(heard), takes the place of
+the last two, and P(mood = 1) that of the share skipped: ``FILTERED_FEATURES``.
 
 With ratings (``rating_interactions``) an item is compared with what its user liked and
 disliked, and with the user.
@@ -22,65 +24,82 @@ disliked, and with the user.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from rlrec.agents.listener_filter import ListenerFilter
 from rlrec.envs.catalogue import Catalogue
 from rlrec.envs.listeners import LONGEST, MEMORY
 from rlrec.errors import require_ids
 from rlrec.types import Floats, Ids, Observations
 
-_PARTS = ("appeal", "likeness", "likeness above 0", "heard", "liked")
 _SIGNALS = ("left", "mood", "last skipped", "memory length", "left x mood")
-LISTENING_FEATURES = (
-    "constant",
-    *_PARTS,
-    *_SIGNALS,
-    *(f"{name} x left" for name in _PARTS),
-    *(f"{name} x mood" for name in _PARTS),
-)
+
+
+def _names(*beliefs: str) -> tuple[str, ...]:
+    parts = ("appeal", "likeness", "likeness above 0", *beliefs)
+    with_left = [f"{name} x left" for name in parts]
+    with_mood = [f"{name} x mood" for name in parts]
+    return ("constant", *parts, *_SIGNALS, *with_left, *with_mood)
+
+
+LISTENING_FEATURES = _names("heard", "liked")
+FILTERED_FEATURES = _names("P(heard)")
 RATING_FEATURES = ("constant", "liked", "disliked", "user", "bias", "popularity")
 
 
 # -- Listening-v0 ----------------------------------------------------------------------
-class Session(NamedTuple):
-    """What the session shows of each listener."""
+class ListeningSession(NamedTuple):
+    """What the session shows of each listener, and the vectors of songs beside it."""
 
     memory: Floats  # [batch, 5]: fading mean of the directions played
-    heard: Floats  # [batch, 5]: belief about the taste, from songs heard
-    liked: Floats  # [batch, 5]: the same, likes counted
+    # song vectors [songs, d] and beliefs [batch, d]; their products are features
+    beliefs: list[tuple[NDArray[Any], Floats]]
     signals: Floats  # [batch, 5]: left, mood, last skipped, memory length, left x mood
 
 
-def listening_session(catalogue: Catalogue, observations: Observations) -> Session:
+def listening_session(
+    catalogue: Catalogue,
+    observations: Observations,
+    known_by: ListenerFilter | None = None,
+) -> ListeningSession:
     """What ``observations`` of ``Listening-v0`` (``observe="ids"``) show.
 
-    Raises ``ConfigError`` for an id that is no song's.
+    ``known_by``: a filter, whose belief takes the place of both regressions and of the
+    share skipped. Raises ``ConfigError`` for an id that is no song's.
     """
     history = require_ids("history", observations["history"], len(catalogue))
     memory = fading_memory(catalogue, history)
-    known = history >= 0
-    skipped = observations["feedback"][:, :, 2] * known
-    fading = _fading(history)
-    mood = (skipped * fading).sum(axis=1) / np.maximum(fading.sum(axis=1), 1e-6)
+    skipped = observations["feedback"][:, :, 2] * (history >= 0)
+    if known_by is None:
+        fading = _fading(history)
+        mood = (skipped * fading).sum(axis=1) / np.maximum(fading.sum(axis=1), 1e-6)
+        heard = belief(catalogue, observations)
+        liked = belief(catalogue, observations, like_weight=1.0)
+        beliefs = [(catalogue.sound, heard), (catalogue.sound, liked)]
+    else:
+        states = known_by.belief(observations)  # [batch, 2, K]
+        mood = states[:, 1].sum(axis=1)
+        tables = known_by.heard.reshape(len(catalogue), -1)
+        beliefs = [(tables, states.reshape(len(states), -1))]
     left = 1.0 - observations["position"][:, 0] / LONGEST
     length = np.linalg.norm(memory, axis=1)
-    return Session(
-        memory,
-        belief(catalogue, observations),
-        belief(catalogue, observations, like_weight=1.0),
-        np.column_stack([left, mood, skipped[:, -1], length, left * mood]),
-    )
+    signals = np.column_stack([left, mood, skipped[:, -1], length, left * mood])
+    return ListeningSession(memory, beliefs, signals)
 
 
 def listening_interactions(
-    catalogue: Catalogue, observations: Observations, pool: Ids
+    catalogue: Catalogue, session: ListeningSession, pool: Ids
 ) -> Floats:
-    """``LISTENING_FEATURES`` of the songs of ``pool`` [batch, m]: [batch, m, 21]."""
-    session = listening_session(catalogue, observations)
-    parts = np.stack(_parts(catalogue, session, pool), axis=2)  # [batch, m, 5]
-    signals = np.broadcast_to(session.signals[:, None], parts.shape)
+    """The features of the songs of ``pool`` [batch, m]: [batch, m, f].
+
+    ``LISTENING_FEATURES`` (21); with a filter ``FILTERED_FEATURES`` (18).
+    """
+    parts = np.stack(_parts(catalogue, session, pool), axis=2)  # [batch, m, parts]
+    shape = (*pool.shape, session.signals.shape[1])
+    signals = np.broadcast_to(session.signals[:, None], shape)
     left = session.signals[:, 0, None, None]
     mood = session.signals[:, 1, None, None] - 0.5
     one = np.ones((*pool.shape, 1))
@@ -90,23 +109,26 @@ def listening_interactions(
 
 def listening_scores(
     catalogue: Catalogue,
-    observations: Observations,
+    session: ListeningSession,
     weights: Floats,
     pool: Ids | None = None,
 ) -> Floats:
-    """``listening_interactions @ weights`` [21] of ``pool``, or of all songs.
+    """``listening_interactions @ weights`` [f] of ``pool``, or of all songs.
 
     Returns [batch, m] or [batch, songs]. The weights are folded first, so that no array
     holds every feature of every song:
 
-        score(a) = base + sum over the five numbers j of c_j number_j(a)
+        score(a) = base + sum over the numbers j of song a of c_j number_j(a)
         c_j = w_j + left w_j,left + (mood - 1/2) w_j,mood
     """
-    session = listening_session(catalogue, observations)
     left = session.signals[:, :1]
     mood = session.signals[:, 1:2] - 0.5
-    part, signal, with_left, with_mood = weights[1:].reshape(4, -1)
-    folded = part + left * with_left + mood * with_mood  # [batch, 5]
+    parts = 3 + len(session.beliefs)
+    signals = session.signals.shape[1]
+    part, signal, with_left, with_mood = np.split(
+        weights[1:], np.cumsum([parts, signals, parts])
+    )
+    folded = part + left * with_left + mood * with_mood  # [batch, parts]
     base = weights[0] + session.signals @ signal
     scores: Floats = base[:, None]
     for column, values in enumerate(_parts(catalogue, session, pool)):
@@ -114,19 +136,17 @@ def listening_scores(
     return scores
 
 
-def _parts(catalogue: Catalogue, session: Session, pool: Ids | None) -> list[Floats]:
-    """The five numbers of each song of ``pool``, or of all: [batch, m] each."""
+def _parts(
+    catalogue: Catalogue, session: ListeningSession, pool: Ids | None
+) -> list[Floats]:
+    """The numbers of each song of ``pool``, or of all: [batch, m] each."""
     likeness = _products(catalogue.direction, session.memory, pool)
-    return [
-        catalogue.appeal[None] if pool is None else catalogue.appeal[pool],
-        likeness,
-        np.maximum(likeness, 0.0),
-        _products(catalogue.sound, session.heard, pool),
-        _products(catalogue.sound, session.liked, pool),
-    ]
+    appeal = catalogue.appeal[None] if pool is None else catalogue.appeal[pool]
+    matches = [_products(songs, queries, pool) for songs, queries in session.beliefs]
+    return [appeal, likeness, np.maximum(likeness, 0.0), *matches]
 
 
-def _products(songs: Floats, queries: Floats, pool: Ids | None) -> Floats:
+def _products(songs: NDArray[Any], queries: Floats, pool: Ids | None) -> Floats:
     """Dot products of ``songs`` [songs, d] with ``queries`` [batch, d]: [batch, m]."""
     if pool is None:
         every: Floats = queries @ songs.T

@@ -13,6 +13,7 @@ from rlrec.agents.interactions import (
     fading_memory,
     listening_interactions,
     listening_scores,
+    listening_session,
     rating_interactions,
 )
 from rlrec.agents.recommender import item_pool
@@ -46,13 +47,18 @@ def played(rows=6, steps=7, action="candidate", seed=3, **settings):
     return env, observations
 
 
+def interactions(catalogue, seen, pool, known_by=None):
+    session = listening_session(catalogue, seen, known_by)
+    return listening_interactions(catalogue, session, pool)
+
+
 def named(features):
     return dict(zip(LISTENING_FEATURES, features, strict=True))
 
 
 def test_a_session_by_hand():
     """memory = .2 (.8 (1, 0) + (0, 1)); gram = diag(4, 1) + 8; y - mean = (.5, -.5)."""
-    found = named(listening_interactions(TINY, SEEN, np.array([[2, 0]]))[0, 0])
+    found = named(interactions(TINY, SEEN, np.array([[2, 0]]))[0, 0])
     likeness = -0.6 * 0.16 - 0.8 * 0.2
     heard = -3 * (2 * 0.5 / 12) - 4 * (-0.5 / 9)
     liked = -3 * (2 * 1.0 / 12) - 4 * (-1.0 / 9)  # y = 2, 0
@@ -80,7 +86,7 @@ def test_before_the_first_song_only_appeal_and_the_position_speak():
     start = {name: values.copy() for name, values in SEEN.items()}
     start["history"][:] = -1
     start["position"][:] = 0
-    found = named(listening_interactions(TINY, start, np.array([[1]]))[0, 0])
+    found = named(interactions(TINY, start, np.array([[1]]))[0, 0])
     spoken = {name: value for name, value in found.items() if value}
     assert spoken == {
         "constant": 1.0,
@@ -126,7 +132,7 @@ def twin(catalogue, seen, row, song):
 
 def test_features_are_those_of_plain_loops():
     env, seen = played()
-    found = listening_interactions(env.catalogue, seen, seen["candidates"])
+    found = interactions(env.catalogue, seen, seen["candidates"])
     assert found.shape == (6, 10, len(LISTENING_FEATURES))
     for row in range(6):
         for place, song in enumerate(seen["candidates"][row]):
@@ -138,12 +144,13 @@ def test_features_are_those_of_plain_loops():
 def test_folded_scores_are_products_with_the_weights(action):
     env, seen = played(action=action)
     weights = np.random.default_rng(0).normal(size=21)
+    session = listening_session(env.catalogue, seen)
     pool = item_pool(seen, len(env.catalogue))
-    expected = listening_interactions(env.catalogue, seen, pool) @ weights
-    of_pool = listening_scores(env.catalogue, seen, weights, pool)
+    expected = interactions(env.catalogue, seen, pool) @ weights
+    of_pool = listening_scores(env.catalogue, session, weights, pool)
     np.testing.assert_allclose(of_pool, expected, atol=1e-12)
     if action == "song":
-        of_all = listening_scores(env.catalogue, seen, weights)
+        of_all = listening_scores(env.catalogue, session, weights)
         np.testing.assert_allclose(of_all, expected, atol=1e-12)
 
 
@@ -153,8 +160,10 @@ def test_scores_of_all_songs_take_the_memory_of_a_few_numbers_each():
     rows = np.random.default_rng(0).integers(len(catalogue), size=songs)
     arrays = {name: values[rows] for name, values in vars(catalogue).items()}
     _, seen = played(rows=8, action="song")
+    many = Catalogue(**arrays)
+    session = listening_session(many, seen)
     tracemalloc.start()
-    listening_scores(Catalogue(**arrays), seen, np.ones(21))
+    listening_scores(many, session, np.ones(21))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 10 * 8 * 8 * songs  # 10 numbers for each song and listener, not 21
@@ -162,7 +171,7 @@ def test_scores_of_all_songs_take_the_memory_of_a_few_numbers_each():
 
 def test_nothing_hidden_is_used():
     env, seen = played()
-    before = listening_interactions(env.catalogue, seen, seen["candidates"])
+    before = interactions(env.catalogue, seen, seen["candidates"])
     rng = np.random.default_rng(0)
     env.listeners.taste = rng.permuted(env.listeners.taste, axis=1)
     env.listeners.mood = 1 - env.listeners.mood
@@ -170,7 +179,7 @@ def test_nothing_hidden_is_used():
     env.listeners.memory[:] = 9.0
     after = env._observe()
     np.testing.assert_array_equal(
-        listening_interactions(env.catalogue, after, seen["candidates"]), before
+        interactions(env.catalogue, after, seen["candidates"]), before
     )
 
 
@@ -181,7 +190,7 @@ def test_no_feature_can_be_replaced_by_the_others():
     features, rewards = [], []
     for _ in range(9):
         songs = seen["candidates"][:, :1]
-        features.extend(listening_interactions(env.catalogue, seen, songs)[:, 0])
+        features.extend(interactions(env.catalogue, seen, songs)[:, 0])
         seen, heard, *_ = env.step(np.zeros(100, np.int64))
         rewards.extend(heard)
     features, rewards = np.array(features), np.array(rewards)
@@ -199,7 +208,7 @@ def test_no_feature_can_be_replaced_by_the_others():
 def test_an_unknown_song_is_refused():
     seen = {**SEEN, "history": np.array([[-1, 0, 3]])}
     with pytest.raises(ConfigError, match="history"):
-        listening_interactions(TINY, seen, np.array([[0]]))
+        interactions(TINY, seen, np.array([[0]]))
 
 
 def test_memory_and_belief_are_the_environments_and_greedys():

@@ -94,7 +94,7 @@ def test_ridge_regression_by_hand():
 def test_a_round_is_the_regression_of_what_was_played(monkeypatch):
     """Listeners and returns followed one by one, and one least-squares fit."""
     env = world(5)
-    agent = NStep(CATALOGUE, NStepConfig(rollout=40, ridge=2.0), seed=1)
+    agent = NStep(CATALOGUE, NStepConfig(rollout=40, ridge=2.0, warm_up=0), seed=1)
     stream = [[] for _ in range(5)]  # of each listener: features, reward, ended
     step = agent._step
 
@@ -140,7 +140,9 @@ def test_it_beats_popularity_and_three_rewards_beat_one():
 
 
 def test_epsilon_falls_and_random_songs_are_played_with_it():
-    agent = NStep(CATALOGUE, NStepConfig(schedule_steps=100, epsilon_floor=0.2))
+    agent = NStep(
+        CATALOGUE, NStepConfig(schedule_steps=100, epsilon_floor=0.2, warm_up=0)
+    )
     assert agent.epsilon == 1.0
     agent.step = 50
     assert agent.epsilon == pytest.approx(0.6)
@@ -155,7 +157,7 @@ def test_epsilon_falls_and_random_songs_are_played_with_it():
 
 
 def test_the_whole_catalogue_without_songs_just_played():
-    agent = NStep(CATALOGUE, NStepConfig(rollout=8))
+    agent = NStep(CATALOGUE, NStepConfig(rollout=8, warm_up=64))
     env = world(16, "song")
     agent.train(env, 256, seed=3)
     assert (env.played >= 0).sum() > 100
@@ -169,29 +171,31 @@ def test_the_whole_catalogue_without_songs_just_played():
     assert np.take_along_axis(mask, songs, axis=1).all()
 
 
-def test_one_seed_one_result_and_another_another():
+@pytest.mark.parametrize("warm_up", [0, 256])
+def test_one_seed_one_result_and_another_another(warm_up):
     def weights(seed):
-        agent = NStep(CATALOGUE, NStepConfig(), seed)
-        agent.train(world(8), 512, seed=2)
+        agent = NStep(CATALOGUE, NStepConfig(warm_up=warm_up), seed)
+        agent.train(world(8), 1024, seed=2)
         return agent.learner.weights
 
     np.testing.assert_array_equal(weights(1), weights(1))
     assert (weights(1) != weights(2)).any()
 
 
-def test_stopped_saved_loaded_and_resumed_is_bit_identical(tmp_path):
-    whole = NStep(CATALOGUE, NStepConfig(), seed=4)
+@pytest.mark.parametrize("warm_up", [0, 256, 640])  # before and after the stop
+def test_stopped_saved_loaded_and_resumed_is_bit_identical(tmp_path, warm_up):
+    whole = NStep(CATALOGUE, NStepConfig(warm_up=warm_up), seed=4)
     records = whole.train(world(8), 1024, seed=9)
     env = world(8)
-    stopped = NStep(CATALOGUE, NStepConfig(), seed=4)
+    stopped = NStep(CATALOGUE, NStepConfig(warm_up=warm_up), seed=4)
     stopped.train(env, 512, seed=9)
     stopped.save(tmp_path)
     loaded = NStep.load(tmp_path, env=world(8))
     assert loaded.config == stopped.config
     more = loaded.train(loaded._env, 512)
     assert [one[:3] for one in more] == [one[:3] for one in records[2:]]
-    for name, values in whole.learner.state().items():
-        np.testing.assert_array_equal(loaded.learner.state()[name], values)
+    for name, values in whole.state().items():
+        np.testing.assert_array_equal(loaded.state()[name], values, err_msg=name)
 
 
 def test_a_callback_stops_the_training():
