@@ -419,34 +419,38 @@ def command_recommend(
             f"train on it: rlrec train ppo --map {run} --out FOLDER"
         )
     flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
+    songs = ('--track "Title; Title"', "track")
     rule, *allowed = {
         "ddpg": ('--history "Title; Title"', "history"),
-        "ppo": ('--track "Title; Title"', "track"),
-        "nstep": ('--track "Title; Title"', "track"),
+        "ppo": songs,
+        "nstep": songs,
         "qlearning": ("--playing GENRE", "playing", "tracks"),
     }[agent]
     for name, value in flags.items():
         if value is not None and name not in allowed:
             raise ConfigError(f"{run} is a run of {agent}: give {rule}, not --{name}")
-    if agent == "ddpg":
-        from rlrec.runs.ddpg_recommend import recommend_titles
-
-        if history is None:
-            raise ConfigError(f"{run} is a run of ddpg: say what you liked, {rule}")
-        print(recommend_titles(run, history, k))
-    elif agent in ("ppo", "nstep"):
-        from rlrec.runs.listening import recommend_tracks
-        from rlrec.runs.nstep import NStepRun
-        from rlrec.runs.ppo import PPORun
-
-        if track is None:
-            raise ConfigError(f"{run} is a run of {agent}: say what was heard, {rule}")
-        kind = PPORun if agent == "ppo" else NStepRun
-        print(recommend_tracks(kind, run, track, k))
-    else:
+    titles = flags[allowed[0]]
+    if agent == "qlearning":
         from rlrec.runs.qlearning import recommend_songs
 
-        print(recommend_songs(run, playing, k, tracks or "generated"))
+        print(recommend_songs(run, titles, k, tracks or "generated"))
+    elif titles is None:
+        raise ConfigError(f"{run} is a run of {agent}: say what you liked, {rule}")
+    elif agent == "ddpg":
+        from rlrec.runs.ddpg_recommend import recommend_titles
+
+        print(recommend_titles(run, titles, k))
+    else:
+        from rlrec.runs.listening import recommend_tracks
+
+        print(recommend_tracks(_listening_kind(agent), run, titles, k))
+
+
+def _listening_kind(agent: str) -> type[ListeningRun]:
+    from rlrec.runs.nstep import NStepRun
+    from rlrec.runs.ppo import PPORun
+
+    return NStepRun if agent == NStepRun.AGENT else PPORun
 
 
 def command_evaluate(
