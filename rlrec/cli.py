@@ -21,12 +21,13 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from rlrec.agents.ddpg_config import DDPGConfig
+from rlrec.agents.nstep import NStepConfig
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.datasets.reading.columns import AS_GUESSED, Reading
 from rlrec.errors import ConfigError, DataError, RlrecError
-from rlrec.runs.ppo import World
+from rlrec.runs.listening import ListeningRun, World
 from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
 from rlrec.sound.vae_config import VAEConfig
 from rlrec.studies.plan import Study, StudyFlags
@@ -307,29 +308,73 @@ def command_train_ppo(
         world: who listens, and the map.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
-    from rlrec.runs.ppo import PPORun, map_source, resume_ppo, train_ppo
+    from rlrec.runs.ppo import PPORun
+
+    budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
+    return _train_listening(PPORun, out, data, resume, world, settings, budget)
+
+
+def command_train_nstep(
+    out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
+    data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    steps: int | None = None,
+    seed: int = 0,
+    checkpoint_every: int = 8_192,
+    world: Annotated[World, tyro.conf.arg(name="")] = World(map="sound"),  # noqa: B008
+    settings: Annotated[NStepConfig, tyro.conf.arg(name="")] = NStepConfig(),  # noqa: B008
+) -> int:
+    """Train the linear n-step learner on simulated listeners, in seconds.
+
+    Ctrl-C keeps what there is, --resume goes on.
+
+    Args:
+        out: folder of the run, such as runs/few; must not hold a run yet, but for
+            --resume.
+        data: tracks: spotify-songs, generated, or your own CSV.
+        resume: go on with the run in --out, with its own settings; --steps and
+            --schedule-steps may be raised, --checkpoint-every may change.
+        steps: songs to learn from (default: 32,768).
+        seed: of the map and random draws.
+        checkpoint_every: songs, a round or more.
+        world: who listens, and the map; --candidates 0 offers every song.
+        settings: hyperparameters. --schedule-steps follows --steps unless given.
+    """
+    from rlrec.runs.nstep import NStepRun
+
+    budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
+    return _train_listening(NStepRun, out, data, resume, world, settings, budget)
+
+
+def _train_listening(
+    kind: type[ListeningRun],
+    out: Path,
+    data: str,
+    resume: bool,
+    world: World,
+    settings: Any,
+    budget: dict[str, Any],
+) -> int:
+    """Train, or resume, a run of ``kind``; ``budget``: steps, seed, checkpoints."""
+    from rlrec.runs.listening import map_source, resume_listening, train_listening
     from rlrec.runs.run import data_source
 
     if resume:
-        wanted = {
-            "data": data_source(data),
-            "seed": seed,
-            "steps": steps,
-            "checkpoint_every": checkpoint_every,
-        }
+        wanted = {"data": data_source(data), **budget}
         own_world = replace(world, map=map_source(world.map))
-        changes = _changes(PPORun.read(out), wanted, settings, own_world)
-        return resume_ppo(out, command=_command(), **changes)
-    return train_ppo(
+        changes = _changes(kind.read(out), wanted, settings, own_world)
+        return resume_listening(kind, out, command=_command(), **changes)
+    if budget["steps"] is None:
+        budget["steps"] = kind.STEPS
+    return train_listening(
+        kind,
         out,
         data,
         world,
         settings,
-        steps=200_000 if steps is None else steps,
-        seed=seed,
         fit_schedule="schedule_steps" not in _given(),
-        checkpoint_every=checkpoint_every,
         command=_command(),
+        **budget,
     )
 
 
@@ -380,7 +425,8 @@ def command_recommend(
 ) -> None:
     """What a trained agent recommends.
 
-    Films after a history (ddpg), songs after a genre (qlearning) or a song (ppo).
+    Films after a history (ddpg), songs after a genre (qlearning) or after songs (ppo,
+    nstep).
 
     Args:
         run: folder that a training wrote.
@@ -389,7 +435,7 @@ def command_recommend(
         playing: the genre that plays now (default: the first one the user knows); for a
             run of qlearning.
         track: titles heard, separated by semicolons, the last one plays now; for a run
-            of ppo.
+            of ppo or nstep.
         k: how many.
         tracks: catalogue for the songs' titles, for qlearning: a data set's name, a
             CSV or a listening history (default: generated).
@@ -403,30 +449,38 @@ def command_recommend(
             f"train on it: rlrec train ppo --map {run} --out FOLDER"
         )
     flags = {"history": history, "playing": playing, "track": track, "tracks": tracks}
+    songs = ('--track "Title; Title"', "track")
     rule, *allowed = {
         "ddpg": ('--history "Title; Title"', "history"),
-        "ppo": ('--track "Title; Title"', "track"),
+        "ppo": songs,
+        "nstep": songs,
         "qlearning": ("--playing GENRE", "playing", "tracks"),
     }[agent]
     for name, value in flags.items():
         if value is not None and name not in allowed:
             raise ConfigError(f"{run} is a run of {agent}: give {rule}, not --{name}")
-    if agent == "ddpg":
-        from rlrec.runs.ddpg_recommend import recommend_titles
-
-        if history is None:
-            raise ConfigError(f"{run} is a run of ddpg: say what you liked, {rule}")
-        print(recommend_titles(run, history, k))
-    elif agent == "ppo":
-        from rlrec.runs.ppo import recommend_tracks
-
-        if track is None:
-            raise ConfigError(f"{run} is a run of ppo: say what was heard, {rule}")
-        print(recommend_tracks(run, track, k))
-    else:
+    titles = flags[allowed[0]]
+    if agent == "qlearning":
         from rlrec.runs.qlearning import recommend_songs
 
-        print(recommend_songs(run, playing, k, tracks or "generated"))
+        print(recommend_songs(run, titles, k, tracks or "generated"))
+    elif titles is None:
+        raise ConfigError(f"{run} is a run of {agent}: say what you liked, {rule}")
+    elif agent == "ddpg":
+        from rlrec.runs.ddpg_recommend import recommend_titles
+
+        print(recommend_titles(run, titles, k))
+    else:
+        from rlrec.runs.listening import recommend_tracks
+
+        print(recommend_tracks(_listening_kind(agent), run, titles, k))
+
+
+def _listening_kind(agent: str) -> type[ListeningRun]:
+    from rlrec.runs.nstep import NStepRun
+    from rlrec.runs.ppo import PPORun
+
+    return NStepRun if agent == NStepRun.AGENT else PPORun
 
 
 def command_evaluate(
@@ -437,31 +491,33 @@ def command_evaluate(
     json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
 ) -> None:
-    """Compare runs of ddpg or ppo with baselines, and say whether RL pays.
+    """Compare runs of ddpg, ppo or nstep with baselines, and say whether RL pays.
 
     Args:
-        runs: folders that `rlrec train ddpg` or `rlrec train ppo` wrote; several: one
+        runs: folders that `rlrec train` wrote (ddpg, ppo, nstep); several: one
             configuration, different seeds.
         protocol: for ddpg rerank, session or next_item (default, and all that is fair:
-            what the runs were trained for); for ppo simulate.
+            what the runs were trained for); for ppo and nstep simulate.
         split: for ddpg: time or random (likewise).
         json: a file to write all of it to.
         reading: for ddpg: how the ratings were read in training (likewise).
     """
     from rlrec.runs.run import agent_of
 
-    if runs and agent_of(runs[0]) == "ppo":
+    if runs and (agent := agent_of(runs[0])) in ("ppo", "nstep"):
         from rlrec.runs.ppo_evaluation import evaluate_ppo
 
         if protocol not in (None, "simulate") or split is not None:
             raise ConfigError(
-                f"{runs[0]} is a run of ppo: it is evaluated by --protocol simulate, "
-                f"without --split"
+                f"{runs[0]} is a run of {agent}: it is evaluated by "
+                f"--protocol simulate, without --split"
             )
         evaluate_ppo(runs, json_path=json, command=_command())
         return
     if protocol == "simulate":
-        raise ConfigError("only a run of ppo can be evaluated by --protocol simulate")
+        raise ConfigError(
+            "only a run of ppo or nstep can be evaluated by --protocol simulate"
+        )
     from rlrec.runs.ddpg import DDPGRun
     from rlrec.runs.ddpg_evaluation import evaluate_ddpg
 
@@ -487,8 +543,8 @@ def command_study(
 
     Cells run in parallel; a study that was stopped is resumed. What to run comes from a
     file, or from --agents and the flags below it. Kinds of agents: random, popularity,
-    constant, greedy, rule, item-knn, ease, biases-ease, mf, linucb, qlearning, dqn,
-    ddpg, ppo, oracle.
+    constant, greedy, rule, item-knn, ease, biases-ease, mf, linucb, nstep,
+    qlearning, dqn, ddpg, ppo, oracle.
 
     Args:
         file: what to run; `lessons/results/contest.toml` is an example.
@@ -556,6 +612,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
         ddpg=command_train_ddpg,
         vae=command_train_vae,
         ppo=command_train_ppo,
+        nstep=command_train_nstep,
     ),
     recommend=command_recommend,
     evaluate=command_evaluate,
@@ -565,7 +622,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
 )
 GROUPS = {
     "data": "Data sets: list, card, fetch, check, sessions, make.",
-    "train": "Train an agent and keep it in a folder: qlearning, ddpg, vae, ppo.",
+    "train": "Train an agent, kept in a folder: qlearning, ddpg, vae, ppo, nstep.",
 }
 
 

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
+from rlrec.agents.interactions import belief, fading_memory
 from rlrec.agents.planning import value_iteration
 from rlrec.agents.recommender import best_first, best_unplayed, item_pool
 from rlrec.envs import Catalogue, GenreModel, Listeners, ListeningBatch
-from rlrec.envs.listeners import FATIGUE_WEIGHT, MEMORY, TURN_LOGIT
+from rlrec.envs.listeners import FATIGUE_WEIGHT, TURN_LOGIT
 from rlrec.errors import require_ids
 from rlrec.types import Floats, Ids, Observations
 
@@ -112,24 +113,12 @@ class GreedyListening:
 
     def belief(self, observations: Observations) -> Floats:
         """The posterior mean w of the taste: [batch, 5], reaction per unit of sound."""
-        songs = len(self.catalogue)
-        # [batch, n], -1: nothing yet
-        history = require_ids("history", observations["history"], songs)
-        known = history >= 0
-        sound = self.catalogue.sound[history] * known[:, :, None]  # [batch, n, 5]
-        feedback = observations["feedback"].astype(np.float64)
-        liked = feedback[:, :, 1]
-        skipped = feedback[:, :, 2]
-        reaction = 1.0 - skipped + self.like_weight * liked
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        total = (reaction * known).sum(axis=1, keepdims=True)
-        mean = total / count
-        centred = (reaction - mean) * known
-        gram = np.einsum("bni,bnj->bij", sound, sound)
-        gram += self.ridge * np.eye(sound.shape[2])
-        moment = np.einsum("bni,bn->bi", sound, centred)
-        weights = np.linalg.solve(gram, moment[:, :, None])  # [batch, 5, 1]
-        return weights[:, :, 0]
+        return belief(
+            self.catalogue,
+            observations,
+            like_weight=self.like_weight,
+            ridge=self.ridge,
+        )
 
     def recommend(self, observations: Observations, k: int = 1) -> Ids:
         """The songs with the highest scores: [batch, k]."""
@@ -159,12 +148,9 @@ class VariedListening(GreedyListening):
     def scores(self, observations: Observations, pool: Ids) -> Floats:
         """The scores of ``GreedyListening``, lower for songs like the last ones."""
         scores = super().scores(observations, pool)  # checks the history
-        history = observations["history"]  # [batch, n], oldest first
-        direction = self.catalogue.direction
-        ages = np.arange(history.shape[1] - 1, -1, -1)
-        fading = (1.0 - MEMORY) * MEMORY**ages * (history >= 0)
-        memory = np.einsum("bn,bnd->bd", fading, direction[history])
-        similarity: Floats = np.einsum("bmd,bd->bm", direction[pool], memory)
+        memory = fading_memory(self.catalogue, observations["history"])
+        directions = self.catalogue.direction[pool]
+        similarity: Floats = np.einsum("bmd,bd->bm", directions, memory)
         return scores - self.variety * similarity
 
 

@@ -1,4 +1,4 @@
-"""PPO runs compared with baselines and the oracle on new listeners; a verdict.
+"""PPO and n-step runs compared with baselines and the oracle; a verdict.
 
 What this shows: how many songs of a session these simulated listeners hear. What it
 can't: that people behave so. One run gives an interval over listeners, which says
@@ -28,18 +28,24 @@ from rlrec.envs import ListeningBatch, make_catalogue
 from rlrec.evaluation.intervals import Interval, crossed_interval, mean_interval
 from rlrec.evaluation.simulate import simulate
 from rlrec.evaluation.verdict import Rival, verdict
+from rlrec.runs.listening import ListeningRun
+from rlrec.runs.nstep import NStepRun
 from rlrec.runs.ppo import PPORun
 from rlrec.runs.provenance import provenance, publish, require_file_path
-from rlrec.runs.run import require_comparable
+from rlrec.runs.run import agent_of, require_comparable
 from rlrec.types import Floats, Say
 
 LISTENERS = 2_000
 FIRST = 2_000_000  # the first listener's seed; those of trainings are far above it
 MOST_PROBABLE = "ppo, most probable"
 SAMPLED = "ppo, sampled"
+N_STEP = "nstep"
+AGENTS = (MOST_PROBABLE, N_STEP)
 ORACLE = "oracle (knows taste and mood)"
 RULE = "greedy + variety (a rule)"
 LIKES = "the rule, likes counted"
+TUNED = "the rule, tuned on ten songs"
+RULES = (RULE, LIKES, TUNED)
 
 
 def evaluate_ppo(
@@ -57,7 +63,8 @@ def evaluate_ppo(
     """
     start = time.monotonic()
     require_file_path(json_path)
-    runs = [PPORun.read(folder) for folder in folders]
+    kind = NStepRun if agent_of(folders[0]) == NStepRun.AGENT else PPORun
+    runs = [kind.read(folder) for folder in folders]
     require_comparable(runs)
     first = runs[0]
     env = first.environment(make_catalogue(first.tracks()), listeners)
@@ -68,7 +75,7 @@ def evaluate_ppo(
     stored = first.content()
     seconds = [sum(one.seconds for one in run.sessions) for run in runs]
     found = summarise_returns(returns)
-    found |= {name: stored[name] for name in ("world", "ppo", "data", "steps")}
+    found |= {name: stored[name] for name in ("world", first.AGENT, "data", "steps")}
     found |= {
         "seeds": [run.seed for run in runs],
         "listeners": listeners,
@@ -86,8 +93,8 @@ def evaluate_ppo(
 def rivals(env: ListeningBatch) -> dict[str, Recommender]:
     """Policies that do not learn, the oracle last; only it knows what is hidden.
 
-    The weights of the last rule were tuned by hand for the whole catalogue, on other
-    listeners.
+    The weights of the last two rules were tuned on other listeners: by hand for the
+    whole catalogue, and by the contest of lesson 15 for ten songs on offer.
     """
     return {
         "random": RandomPolicy(len(env.catalogue), np.random.default_rng(0)),
@@ -97,22 +104,28 @@ def rivals(env: ListeningBatch) -> dict[str, Recommender]:
         LIKES: VariedListening(
             env.catalogue, like_weight=1.0, appeal_weight=0.2, variety=1.5
         ),
+        TUNED: VariedListening(
+            env.catalogue, like_weight=2.0, appeal_weight=0.3, variety=3.0
+        ),
         ORACLE: ListeningOracle(env, np.random.default_rng(0)),
     }
 
 
-def _returns_of_runs(runs: Sequence[PPORun], env: ListeningBatch) -> dict[str, Floats]:
-    """Songs heard [runs, listeners] with the most probable songs, and with sampled."""
-    from rlrec.agents.ppo import PPO
-
+def _returns_of_runs(
+    runs: Sequence[ListeningRun], env: ListeningBatch
+) -> dict[str, Floats]:
+    """Songs heard [runs, listeners] with the best songs; for PPO also with sampled."""
     best = []
     drawn = []
     for run in runs:
         _, checkpoint = run.last_checkpoint()
-        agent = PPO.load(checkpoint)
+        agent = run.load(checkpoint)
         best.append(simulate(env, agent, seed=FIRST))
-        sampled = Sampled(agent, np.random.default_rng(run.seed))
-        drawn.append(simulate(env, sampled, seed=FIRST))
+        if isinstance(run, PPORun):
+            sampled = Sampled(agent, np.random.default_rng(run.seed))
+            drawn.append(simulate(env, sampled, seed=FIRST))
+    if not drawn:
+        return {N_STEP: np.array(best)}
     return {MOST_PROBABLE: np.array(best), SAMPLED: np.array(drawn)}
 
 
@@ -122,13 +135,14 @@ def summarise_returns(returns: dict[str, Floats]) -> dict[str, Any]:
     ``returns``: songs heard a session by policy, [runs, listeners] of the agent,
     [1, listeners] of the others.
     """
-    agent = returns[MOST_PROBABLE]
+    own = next(name for name in AGENTS if name in returns)
+    agent = returns[own]
     means = {name: float(values.mean()) for name, values in returns.items()}
     top = means[ORACLE]
-    for name in (ORACLE, MOST_PROBABLE, SAMPLED):
-        means.pop(name)
+    for name in (ORACLE, own, SAMPLED):
+        means.pop(name, None)
     strongest = max(means, key=means.__getitem__)
-    simple = [name for name in means if name not in (RULE, LIKES)]
+    simple = [name for name in means if name not in RULES]
     plain = max(simple, key=means.__getitem__)
     differences = {}
     for name in (plain, strongest):
@@ -162,11 +176,14 @@ def _interval(values: Floats) -> Interval:
 def ppo_report(found: dict[str, Any]) -> list[str]:
     """What `evaluate_ppo` found as lines: the table, the differences, the verdict."""
     seeds = ", ".join(map(str, found["seeds"]))
+    agent = "ppo" if "ppo" in found else "nstep"
+    settings = found[agent]
+    detail = settings["action"] if agent == "ppo" else f"n {settings['n']}"
     world = found["world"]
     lines = [
         f"songs heard a session, {found['listeners']:,} listeners, "
         f"taste {world['taste_strength']:g}, long-term effect "
-        f"{world['long_term_effect']:g}, {found['ppo']['action']}, "
+        f"{world['long_term_effect']:g}, {detail}, "
         f"map {Path(world['map']).name}, seeds {seeds}"
     ]
     for name, row in found["table"].items():
@@ -174,7 +191,7 @@ def ppo_report(found: dict[str, Any]) -> list[str]:
         lines.append(f"  {name:<32}{row['mean']:6.2f}  {interval}")
     for name, row in found["differences"].items():
         gain = f"{row['mean']:+.2f} [{row['low']:.2f}, {row['high']:.2f}]"
-        lines.append(f"  ppo less {name}: {gain}, {row['percent']:+.1f}%")
+        lines.append(f"  {agent} less {name}: {gain}, {row['percent']:+.1f}%")
     lines.append(
         f"  {found['share_of_oracle']:.0%} of the oracle's songs, "
         f"{found['share_from_random_to_oracle']:.0%} of the way from random to it "

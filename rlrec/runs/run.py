@@ -1,7 +1,8 @@
 """A run: what ``config.json`` in its folder says, read once and checked once.
 
-Each agent has a class of its own: `DDPGRun`, `PPORun`, `VAERun`, `QLearningRun`. Its
-fields are the keys of ``config.json``; settings are the agent's own dataclasses.
+Each agent has a class of its own: `DDPGRun`, `PPORun`, `NStepRun`,
+`VAERun`, `QLearningRun`. Its fields are the keys of ``config.json``; settings are the
+agent's own dataclasses.
 """
 
 from __future__ import annotations
@@ -30,8 +31,8 @@ from rlrec import storage
 from rlrec.datasets.known import CATALOGUE
 from rlrec.errors import ConfigError, DataError, RlrecError
 
-AGENTS = ("qlearning", "ddpg", "ppo", "vae")
-RESUMABLE = ("ddpg", "ppo")
+AGENTS = ("qlearning", "ddpg", "ppo", "nstep", "vae")
+RESUMABLE = ("ddpg", "ppo", "nstep")
 CHANGEABLE = ("steps", "checkpoint_every", "schedule_steps")  # of a run by --resume
 HIGHEST_SEED = 2**60
 AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"

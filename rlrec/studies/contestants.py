@@ -29,6 +29,7 @@ from rlrec.agents import (
     VariedListening,
 )
 from rlrec.agents.ddpg_config import DDPGConfig
+from rlrec.agents.nstep import NStep, NStepConfig
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.recommender import best_first, item_pool
 from rlrec.collaborative.recommenders import (
@@ -233,6 +234,10 @@ def _ppo(
     return PropagatedPPO(agent, propagation) if propagation > 0.0 else agent
 
 
+def _nstep(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
+    return NStep(env.catalogue, NStepConfig(**settings), seed)
+
+
 # kind -> (environment, seed, **settings) -> a new agent
 KINDS: dict[str, Callable[..., Recommender]] = {
     "random": lambda env, seed: RandomPolicy(
@@ -253,6 +258,7 @@ KINDS: dict[str, Callable[..., Recommender]] = {
     "linucb": lambda env, seed, **settings: LinUCB(
         song_map(env), LinUCBConfig(**settings)
     ),
+    "nstep": _nstep,
     "qlearning": _qlearning,
     "dqn": _dqn,
     "ddpg": _ddpg,
@@ -269,6 +275,7 @@ CONFIGS: dict[str, tuple[Any, ...]] = {
     "biases-ease": (BiasesPlusEASEConfig, EASEConfig),
     "mf": (BiasedMFConfig,),
     "linucb": (LinUCBConfig,),
+    "nstep": (NStepConfig,),
     "qlearning": (QLearningConfig,),
     "ddpg": (DDPGConfig,),
     "ppo": (PPOConfig,),
@@ -293,12 +300,12 @@ def _parameters(*functions: Any) -> set[str]:
 def make_contestant(
     kind: str, settings: dict[str, Any], env: ListeningBatch, seed: int, steps: int
 ) -> Recommender:
-    """A new agent of a ``kind``; schedules of DDPG and PPO end after ``steps``."""
+    """A new agent of a ``kind``; a schedule ends after ``steps``."""
     own = dict(settings)
     for name, value in settings.items():
         if isinstance(value, list):
             own[name] = tuple(value)
-    if kind in ("ppo", "ddpg"):
+    if kind in ("ppo", "ddpg", "nstep"):
         own.setdefault("schedule_steps", steps)
     try:
         return KINDS[kind](env, seed, **own)

@@ -30,7 +30,7 @@ BASELINES = (
     "mf",
 )
 # Kinds of which the verdict says "RL pays"; of all others it says "it pays".
-LEARN_BY_RL = ("qlearning", "dqn", "ddpg", "ppo")
+LEARN_BY_RL = ("qlearning", "dqn", "ddpg", "ppo", "nstep")
 COLUMNS = {
     "IQM of songs heard": 22,
     "P(beats)": 10,

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
-from tests.benchmarks import ddpg, loading, ppo, replay
+from tests.benchmarks import ddpg, loading, nstep, ppo, replay
 
 
 def rate(work, count, repeats=5):
@@ -115,6 +115,7 @@ def main():
     ddpg.report(line)
     with threadpool_limits(1):
         replay.report(line)
+        nstep.report(line)
         loading.report(line)
     line("import rlrec", 1000 * import_seconds(), "ms (median of 5, warm)")
 

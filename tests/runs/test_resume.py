@@ -11,10 +11,12 @@ from run_samples import SMALL, write_csv
 
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG
+from rlrec.agents.nstep import NStep
 from rlrec.agents.ppo import PPO
 from rlrec.errors import ConfigError
 from rlrec.nn.backend import tf
 from rlrec.runs.ddpg import DDPGRun
+from rlrec.runs.nstep import NStepRun
 from rlrec.runs.ppo import PPORun
 from rlrec.runs.run import require_comparable
 
@@ -23,11 +25,12 @@ FLAGS = {
     "ddpg": f"{' '.join(SMALL)} --seed 3",
     "ppo": "--data generated --map sound --rollout 16 --environments 8 --epochs 1 "
     "--hidden 8 --minibatch 64 --learning-rate 0.01",
+    "nstep": "--rollout 16 --environments 8 --warm-up 0",
 }
-ROUND = {"ddpg": 64, "ppo": 128}
-RUNS = {"ddpg": DDPGRun, "ppo": PPORun}
-AGENTS = {"ddpg": DDPG, "ppo": PPO}
-BOTH = pytest.mark.parametrize("agent", ["ddpg", "ppo"])
+ROUND = {"ddpg": 64, "ppo": 128, "nstep": 128}
+RUNS = {"ddpg": DDPGRun, "ppo": PPORun, "nstep": NStepRun}
+AGENTS = {"ddpg": DDPG, "ppo": PPO, "nstep": NStep}
+BOTH = pytest.mark.parametrize("agent", ["ddpg", "ppo", "nstep"])
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +53,7 @@ def resume(agent, out, flags=""):
     return rlrec(f"train {agent} --resume --out", out, flags.format(*sizes))
 
 
-@pytest.fixture(scope="module", params=["ddpg", "ppo"])
+@pytest.fixture(scope="module", params=["ddpg", "ppo", "nstep"])
 def base(request, data, tmp_path_factory):
     """An agent, and its run of two rounds, which are its whole schedule."""
     out = tmp_path_factory.mktemp(request.param) / "base"
@@ -140,6 +143,8 @@ def test_a_raised_schedule_counts_from_the_start(copied):
     assert resume(agent, out, "--steps {3} --schedule-steps {4}") == 0
     if agent == "ddpg":
         assert last_row(out)["epsilon"] == "0.525"
+    elif agent == "nstep":
+        assert last_row(out)["epsilon"] == "0.55"  # at step 256 of 512
     else:
         assert float(last_row(out)["kl"]) != 0.0
 
@@ -185,6 +190,9 @@ def test_past_its_schedule_ddpg_stays_at_the_floor(data, tmp_path, capsys):
 )
 def test_a_refused_resume_leaves_the_run_as_it_was(base, flags, words, capsys):
     agent, out = base
+    if agent == "nstep":
+        flags = flags.replace("--hidden 9", "--n 9")
+        words = words.replace("--hidden (9,)", "--n 9")
     before = (out / "config.json").read_bytes()
     assert resume(agent, out, flags) == 1
     assert words in capsys.readouterr().err
