@@ -167,13 +167,6 @@ EXERCISES = {
                 "The discount is missing.",
             ),
             (
-                lambda reward, goes, pushed, pushed_goes, discount: bonus(
-                    reward, 1.0, pushed, 1.0, discount
-                ),
-                "Both would listen for ever: the probabilities of going on are "
-                "missing.",
-            ),
-            (
                 lambda reward, goes, pushed, pushed_goes, discount: (
                     reward / (1 - discount * goes)
                     - pushed / (1 - discount * pushed_goes)

@@ -1,5 +1,7 @@
 """Lesson 03."""
 
+import math
+
 from rlrec.agents import QLearningConfig
 
 WRONG = {
@@ -8,7 +10,7 @@ WRONG = {
         (lambda e, explored, decay, floor: max(e, floor) * decay, ""),
         (lambda e, explored, decay, floor: (e, e * decay)[explored], "and nothing"),
     ],
-    "03.2": [(5991.46, "whole"), (6000, ""), (1900, "shrink"), (0.05, "")],
+    "03.2": [(math.log(0.05, 0.9995), "whole"), (1899, "shrink"), (6000, "")],
     "03.3": [
         (lambda rewards, epsilon: epsilon * (max(rewards) - min(rewards)), "worst"),
         (lambda rewards, epsilon: epsilon, ""),
