@@ -30,6 +30,7 @@ def build(folder: Path) -> Path:
     """A project with the demo as its one lesson, not yet run; returns its lessons/."""
     lessons = folder / "lessons"
     (lessons / "text").mkdir(parents=True)
+    (lessons / "exercises").mkdir()
     (lessons / "solutions" / "text").mkdir(parents=True)
     (folder / "home").mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n")
@@ -39,6 +40,7 @@ def build(folder: Path) -> Path:
     shutil.copy(
         HERE / "demo_solutions.md", lessons / "solutions" / "text" / "99_demo.md"
     )
+    shutil.copy(HERE / "demo_exercises.py", lessons / "exercises" / "lesson99.py")
     return lessons
 
 
