@@ -10,8 +10,8 @@ import pytest
 from ratings_samples import RATINGS, made
 
 from rlrec.collaborative.drr import DRR
-from rlrec.collaborative.drr_environment import cut, make_environment
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
+from rlrec.collaborative.drr_environment import cut, make_environment
 from rlrec.datasets.matrices import earlier_and_later, interaction_keys, rating_matrix
 from rlrec.envs.ratings import RatingsBatch
 from rlrec.errors import ConfigError
