@@ -207,9 +207,7 @@ def command_train_ddpg(
     config: Annotated[DRRConfig, tyro.conf.arg(name="")] = DRRConfig(),  # noqa: B008
     settings: Annotated[DDPGConfig, tyro.conf.arg(name="")] = DRR_SETTINGS,
 ) -> int:
-    """Train DRR (DDPG on ratings) on the training part of a split.
-
-    Ctrl-C keeps what there is, --resume goes on.
+    """Train DRR (DDPG on ratings); Ctrl-C keeps what there is, --resume goes on.
 
     Args:
         out: folder of the run, such as runs/mine; must not hold a run yet, but for
@@ -224,7 +222,7 @@ def command_train_ddpg(
         steps: recommendations (default: twice the training ratings, at most 100,000).
         seed: of vectors, networks, exploration and a random split.
         checkpoint_every: steps, 64 or more.
-        reading: how the ratings are read, where the guess is wrong.
+        reading: how the file is read.
         config: vectors and training episodes. --goal follows --protocol unless given.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
@@ -243,8 +241,7 @@ def command_train_ddpg(
         }
         changes = _changes(DDPGRun.read(out), wanted, settings, config, reading)
         return resume_ddpg(out, command=_command(), **changes)
-    given = _given()
-    if "goal" not in given:
+    if "goal" not in _given():
         config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
     return train_ddpg(
         out,
@@ -252,7 +249,7 @@ def command_train_ddpg(
         config,
         settings,
         steps=steps,
-        fit_schedule="schedule_steps" not in given,
+        fit_schedule="schedule_steps" not in _given(),
         checkpoint_every=checkpoint_every,
         command=_command(),
     )

@@ -11,18 +11,17 @@ import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from rlrec.datasets.reading.reports import Problem
+from rlrec.types import Ids
 
 if TYPE_CHECKING:
     from _csv import Reader as CsvReader
 
     import pandas as pd
-
-    from rlrec.datasets.reading.tables import Table
 
 LONG = "::"
 UNIT = "\x1f"  # stands for "::", since both engines take one character
@@ -32,6 +31,17 @@ _EXACT = 2.0**53
 _TORN = re.compile(
     rb'[^",\t;| \x1f\n]"[^",\t;| \x1f\n]'
 )  # quotation mark within a word
+
+
+class Rows(Protocol):
+    """What the engines fill: see `rlrec.datasets.reading.tables.Table`."""
+
+    header: tuple[str, ...]
+    frame: pd.DataFrame
+    line_of: Ids
+    cut: list[Problem]
+    blank: int
+    end_of: dict[int, int]
 
 
 class Body(NamedTuple):
@@ -59,9 +69,7 @@ class Body(NamedTuple):
         return cls(text, first, mark, csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE)
 
 
-def parse(
-    table: Table, body: Body, header: Sequence[str] | None, numbers: bool
-) -> None:
+def parse(table: Rows, body: Body, header: Sequence[str] | None, numbers: bool) -> None:
     """Fill ``table`` with the rows of ``body``.
 
     header: None: it is the first row. numbers: whether columns of numbers become
@@ -80,7 +88,7 @@ def parse(
 
 
 # -- pandas ----------------------------------------------------------------------------
-def _parse_quickly(table: Table, body: Body, numbers: bool) -> bool:
+def _parse_quickly(table: Rows, body: Body, numbers: bool) -> bool:
     """As `parse_carefully`; False for text that pandas may read otherwise."""
     text = body.text
     width = len(table.header)
@@ -106,7 +114,7 @@ def _has_long_line(text: bytes) -> bool:
     return any(text.find(b"\n", start, start + step) < 0 for start in starts)
 
 
-def _drop_irregular(table: Table, body: Body) -> Body:
+def _drop_irregular(table: Rows, body: Body) -> Body:
     """The lines with as many cells as the header has; the others are cut.
 
     A delimiter too many at the end of a line is dropped. No cell is quoted.
@@ -205,7 +213,7 @@ class _Record(NamedTuple):
     error: str = ""
 
 
-def parse_carefully(table: Table, body: Body) -> None:
+def parse_carefully(table: Rows, body: Body) -> None:
     """Fill ``table`` with the rows of ``body`` as text, by the csv module.
 
     The header is the first row, unless the table has one.
@@ -237,7 +245,7 @@ def parse_carefully(table: Table, body: Body) -> None:
     table.line_of = np.array(starts, np.int64)
 
 
-def _cut_row(table: Table, record: _Record, line: str, first: int) -> None:
+def _cut_row(table: Rows, record: _Record, line: str, first: int) -> None:
     """Cut a record with the wrong number of fields, or count a blank one."""
     fields = record.fields
     limit = csv.field_size_limit()
