@@ -394,6 +394,13 @@ def test_missing_says_not_rated(write: Write) -> None:
     assert [problem.kind for problem in found.report.rejected] == ["not rated"] * 3
 
 
+def test_most_zeros_of_book_crossing_do_not_refuse_it(write: Write) -> None:
+    rows = ["1;A;0", "1;B;0", "2;A;0", "2;B;10"]
+    found = load_ratings(write("BX.csv", "User-ID;ISBN;Book-Rating", *rows))
+    assert found.ratings.tolist() == [10]
+    assert {problem.kind for problem in found.report.rejected} == {"not rated"}
+
+
 def test_times_in_every_unit(write: Write) -> None:
     header = "user,item,rating,time"
     rows = ["1,1,3,1600000000", "1,2,3,1600000001000", "1,3,3,1600000002000000"]
