@@ -10,7 +10,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlrec.agents.interactions import LISTENING_FEATURES, listening_interactions
+from rlrec.agents.interactions import (
+    LISTENING_FEATURES,
+    listening_interactions,
+    listening_session,
+)
 from rlrec.envs import Catalogue
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.types import Floats32, Ids, Observations
@@ -41,6 +45,7 @@ class SongSpace:
 
     def __call__(self, observations: Observations, pool: Ids) -> Floats32:
         """Those of the songs of ``pool`` [batch, m]."""
-        seen = listening_interactions(self.catalogue, observations, pool)
+        session = listening_session(self.catalogue, observations)
+        seen = listening_interactions(self.catalogue, session, pool)
         own = np.delete(seen, _SESSION_ALONE, axis=2)
         return (own * np.tile(_SIZES, 3)).astype(np.float32)

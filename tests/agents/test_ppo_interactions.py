@@ -5,7 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlrec.agents.interactions import LISTENING_FEATURES, listening_interactions
+from rlrec.agents.interactions import (
+    LISTENING_FEATURES,
+    listening_interactions,
+    listening_session,
+)
 from rlrec.agents.ppo import PPO, PPOConfig
 from rlrec.agents.ppo_interactions import InteractionPolicy
 from rlrec.agents.song_space import SongSpace
@@ -55,7 +59,9 @@ def test_the_columns_are_those_that_differ_between_songs():
     found = SongSpace(PPO(SONGS, SMALL).songs)(observations, pool)
     appeal = CATALOGUE.appeal - CATALOGUE.appeal.mean()
     standard = replace(CATALOGUE, appeal=appeal / CATALOGUE.appeal.std())
-    every = listening_interactions(standard, observations, pool)
+    every = listening_interactions(
+        standard, listening_session(standard, observations), pool
+    )
     parts = ("appeal", "likeness", "likeness above 0", "heard", "liked")
     names = [part + more for more in ("", " x left", " x mood") for part in parts]
     sizes = [3.0, 6.0, 12.0, 24.0, 12.0] * 3
