@@ -171,7 +171,9 @@ class ListeningOracle:
 
         songs heard - P(m = 1) after the last of them, unless the session has ended
 
-    is played. Skips and moods are not drawn: their expected values are computed
+    is played. Where listeners leave (``churn``) each term counts times the probability
+    that they stayed, and half a song for each of the session's songs after that. Skips
+    and moods are not drawn: their expected values are computed
     (``expected_reaction``), so that few rollouts are enough. The defaults
     were chosen with ten candidates and with the whole catalogue. ``python -m
     tests.benchmarks.oracle`` prints that larger values gain less than .1 songs.
@@ -209,7 +211,9 @@ class ListeningOracle:
         """The mean over rollouts from each song on: [batch, m]."""
         listeners = self.env.listeners
         songs_left = (listeners.length - self.env.steps)[:, None, None]
+        later = np.maximum(songs_left - self.lookahead - 1, 0)
         shape = (*shortlist.shape, self.rollouts)
+        stays = np.ones(shape)
         songs = np.broadcast_to(shortlist[:, :, None], shape)
         mood = listeners.mood[:, None, None].astype(np.float64)
         memory = listeners.memory[:, None, None]
@@ -219,8 +223,11 @@ class ListeningOracle:
                 songs = self._next_songs(mood, memory)
             heard, mood = expected_reaction(listeners, songs, mood, memory)
             memory = listeners.remember(memory, songs)
-            total += heard * (step < songs_left)
-        total -= mood * (self.lookahead + 1 < songs_left)
+            total += stays * heard * (step < songs_left)
+            stays *= 1.0 - listeners.leaving(1.0 - heard, mood)
+        total -= stays * mood * (later > 0)
+        if listeners.dials.churn > 0.0:
+            total += stays * 0.5 * later
         return np.asarray(total.mean(axis=2))
 
     def _next_songs(self, mood: Floats, memory: Floats) -> Ids:

@@ -5,8 +5,9 @@ A map of sound gives each song a vector, such as a variational autoencoder's. Fo
 to act (``action``): choose one of the candidates that the environment offers
 ("offered"), or one of the songs nearest to the one that plays ("neighbours"); name a
 point of the map, and the nearest song plays ("point"); or name a vector, and the song
-with the largest dot product plays ("vector"). Networks and losses are in
-`rlrec.agents.ppo_networks`.
+with the largest dot product plays ("vector"). Candidates are compared with the session
+by a network, by their interactions with it (`rlrec.agents.ppo_interactions`), or by
+both (``policy``). Networks and losses are in `rlrec.agents.ppo_networks`.
 
 A round: 256 steps of each environment, played in NumPy; then all epochs and minibatches
 in one compiled call.
@@ -45,19 +46,15 @@ from scipy.special import log_softmax
 
 from rlrec import storage
 from rlrec.agents.ppo_config import PPOConfig
-from rlrec.agents.ppo_networks import (
-    PointPolicy,
-    PPOLearner,
-    gae,
-    mlp_forward,
-    mlp_layers,
-)
+from rlrec.agents.ppo_interactions import interactions_for
+from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, gae
 from rlrec.agents.recommender import best_first, item_pool, not_played
 from rlrec.agents.retrieval import Neighbours, top_k
 from rlrec.agents.training import Trainer
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, TrainingDiverged, require_ids
+from rlrec.nn.networks import mlp_forward, mlp_layers
 from rlrec.types import Arrays, Callback, Floats, Floats32, Ids
 
 __all__ = ["PPO", "PPOConfig", "PPORound"]
@@ -105,7 +102,10 @@ class PPO(Trainer):
         self.songs = centred / spread  # [I, d]
         self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
-        self.learner = PPOLearner(self.songs, self.view.width, self.config, self.rng)
+        self._seen, kind = interactions_for(self.songs, self.config)
+        self.learner = PPOLearner(
+            self.songs, self.view.width, self.config, self.rng, kind
+        )
         by_distance = self.config.action in ("neighbours", "point")
         self.index = Neighbours(self.songs) if by_distance else None
         self._refresh()
@@ -118,6 +118,7 @@ class PPO(Trainer):
             self._policy, self._sd = policy.numpy()
         else:
             self._policy, key = policy.numpy()
+            self._linear = policy.linear.numpy()
             scale = np.float32(self.config.keys**-0.5)
             self._keys = mlp_forward(key, self.songs) * scale  # [I, keys]
 
@@ -221,7 +222,7 @@ class PPO(Trainer):
         steps["advantage"] = advantage.astype(np.float32)
         steps["live"] = live.astype(np.float32)
         for name, array in steps.items():
-            steps[name] = array.reshape(-1, *array.shape[2:])
+            steps[name] = np.concatenate(array)  # [T * batch, ...]
         return steps, float(rewards[live].mean()), float(explained)
 
     def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
@@ -229,7 +230,8 @@ class PPO(Trainer):
         if self.continuous:
             return self._sample_points(observations, state)
         candidates = self.candidates(observations)
-        log_probs = self._log_probs(state, candidates)
+        seen = self._seen(observations, candidates)
+        log_probs = self._log_probs(state, candidates, seen)
         # The Gumbel-max trick: the largest of log P + Gumbel noise is a draw from P.
         noise = self.rng.gumbel(size=log_probs.shape)
         choice = (log_probs + noise).argmax(axis=1)
@@ -238,6 +240,7 @@ class PPO(Trainer):
             "choice": choice.astype(np.int32),
             "log_prob": log_probs[rows, choice],
             "candidates": candidates.astype(np.int32),
+            "seen": seen,
         }
         return drawn, candidates[rows, choice]
 
@@ -270,7 +273,8 @@ class PPO(Trainer):
                 points += self._sd * rng.standard_normal(points.shape, np.float32)
             return self._near(points, observations, k)
         candidates = self.candidates(observations)
-        scores = self._log_probs(state, candidates).astype(np.float64)
+        seen = self._seen(observations, candidates)
+        scores = self._log_probs(state, candidates, seen).astype(np.float64)
         if rng is not None:
             scores += rng.gumbel(size=scores.shape)
         return best_first(candidates, scores, k)
@@ -287,7 +291,8 @@ class PPO(Trainer):
             )
         candidates = self.candidates(observations)
         state = self.view(observations)
-        return candidates, np.exp(self._log_probs(state, candidates))
+        seen = self._seen(observations, candidates)
+        return candidates, np.exp(self._log_probs(state, candidates, seen))
 
     def values(self, state: Floats32) -> Floats32:
         """The value network's estimates [...] for states [..., width]."""
@@ -322,11 +327,11 @@ class PPO(Trainer):
         allowed = not_played(lately, len(self.songs))
         return top_k(points, self.songs, k, allowed)
 
-    def _log_probs(self, state: Floats32, candidates: Ids) -> Floats32:
+    def _log_probs(self, state: Floats32, candidates: Ids, seen: Floats32) -> Floats32:
         """Log P of each candidate [batch, k]."""
         query = mlp_forward(self._policy, state)[:, :, None]  # [batch, keys, 1]
-        logits = self._keys[candidates] @ query  # [batch, k, 1]
-        return np.asarray(log_softmax(logits[:, :, 0], axis=1))
+        logits = (self._keys[candidates] @ query)[:, :, 0]  # [batch, k]
+        return np.asarray(log_softmax(logits + seen @ self._linear, axis=1))
 
     # -- save and load ---------------------------------------------------------------
     def save(self, folder: str | Path) -> None:

@@ -13,6 +13,7 @@ from rlrec.errors import (
 )
 
 ACTIONS = ("offered", "neighbours", "point", "vector")
+POLICIES = ("network", "interactions", "both")
 STATES = ("track", "last", "averages", "belief")
 
 
@@ -30,6 +31,9 @@ class PPOConfig:
     action: str = "offered"
     # >= 2: how many songs near the one that plays are candidates
     neighbours: int = 4
+    # what compares candidates with the session: "network" (vectors of song and state),
+    # "interactions" (a weight for each; the map's last column is popularity) or "both"
+    policy: str = "network"
     # what it sees, little to much: "track", "last", "averages", "belief" (of the taste)
     state: str = "averages"
     # 1..20 songs that the state looks back
@@ -72,6 +76,9 @@ class PPOConfig:
     def __post_init__(self) -> None:
         require_choice(self, "action", ACTIONS)
         require_choice(self, "state", STATES)
+        require_choice(self, "policy", POLICIES)
+        if self.continuous and self.policy != "network":
+            raise ConfigError(f'action is "{self.action}"; it needs policy "network"')
         require_ranges(self, _RANGES)
         if min(self.hidden, default=1) < 1:
             raise ConfigError(

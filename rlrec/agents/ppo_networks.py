@@ -21,10 +21,17 @@ import numpy as np
 from rlrec.agents.ppo_config import PPOConfig
 from rlrec.errors import require_same_shapes
 from rlrec.nn.backend import tf
-from rlrec.nn.networks import Adam, Batch, Checkpointed, Model, Tensor, mlp
+from rlrec.nn.networks import (
+    Adam,
+    Batch,
+    Checkpointed,
+    Layers,
+    Tensor,
+    mlp,
+    mlp_layers,
+)
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids32
 
-Layers = list[tuple[Floats32, Floats32]]  # weights [inputs, units], biases [units]
 # means over a minibatch; "clipped": share of ratios outside of 1 - eps .. 1 + eps
 MEASURES = ("policy_loss", "value_loss", "entropy", "kl", "clipped")
 
@@ -114,7 +121,8 @@ def value_loss(
 class PPOLearner(Checkpointed):
     """Policy, value network and optimiser; all updates of a round in one compiled call.
 
-    songs [I, d]: the map of sound. ``width``: length of a state vector.
+    songs [I, d]: the map of sound. ``width``: length of a state vector. ``kind``: the
+    policy over candidates, such as `rlrec.agents.ppo_interactions.InteractionPolicy`.
     """
 
     def __init__(
@@ -123,11 +131,13 @@ class PPOLearner(Checkpointed):
         width: int,
         config: PPOConfig,
         rng: np.random.Generator,
+        kind: type[CandidatePolicy] | None = None,
     ) -> None:
         self.config = config
         self.songs = tf.constant(songs, tf.float32)
-        kind = PointPolicy if config.continuous else CandidatePolicy
-        self.policy: CandidatePolicy | PointPolicy = kind(
+        among = kind or CandidatePolicy
+        made = PointPolicy if config.continuous else among
+        self.policy: CandidatePolicy | PointPolicy = made(
             width,
             songs.shape[1],
             config,
@@ -150,9 +160,10 @@ class PPOLearner(Checkpointed):
 
         Names: state, choice (place among the candidates, or point), log_prob and value
         (of the choice and the state, before the updates), advantage, live (1: learn
-        from it, 0: do not), and candidates if the policy needs them. ``order`` [epochs,
-        minibatches, minibatch]: rows of ``steps``. ``share_left``, 0..1: annealing
-        factor of learning rate, clip and entropy weight.
+        from it, 0: do not), and candidates and seen (their interactions [M, k, 15]) if
+        the policy needs them. ``order`` [epochs, minibatches, minibatch]: rows of
+        ``steps``. ``share_left``, 0..1: annealing factor of learning rate, clip and
+        entropy weight.
         """
         self.rate.assign(self.config.learning_rate * share_left)
         clip = tf.constant(self.config.clip * share_left, tf.float32)
@@ -232,6 +243,7 @@ class CandidatePolicy:
         rng: np.random.Generator,
     ) -> None:
         self.keys = config.keys
+        self.linear = tf.zeros(0)  # weights of interactions; see InteractionPolicy
         self.query = mlp(width, config.hidden, config.keys, rng, last_scale=0.1)
         self.key = mlp(dimensions, (2 * config.keys,), config.keys, rng)
         self.variables = [
@@ -297,22 +309,6 @@ class PointPolicy:
     def numpy(self) -> tuple[Layers, Floats32]:
         """The mean network for ``mlp_forward``, and the standard deviations [d]."""
         return mlp_layers(self.mean), np.exp(self.log_sd.numpy())
-
-
-def mlp_layers(model: Model) -> Layers:
-    """The weights of each layer of an ``mlp``, for ``mlp_forward``."""
-    return [(one.kernel.numpy(), one.bias.numpy()) for one in model.layers]
-
-
-def mlp_forward(network: Layers, x: Floats32) -> Floats32:
-    """Output [..., outputs] of an ``mlp`` for x [..., inputs], in NumPy.
-
-    Microseconds for a batch, where a call of TensorFlow costs a millisecond.
-    """
-    *hidden, (last, last_bias) = network
-    for weights, bias in hidden:
-        x = np.maximum(x @ weights + bias, 0.0)
-    return np.asarray(x @ last + last_bias)
 
 
 def live_mean(values: Tensor, live: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """Simulated listeners, rewards and Gymnasium environments, in NumPy alone."""
 
 from rlrec.envs.catalogue import Catalogue, default_catalogue, make_catalogue
+from rlrec.envs.dials import Dials, named_setting
 from rlrec.envs.genre import GenreBatch, GenreEnv
-from rlrec.envs.listeners import Dials, Listeners
+from rlrec.envs.listeners import Listeners
 from rlrec.envs.listening import ListeningBatch, ListeningEnv
 from rlrec.envs.profiles import (
     GENRES,
@@ -44,4 +45,5 @@ __all__ = [
     "from_history",
     "get_profile",
     "make_catalogue",
+    "named_setting",
 ]

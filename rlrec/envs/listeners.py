@@ -12,23 +12,24 @@ One play of song a; m' and s' hold at the next song:
     fatigue   = max(0, direction_a . s) - .19 |s|        0 on average for a random song
     P(m' = 1) = sigmoid(turn_logit[m, skipped] + r + 8 long_term_effect fatigue)
     s'        = .8 s + .2 direction_a
+    P(leave)  = churn (skipped + m') / 2
 
 Fatigue (satiation) is near .8 if the same song is played again and again. It acts on
 the *next* mood, so a policy that looks one step ahead can't see it. A skip makes mood 1
 more probable, so skips come in runs. With ``long_term_effect`` 0 everything is monotone
-in the pull, and playing the song with the largest pull is optimal.
+in the pull, and playing the song with the largest pull is optimal. With ``churn``
+above 0 skips and mood also cost the rest of the session (by default nobody leaves).
 
 The logits of skips, of the next mood and of the first mood were fitted to public
 statistics of the Music Streaming Sessions Dataset (Brost, Mehrotra and Jehan, WWW
 2019): skip rates by position, after a skip and after a listen, their spread between
 sessions, and session lengths. ``tests/envs/test_calibration.py`` compares the random
-policy with them. Two things are not fitted, since there are no public figures: how
-often a heard song is liked, and how satiation works.
+policy with them. Three things are not fitted, since there are no public figures: how
+often a heard song is liked, how satiation works, and what makes a listener leave.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -36,7 +37,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, unit_vectors
-from rlrec.errors import require_ranges
+from rlrec.envs.dials import Dials as Dials  # re-exported
 from rlrec.types import Arrays, Bools, Floats, Ids
 
 SKIP_LOGIT = np.array([-2.12, 2.15])  # log odds of a skip: [mood]
@@ -55,49 +56,6 @@ AT_LONGEST = 0.51  # share of sessions that reach the longest
 EARLY_SKIP = 0.815  # share of skips in the first tenth of a song
 PARTLY_HEARD = 0.283  # share of listens that stop between the middle and the end
 DRAWS = 4  # random numbers for each play
-
-
-@dataclass(frozen=True)
-class Dials:
-    """The settings of the simulation that a teacher turns.
-
-    The defaults are the teaching setting; ``taste_strength`` .3 and
-    ``long_term_effect`` 0 are closest to the data. Raises ``ConfigError`` outside of
-    0..5, unless another range is given.
-    """
-
-    # logits per standard deviation of taste; 0: all songs alike, 3: strong
-    taste_strength: float = 1.5
-    # how strongly satiation turns the mood; 0: greedy is optimal, 2: strong
-    long_term_effect: float = 1.0
-    # logits per standard deviation of popularity; the public spread between tracks
-    appeal_strength: float = 0.28
-    # 0..1: how far taste turns toward a random direction after each song
-    taste_drift: float = 0.0
-    # 0..10: how strongly tastes concentrate around one direction; 0: uniform
-    taste_focus: float = 0.0
-    # -360..360, degrees: that direction in the plane of the map's first two axes
-    taste_towards: float = 0.0
-
-    def __post_init__(self) -> None:
-        require_ranges(
-            self,
-            [
-                ("taste_strength", 0, 5),
-                ("long_term_effect", 0, 5),
-                ("appeal_strength", 0, 5),
-                ("taste_drift", 0, 1),
-                ("taste_focus", 0, 10),
-                ("taste_towards", -360, 360),
-            ],
-        )
-
-    def lean(self) -> Floats:
-        """The mean [5] of the normal draw of taste, before scaling to length 1."""
-        angle = np.deg2rad(self.taste_towards)
-        direction = np.zeros(SOUND_DIMENSIONS)
-        direction[:2] = np.cos(angle), np.sin(angle)
-        return self.taste_focus * direction
 
 
 class Feedback(NamedTuple):
@@ -181,6 +139,13 @@ class Listeners:
         self.mood = (draws[2] < expit(turn)).astype(np.int64)
         self.memory = self.remember(self.memory, songs)
         return Feedback(_fraction_heard(skipped, draws[3]), liked, skipped)
+
+    def leaving(self, skipped: Floats | Bools, mood: Floats | Ids) -> Floats:
+        """P(leave) after a song, [...], from ``skipped`` and the next ``mood`` [...].
+
+        Both 0 or 1, or the probability of 1.
+        """
+        return np.asarray(0.5 * self.dials.churn * (skipped + mood))
 
     def remember(self, memory: Floats, songs: Ids) -> Floats:
         """A ``memory`` [..., 5] after one more of ``songs`` [...]: [..., 5]."""

@@ -20,8 +20,8 @@ The agent sees the last songs and reactions, in one of two ways (``observe``):
   ids, oldest first (-1: nothing yet), ``feedback`` [n, 3], ``position`` [1] in songs
   and, with candidates, ``candidates`` [k] ids.
 
-A session lasts 10 to 20 songs, at random, and ends with ``terminated``: no reward
-follows.
+A session lasts 10 to 20 songs, at random, or until the listener leaves (``churn``), and
+ends with ``terminated``: no reward follows.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from numpy.typing import NDArray
 
 from rlrec.envs.batch import BatchEnv, SingleEnv
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, default_catalogue
-from rlrec.envs.listeners import DRAWS, LONGEST, Dials, Listeners
+from rlrec.envs.dials import Dials, named_setting
+from rlrec.envs.listeners import DRAWS, LONGEST, Listeners
 from rlrec.envs.rewards import Reward, get_reward
 from rlrec.errors import ConfigError, require_choice, require_ids, require_ranges
 from rlrec.types import Arrays, Bools, Floats, Floats32, Ids
@@ -46,7 +47,8 @@ ObserveMode = Literal["features", "ids"]
 _BEGIN = 4
 _DRIFT = 12
 _CHOICE = 17
-_CANDIDATES = 18
+_CANDIDATES = 18  # at most 40
+_LEAVE = 58
 
 
 class ListeningBatch(BatchEnv[Any]):
@@ -54,8 +56,9 @@ class ListeningBatch(BatchEnv[Any]):
 
     ``reward``: a name from ``REWARDS`` or any ``Reward``; ``catalogue``: the generated
     one by default; ``n_candidates``: 2..40; ``slate_size``: 1..40; ``history``: songs
-    in an ``"ids"`` observation, 1..20; the other settings are ``Dials``. ``info`` holds
-    the last song and the feedback to it. Raises ``ConfigError`` for other settings.
+    in an ``"ids"`` observation, 1..20; ``setting`` names those ``Dials`` that are
+    not given. ``info`` holds the last song and the feedback to it. Raises
+    ``ConfigError`` for other settings.
     """
 
     stored = (*BatchEnv.stored, "candidates", "played", "feedback")
@@ -70,6 +73,7 @@ class ListeningBatch(BatchEnv[Any]):
         n_candidates: int = 10,
         slate_size: int = 5,
         history: int = 10,
+        setting: str = "teaching",
         **dials: float,
     ) -> None:
         self.action = action
@@ -87,7 +91,8 @@ class ListeningBatch(BatchEnv[Any]):
             self.items_per_action = slate_size
         self.reward = get_reward(reward)
         self.catalogue = catalogue or default_catalogue()
-        self.listeners = Listeners(num_envs, self.catalogue, Dials(**dials))
+        hidden = Dials(**{**named_setting(setting), **dials})
+        self.listeners = Listeners(num_envs, self.catalogue, hidden)
         super().__init__(num_envs, self._observation_space(), self._action_space())
         self.candidates = np.zeros((num_envs, self.n_candidates), np.int64)
         # by position in the session; feedback: fraction heard, liked, skipped
@@ -217,7 +222,9 @@ class ListeningBatch(BatchEnv[Any]):
         place = np.minimum(self.steps, LONGEST - 1)
         self.played[self._rows, place] = songs
         self.feedback[self._rows, place] = np.array(heard).T  # [batch, 3]
-        terminated = self.steps + 1 >= self.listeners.length
+        leaving = self.listeners.leaving(heard.skipped, self.listeners.mood)
+        left = self.streams.uniform(self.steps, 1, first=_LEAVE)[0] < leaving
+        terminated = left | (self.steps + 1 >= self.listeners.length)
         if self.n_candidates:
             self.candidates = self._draw_candidates(self.steps + 1)
         truncated = np.zeros(self.num_envs, np.bool_)

@@ -26,7 +26,8 @@ from scipy.special import expit
 
 from rlrec.datasets import Sessions
 from rlrec.envs.catalogue import Catalogue
-from rlrec.envs.listeners import LONGEST, Dials, Feedback, Listeners
+from rlrec.envs.dials import Dials
+from rlrec.envs.listeners import LONGEST, Feedback, Listeners
 from rlrec.envs.listening import ListeningBatch
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, DataError, require_ranges
@@ -307,7 +308,8 @@ class LearnedListening(ListeningBatch):
     def __init__(
         self, model: ListenerModel, num_envs: int = 1, **settings: Any
     ) -> None:
-        refused = settings.keys() & {*Dials.__dataclass_fields__, "catalogue"}
+        fixed = {*Dials.__dataclass_fields__, "setting", "catalogue"}
+        refused = settings.keys() & fixed
         if refused:
             raise ConfigError(
                 f"{', '.join(sorted(refused))}: decided by the model, not a setting"

@@ -20,7 +20,8 @@ from rlrec.datasets import (
 )
 from rlrec.datasets.sessions import SESSION_COLUMNS
 from rlrec.envs.catalogue import make_catalogue
-from rlrec.envs.listeners import DRAWS, LONGEST, Dials, Listeners
+from rlrec.envs.dials import Dials
+from rlrec.envs.listeners import DRAWS, LONGEST, Listeners
 from rlrec.errors import ConfigError, DataError
 from rlrec.types import Floats
 

@@ -20,7 +20,13 @@ from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.datasets import Tracks, load_tracks
-from rlrec.envs import Catalogue, Dials, ListeningBatch, make_catalogue
+from rlrec.envs import (
+    Catalogue,
+    Dials,
+    ListeningBatch,
+    make_catalogue,
+    named_setting,
+)
 from rlrec.envs.listening import ActionMode
 from rlrec.errors import ConfigError, require_ranges
 from rlrec.runs.provenance import versions
@@ -49,8 +55,11 @@ class World:
     popularity: bool = True  # the map gets a dimension of popularity
     # 2..40 songs on offer at each step (ppo: for action "offered"); 0 (nstep): all
     candidates: int = 10
-    taste_strength: float = 1.5  # 0..5 logits
-    long_term_effect: float = 1.0  # 0..5: how strongly listeners tire of the same
+    # "teaching" or "realistic": what the next two are unless given
+    setting: str = "teaching"
+    taste_strength: float | None = None  # 0..5 logits
+    long_term_effect: float | None = None  # 0..5: how strongly listeners tire
+    churn: float = 0.0  # 0..1: how readily they leave after skips
     # 1..10,000 listeners at a time in training; many cost less time a song
     environments: int = 32
 
@@ -59,9 +68,12 @@ class World:
 
     def dials(self) -> Dials:
         """The listeners' dials. Raises ``ConfigError``."""
-        return Dials(
-            taste_strength=self.taste_strength, long_term_effect=self.long_term_effect
-        )
+        dials = named_setting(self.setting) | {"churn": self.churn}
+        if self.taste_strength is not None:
+            dials["taste_strength"] = self.taste_strength
+        if self.long_term_effect is not None:
+            dials["long_term_effect"] = self.long_term_effect
+        return Dials(**dials)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +159,7 @@ def train_listening(
     """
     require_unused(folder)
     require_seed(seed)
-    world.dials()
+    dials = world.dials()
     tracks = load_tracks(data)
     if fit_schedule and steps > 0:
         settings = replace(settings, schedule_steps=steps)
@@ -160,7 +172,12 @@ def train_listening(
         seed=seed,
         steps=steps,
         checkpoint_every=checkpoint_every,
-        world=replace(world, map=map_source(world.map)),
+        world=replace(
+            world,
+            map=map_source(world.map),
+            taste_strength=dials.taste_strength,
+            long_term_effect=dials.long_term_effect,
+        ),
         **{kind.AGENT: settings},
     )
     run.require_budget()

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
+from types import UnionType
 from typing import (
     Any,
     ClassVar,
@@ -330,6 +331,8 @@ def from_json(kind: type[Stored], content: Any, place: str) -> Stored:
 def _typed(hint: Any, value: Any, place: str) -> Any:
     """``value`` as a field with the type ``hint`` holds it."""
     kind = get_origin(hint) or hint
+    if kind is UnionType:  # X | None: what is stored is an X
+        hint = kind = get_args(hint)[0]
     if is_dataclass(kind):
         return from_json(kind, value, place)  # type: ignore[arg-type]
     if kind in (list, tuple) and isinstance(value, list):

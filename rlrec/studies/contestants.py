@@ -216,12 +216,25 @@ def _dqn(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
     return DQN(songs, view.width, view=view, config=DQNConfig(**settings), seed=seed)
 
 
-def _ddpg(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
+def _ddpg(
+    env: ListeningBatch,
+    seed: int,
+    *,
+    view: str = "",
+    interactions: bool = True,
+    n: int = 3,
+    **settings: Any,
+) -> Recommender:
+    """The agent of lesson 07; with a ``view`` its repaired form."""
     from rlrec.agents.ddpg import DDPG
+    from rlrec.agents.ddpg_session import SessionDDPG
 
     low, high = reward_range(env.reward)
     bounds = {"reward_low": min(low, -1.0), "reward_high": max(high, 1.0)}
     config = DDPGConfig(**{**bounds, **settings})
+    if view:
+        own = {"view": view, "interactions": interactions, "n": n}
+        return SessionDDPG(song_map(env), config, seed, **own)
     return DDPG(song_map(env), None, config, seed, history=env.history)
 
 

@@ -1,7 +1,7 @@
 """What a study runs: from a TOML file, from flags, or made by hand; checked first.
 
 A world is ``{dial: value}`` of `rlrec.envs.Dials`, with ``candidates``: how many songs
-are on offer.
+are on offer. ``setting`` names those of the dials that are not given.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rlrec.envs import Dials, ListeningBatch
+from rlrec.envs import Dials, ListeningBatch, named_setting
 from rlrec.errors import ConfigError, require_ranges
 from rlrec.runs.session import training_seed
 from rlrec.studies import contestants
@@ -25,7 +25,7 @@ FIRST = 2_000_000
 FIRST_TUNING = 1_000_000
 TRAINING = training_seed(0)
 TUNING_SEED = 1_000  # of the first training that chooses settings
-WORLD = {"taste_strength": 1.5, "long_term_effect": 1.0, "candidates": 10}
+WORLD = {**named_setting("teaching"), "candidates": 10}
 TOML_KEYS = {"steps", "curve", "seeds", "listeners", "world", "agents"}
 
 
@@ -100,9 +100,12 @@ class StudyFlags:
     curve: tuple[int, ...] = ()
     seeds: int = 5  # 2 or more
     listeners: int = 300  # of an evaluation, for each seed, 2 or more
+    # "teaching", "realistic" or both: the dials that are not given
+    setting: tuple[str, ...] = ("teaching",)
     # a dial of the world; several values: every combination
-    taste_strength: tuple[float, ...] = (1.5,)
-    long_term_effect: tuple[float, ...] = (1.0,)  # likewise
+    taste_strength: tuple[float, ...] | None = None
+    long_term_effect: tuple[float, ...] | None = None  # likewise
+    churn: tuple[float, ...] | None = None  # likewise
     candidates: tuple[int, ...] = (10,)  # songs on offer; likewise
 
     def study(self) -> Study:
@@ -113,7 +116,12 @@ class StudyFlags:
                 f"nothing to run: give a FILE.toml, or --agents with some of: {kinds}"
             )
         agents = {kind: {"agent": kind} for kind in self.agents}
-        worlds = combinations({name: list(getattr(self, name)) for name in WORLD})
+        given = {}
+        for name in ("setting", *WORLD, "churn"):
+            dial = getattr(self, name)
+            if dial is not None:
+                given[name] = list(dial)
+        worlds = combinations(given)
         return Study(self.steps, agents, self.curve, self.seeds, self.listeners, worlds)
 
 
@@ -133,13 +141,16 @@ def combinations(world: Mapping[str, Any]) -> tuple[dict[str, float], ...]:
     [5, 10]
     """
     dials = {one.name for one in fields(Dials)}
-    _require_known(world.keys(), dials | WORLD.keys(), "world: ")
+    _require_known(world.keys(), dials | WORLD.keys() | {"setting"}, "world: ")
     values = []
-    names = {**WORLD, **world}
+    names = {"setting": "teaching", "candidates": 10, **world}
     for value in names.values():
         values.append(value if isinstance(value, list) else [value])
-    rows = itertools.product(*values)
-    return tuple(dict(zip(names, row, strict=True)) for row in rows)
+    worlds = []
+    for row in itertools.product(*values):
+        given = dict(zip(names, row, strict=True))
+        worlds.append(named_setting(given.pop("setting")) | given)
+    return tuple(worlds)
 
 
 def _check_agent(label: str, agent: Mapping[str, Any], most_draws: int) -> None:

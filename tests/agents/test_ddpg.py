@@ -11,14 +11,13 @@ import pytest
 from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGConfig, TrainingDiverged
 from rlrec.agents.ddpg_networks import policy_loss
-from rlrec.agents.ppo_networks import mlp_forward, mlp_layers
 from rlrec.agents.replay import PriorityConfig
 from rlrec.datasets import Ratings, Report
 from rlrec.envs import ListeningBatch, RatingsBatch
 from rlrec.envs.rewards import BinaryReward, FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.nn.backend import tf
-from rlrec.nn.networks import polyak, td_target
+from rlrec.nn.networks import mlp_forward, mlp_layers, polyak, td_target
 
 ITEMS, USERS, WIDTH = 40, 30, 4
 SMALL = DDPGConfig(

@@ -297,6 +297,7 @@ def test_a_broken_folder_is_refused(tmp_path):
 OTHER = {
     "action": "neighbours",
     "neighbours": 5,
+    "policy": "both",
     "state": "last",
     "history": 3,
     "hidden": (9,),

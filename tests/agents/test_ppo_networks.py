@@ -10,14 +10,12 @@ from rlrec.agents.ppo_networks import (
     PPOLearner,
     clipped_objective,
     gae,
-    mlp_forward,
-    mlp_layers,
     normalised,
     value_loss,
 )
 from rlrec.errors import ConfigError
 from rlrec.nn.backend import tf
-from rlrec.nn.networks import Adam
+from rlrec.nn.networks import Adam, mlp_forward, mlp_layers
 
 
 @pytest.fixture

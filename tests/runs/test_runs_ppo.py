@@ -10,6 +10,7 @@ from command import rlrec
 from rlrec import storage
 from rlrec.agents.ppo import PPO
 from rlrec.datasets import load_tracks
+from rlrec.envs import Dials, default_catalogue
 from rlrec.nn.backend import tf
 from rlrec.runs import ppo_evaluation as simulate_run
 from rlrec.runs.ppo import PPORun
@@ -83,6 +84,16 @@ def test_a_run_keeps_settings_metrics_and_checkpoints(whole):
     assert list((whole / "tensorboard").iterdir())
 
 
+def test_a_named_setting_but_for_what_is_given(tmp_path):
+    out = tmp_path / "out"
+    assert train(out, "--setting realistic --churn 0.2 --taste-strength 1", 512) == 0
+    run = PPORun.read(out)
+    dials = run.environment(default_catalogue(), 2).listeners.dials
+    assert dials == Dials(taste_strength=1.0, long_term_effect=0.0, churn=0.2)
+    stored = json.loads((out / "config.json").read_text())["world"]
+    assert (stored["taste_strength"], stored["long_term_effect"]) == (1.0, 0.0)
+
+
 def test_ctrl_c_keeps_what_there_is_and_resume_ends_with_the_same_bits(
     whole, tmp_path, monkeypatch, capsys
 ):
@@ -122,6 +133,8 @@ def test_a_used_folder_is_refused(whole, capsys):
         ("--seed -1", "seed is -1"),
         ("--checkpoint-every 511", "it must be 512 or more, a round"),
         ("--long-term-effect 9", "long_term_effect"),
+        ("--churn 2", "churn is 2"),
+        ("--setting easy", "choose one of teaching, realistic"),
         ("--map x", "is this"),
     ],
 )

@@ -20,6 +20,7 @@ from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import play
 from rlrec.studies import contestants
 from rlrec.studies import report as study_report
+from rlrec.studies.plan import StudyFlags, combinations, environment
 from rlrec.studies.study import FIRST, WORLD, Study, run_cell, run_study
 
 AGENTS = {
@@ -416,6 +417,25 @@ def test_flags_in_place_of_a_file(tmp_path, capsys):
     assert len(written["cells"]) == 16
 
 
+def test_named_settings_side_by_side():
+    both = combinations({"setting": ["teaching", "realistic"], "churn": 0.2})
+    assert both == (
+        WORLD | {"churn": 0.2},
+        {
+            "taste_strength": 0.3,
+            "long_term_effect": 0.0,
+            "candidates": 10,
+            "churn": 0.2,
+        },
+    )
+    assert environment(both[1], 3).listeners.dials.churn == 0.2
+    # a dial that is given counts in every setting
+    given = StudyFlags(("random",), setting=("realistic",), taste_strength=(2.0,))
+    assert given.study().worlds == (
+        WORLD | {"taste_strength": 2, "long_term_effect": 0},
+    )
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
@@ -432,6 +452,7 @@ def test_flags_in_place_of_a_file(tmp_path, capsys):
         ("--agents random --candidates 1", "n_candidates is 1"),
         ("--agents random --long-term-effect -1", "long_term_effect is -1"),
         ("--agents random --long-term-effect", "no world"),
+        ("--agents random --setting easy", "choose one of teaching, realistic"),
     ],
 )
 def test_what_is_wrong_with_flags_is_said(tmp_path, capsys, flags, words):
