@@ -158,7 +158,7 @@ class SessionDDPG(DDPG):
         if self.space is not None:
             seen = self.space(observations, pool)
             vectors = np.concatenate([vectors, seen], axis=2)
-        return vectors / np.float32(np.sqrt(self.dimensions))
+        return np.asarray(vectors / np.sqrt(self.dimensions), np.float32)
 
     # -- train -----------------------------------------------------------------------
     def train(
@@ -196,7 +196,7 @@ class SessionDDPG(DDPG):
             "terminated": over[:last],
         }
         self.memory.add(**{name: part[use] for name, part in transitions.items()})
-        return rewards[live]
+        return np.asarray(rewards[live])
 
     def _step(self, env: BatchEnv[Any]) -> tuple[NDArray[Any], ...]:
         """Play a song to each listener: live, state, its vector, others', and so on."""

@@ -48,4 +48,4 @@ class SongSpace:
         session = listening_session(self.catalogue, observations)
         seen = listening_interactions(self.catalogue, session, pool)
         own = np.delete(seen, _SESSION_ALONE, axis=2)
-        return (own * np.tile(_SIZES, 3)).astype(np.float32)
+        return np.asarray(own * np.tile(_SIZES, 3), np.float32)

@@ -233,8 +233,10 @@ def _ddpg(
     bounds = {"reward_low": min(low, -1.0), "reward_high": max(high, 1.0)}
     config = DDPGConfig(**{**bounds, **settings})
     if view:
-        own = {"view": view, "interactions": interactions, "n": n}
-        return SessionDDPG(song_map(env), config, seed, **own)
+        songs = song_map(env)
+        return SessionDDPG(
+            songs, config, seed, view=view, interactions=interactions, n=n
+        )
     return DDPG(song_map(env), None, config, seed, history=env.history)
 
 
