@@ -55,7 +55,7 @@ STUDIES = {  # name -> part -> flags of `rlrec train`; a name is one file
         "paper": f"{RERANK_100K} {RAW}",
     },
     "rerank_ml-1m": {"agent": RERANK_1M, "discount-0": f"{RERANK_1M} {MYOPIC}"},
-    "session_ml-1m": {"agent": SESSION_1M, "discount-0": f"{SESSION_1M} {MYOPIC}"},
+    "session_ml-1m": {"agent": SESSION_1M},
     "states_ml-100k": {
         state: "ddpg --data ml-100k --protocol rerank --steps 16000 "
         f"--state {state} {PAPER}"
