@@ -154,7 +154,7 @@ def tuned_baselines(
     ``protocol``: "rerank", "session" or "next_item", the one ``split`` was made for.
     ``rng`` draws the validation parts. ``seed``: of random order and matrix
     factorisation. ``dimensions``: the most factors of a factorisation, those of the
-    agent's vectors. There are some 250 fits: about MINUTES minutes on MovieLens 1M.
+    agent's vectors. There are some 250 fits: some 20 minutes on MovieLens 1M.
     """
     parts = [validation_split(split, protocol, rng, draw) for draw in range(DRAWS)]
     models: dict[str, Collaborative] = {

@@ -151,7 +151,7 @@ def check(number: str, answer: Any) -> Folded | None:
     raises NotImplementedError) is not solved yet, and the notebook goes on. Raises
     ConfigError if there is no exercise `number`, such as "02.1".
     """
-    exercise = find(number)
+    exercise = specification(number)
     name = f"{number} {exercise.title}"
     folded = [(f"Hint {n}", text) for n, text in enumerate(exercise.hints, 1)]
     results = [] if _is_open(answer) else exercise.results(answer)
@@ -173,7 +173,7 @@ def check(number: str, answer: Any) -> Folded | None:
     return Folded(folded)
 
 
-def find(number: str) -> Exercise:
+def specification(number: str) -> Exercise:
     """The exercise of this number; ConfigError if there is none."""
     here = Path.cwd()
     for folder in (here, *here.parents):
