@@ -76,10 +76,10 @@ def test_a_map_for_everybody_but_greedy_and_the_oracle(cells):
 def test_the_widget_follows_its_controls(cells):
     lab = contest.contest_lab(cells)
     assert lab.controls["agent"].options == ("learner",)
-    assert "it does not pay here: -1.03" in lab.line.value
+    assert "no verdict from fewer than 5 seeds: -1.03" in lab.line.value
     assert f"over {GREEDY}, the strongest baseline" in lab.line.value
     before = lab.picture.value
-    assert lab.set(effect=1.0).verdict.startswith("it pays here: +1.03")
+    assert lab.set(effect=1.0).verdict.startswith("no verdict from fewer than 5 seeds: +1.03")
     assert lab.picture.value != before
     found = lab.set(effect=0.0, seeds=2)
     for values in found.means.values():
