@@ -225,10 +225,11 @@ def actor() -> None:
             env = drr.environment(part.train)
             drr.agent.train(env, 16_000, seed=training_seed(draw))
             found.append(rerank(part, drr, 5).figures(5)["P@5"].mean())
-        row = {"residual": residual, "actor_rate": rate, "P@5": float(np.mean(found))}
+        rounded = float(f"{rate:.3g}")
+        row = {"residual": residual, "actor_rate": rounded, "P@5": np.mean(found)}
         tried.append(row)
         print(row, flush=True)
-        return row["P@5"]
+        return float(np.mean(found))
 
     for residual in ("user", "history", "none"):
         search([Axis((1e-4, 1e-3))], lambda rates, at=residual: score(at, *rates))
