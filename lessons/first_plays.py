@@ -9,12 +9,12 @@ import numpy as np
 from scipy.special import expit
 
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, default_catalogue
+from rlrec.envs.dials import Dials
 from rlrec.envs.listeners import (
     DRAWS,
     LIKE_LOGIT,
     RESTLESS_SD,
     START_LOGIT,
-    Dials,
     Feedback,
     Listeners,
 )

@@ -60,7 +60,6 @@ from rlrec.agents.recommender import not_played, offered
 from rlrec.agents.replay import (
     Fields,
     PrioritisedReplay,
-    PriorityConfig,
     UniformReplay,
 )
 from rlrec.agents.retrieval import best_k
@@ -389,13 +388,10 @@ class DDPG(Trainer):
         settings = storage.read_json(Path(folder) / "agent.json")
         arrays = storage.read_arrays(Path(folder) / "agent.npz")
         with storage.whole(folder):
-            config = settings["config"]
-            config["hidden"] = tuple(config["hidden"])
-            config["priority"] = PriorityConfig(**config["priority"])
             agent = cls(
                 arrays["item_vectors"],
                 arrays.get("user_vectors"),
-                DDPGConfig(**config),
+                DDPGConfig.read(settings["config"]),
                 history=settings["history"],
                 user_scale=float(arrays["user_scale"]),
             )

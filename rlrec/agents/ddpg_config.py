@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from rlrec.agents.replay import PriorityConfig
 from rlrec.errors import (
@@ -106,6 +107,18 @@ class DDPGConfig:
             raise ConfigError(
                 f"hidden is {self.hidden}; it needs a layer, each of 1 unit or more"
             )
+
+    @classmethod
+    def read(cls, stored: dict[str, Any]) -> DDPGConfig:
+        """The configuration that ``asdict`` made ``stored``, after a way through JSON.
+
+        Raises ``TypeError`` for other names, ``ConfigError`` for other values.
+        """
+        own = {
+            "hidden": tuple(stored["hidden"]),
+            "priority": PriorityConfig(**stored["priority"]),
+        }
+        return cls(**{**stored, **own})
 
     @property
     def value_bounds(self) -> tuple[float, float]:

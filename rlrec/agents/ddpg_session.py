@@ -41,7 +41,6 @@ from rlrec.agents.recommender import best_unplayed, item_pool
 from rlrec.agents.replay import (
     Fields,
     PrioritisedReplay,
-    PriorityConfig,
     UniformReplay,
 )
 from rlrec.agents.song_space import SongSpace
@@ -280,10 +279,8 @@ class SessionDDPG(DDPG):
         settings = storage.read_json(Path(folder) / "agent.json")
         arrays = storage.read_arrays(Path(folder) / "agent.npz")
         with storage.whole(folder):
-            config = settings.pop("config")
-            config["hidden"] = tuple(config["hidden"])
-            config["priority"] = PriorityConfig(**config["priority"])
-            agent = cls(arrays["songs"], DDPGConfig(**config), **settings)
+            config = DDPGConfig.read(settings.pop("config"))
+            agent = cls(arrays["songs"], config, **settings)
         agent.restore(arrays, env)
         return agent
 

@@ -10,7 +10,7 @@ session, directions drawn once), for each session on its own:
 
 d is the song's direction, s the fading memory. A play multiplies the probabilities by
 those of the reaction (Bayes); then the mood moves on. That is the forward pass of a
-hidden Markov model. Its numbers are not told: they are fitted to sessions by
+hidden Markov model. Its parameters are not given: they are fitted to sessions by
 expectation maximisation, with one Newton step of each logistic regression an iteration
 (a generalised EM). Rabiner (1989), "A tutorial on hidden Markov models", sections III A
 and C; Kaelbling, Littman and Cassandra (1998), section 3.3, on belief states.

@@ -5,8 +5,8 @@
 
 x_j [15] are the interactions of candidate j with the session
 (`rlrec.agents.song_space`), products that a network given state and song apart has to
-discover. With 15 weights PPO is above every tuned rule after 32,768 songs. The network
-beside them (policy "both") can learn more in the end, and costs songs at the start.
+discover. The network beside them (policy "both") could learn what is not among them; it
+costs songs at the start.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class InteractionPolicy(CandidatePolicy):
         self.beside = config.policy == "both"
         self.variables.append(self.linear)
         if not self.beside:
+            # without weights it gives the logit 0 to every candidate, in NumPy too
             self.query.layers[-1].kernel.assign(0.0 * self.query.layers[-1].kernel)
             self.variables = [self.linear]
 

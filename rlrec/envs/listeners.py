@@ -37,7 +37,7 @@ import numpy as np
 from scipy.special import expit, ndtri
 
 from rlrec.envs.catalogue import SOUND_DIMENSIONS, Catalogue, unit_vectors
-from rlrec.envs.dials import Dials as Dials  # re-exported
+from rlrec.envs.dials import Dials
 from rlrec.types import Arrays, Bools, Floats, Ids
 
 SKIP_LOGIT = np.array([-2.12, 2.15])  # log odds of a skip: [mood]

@@ -57,7 +57,7 @@ class Difference:
     """The agent's P@5 less another model's, paired.
 
     Seeds show how much a training varies; only users show that other people might have
-    been evaluated. ``interval`` holds the luck that ``over`` names: that of users for
+    been evaluated. ``interval`` is over what ``over`` names: users for
     one run, of both for several.
     """
 
@@ -118,7 +118,7 @@ def _difference(
         interval = mean_interval(gains[0])
     elif all(one.stored["split"] == "time" for one in measured):
         interval = crossed_interval(gains)
-    else:  # each seed with users of its own: its mean holds their luck, too
+    else:  # each seed has users of its own, so its mean varies with them, too
         interval = mean_interval(means)
     return Difference(name, kind, interval, tuple(means), over)
 

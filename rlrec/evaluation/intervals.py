@@ -74,7 +74,7 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
 
 
 def crossed_interval(values: ArrayLike, *, confidence: float = 0.95) -> Interval:
-    """The mean of values [seeds, users] and an interval that holds both lucks.
+    """The mean of values [seeds, users] and an interval over both.
 
         half^2 = half_of_seeds^2 + half_of_users^2
 

@@ -36,14 +36,15 @@ def verdict(
     """One line: RL pays only if the agent beats every one of ``rivals``.
 
     Those are the strongest baseline and the agent's own parts without RL. RL does not
-    pay as soon as one of them beats the agent. Otherwise nothing is told but a bound:
+    pay as soon as one of them beats the agent. Otherwise it is undecided, with a bound:
     RL adds at most the lowest upper end. Fewer than ``FEWEST_SEEDS`` ``seeds`` give the
     differences without a verdict.
-    ``over``: the luck that the intervals hold, "seeds", "users" or both; ``unit``: of
-    the difference; ``p_value``: of a paired test against the first; ``subject``: what
-    is judged, if not RL. The strongest baseline is picked by the figures that are
-    compared. This favours the baseline, because the largest of noisy figures is too
-    large.
+
+    ``over``: what the intervals generalise to, other "seeds", other "users" or both;
+    ``unit``: of the difference; ``p_value``: of a paired test against the first;
+    ``subject``: what is judged, if not RL. The strongest baseline is picked by the
+    figures that are compared. This favours the baseline, because the largest of noisy
+    figures is too large.
 
     >>> popularity = Rival("popularity", Interval(0.9, 0.7, 1.1), 9.0)
     >>> print(verdict([popularity], seeds=10, unit=" songs"))

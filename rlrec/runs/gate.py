@@ -23,6 +23,7 @@ TRAINED_ON: dict[str, type[Loaded]] = {
     **{f"ddpg --protocol {protocol}": Ratings for protocol in PROTOCOLS},
     "vae": Tracks,
     "ppo": Tracks,
+    "nstep": Tracks,
 }
 STARS_OF_PLAYS = """  plays as stars, by rank for each user, in three lines of Python:
     table = pandas.read_csv("plays.csv")  # columns user, item, plays

@@ -94,7 +94,7 @@ def rivals(env: ListeningBatch) -> dict[str, Recommender]:
     """Policies that do not learn, the oracle last; only it knows what is hidden.
 
     The weights of the last two rules were tuned on other listeners: by hand for the
-    whole catalogue, and by the contest of lesson 15 for ten songs on offer.
+    whole catalogue, and by a study for ten songs on offer.
     """
     return {
         "random": RandomPolicy(len(env.catalogue), np.random.default_rng(0)),

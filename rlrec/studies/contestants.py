@@ -136,7 +136,7 @@ class PropagatedPPO:
     """PPO with an estimated reward for each song, the same for all listeners.
 
     A ``share`` of the budget is played at random. Its feedback is spread over the map
-    by K-means clusters (`rlrec.sound.propagation`, lesson 12). For the rest of the
+    by K-means clusters (`rlrec.sound.propagation`). For the rest of the
     budget PPO gets the estimate of the song it plays as reward.
     """
 
@@ -225,7 +225,7 @@ def _ddpg(
     n: int = 3,
     **settings: Any,
 ) -> Recommender:
-    """The agent of lesson 07; with a ``view`` its repaired form."""
+    """DDPG for ratings; with a ``view`` the form for listening sessions."""
     from rlrec.agents.ddpg import DDPG
     from rlrec.agents.ddpg_session import SessionDDPG
 

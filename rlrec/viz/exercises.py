@@ -183,7 +183,10 @@ def specification(number: str) -> Exercise:
         lesson = importlib.import_module(f"exercises.lesson{number[:2]}")
         exercises: dict[str, Exercise] = lesson.EXERCISES
         return exercises[number]
-    except (ModuleNotFoundError, KeyError):
+    except (ModuleNotFoundError, KeyError) as error:
+        name = getattr(error, "name", None) or "exercises"
+        if not name.startswith("exercises"):  # a module that the specification needs
+            raise
         raise ConfigError(f"there is no exercise {number!r}") from None
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rlrec.errors import DataError
 
-MOST_BYTES = 8 * 2**30  # of an unpacked file
+MOST_BYTES = 2 * 2**30  # of an unpacked file; MovieLens 25M has a third of it
 _JSON = re.compile(rb"\s*(\[\s*)?\{")
 
 
