@@ -17,6 +17,7 @@ import pytest
 from command import rlrec
 from dataset_samples import Write
 
+from rlrec.cli import COMMANDS
 from rlrec.datasets import (
     Ratings,
     check_data,
@@ -29,7 +30,7 @@ from rlrec.datasets.reading.columns import Reading
 from rlrec.datasets.titles import find_titles
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs import ddpg
-from rlrec.runs.gate import training_lines
+from rlrec.runs.gate import TRAINED_ON, training_lines
 
 SONG = "SO" + "A" * 16
 SPOTIFY = [
@@ -515,6 +516,11 @@ def test_check_and_train_agree(
     command = f"train ddpg --protocol {protocol} --data"
     status = rlrec(command, path, "--out", out)
     assert (status == 0) == line.endswith(": yes"), (line, capsys.readouterr())
+
+
+def test_every_command_that_trains_has_a_line() -> None:
+    kinds = {command.split()[0] for command in TRAINED_ON}
+    assert kinds == set(COMMANDS["train"])
 
 
 def test_a_scale_that_is_given_becomes_stars(

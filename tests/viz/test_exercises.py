@@ -221,6 +221,16 @@ def test_unknown_number() -> None:
             check(number, 1)
 
 
+def test_a_specification_that_lacks_a_module_says_which(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    package = ModuleType("exercises")
+    package.__path__ = [str(tmp_path)]
+    monkeypatch.setitem(sys.modules, "exercises", package)
+    (tmp_path / "lesson96.py").write_text("import no_such_module\n")
+    with pytest.raises(ModuleNotFoundError, match="no_such_module"):
+        check("96.1", 1)
+
+
 def test_folded_text_is_escaped() -> None:
     folded = Folded([("Hint 1", "Look at r < 0."), ("Hint 2", "There.")])
     assert (
