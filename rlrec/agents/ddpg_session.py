@@ -36,7 +36,8 @@ from rlrec import storage
 from rlrec.agents.ddpg import DDPG, DDPGRound
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ddpg_networks import DDPGLearner
-from rlrec.agents.nstep import n_step_returns
+from rlrec.agents.listener_filter import ListenerFilter
+from rlrec.agents.nstep import n_step_transitions
 from rlrec.agents.recommender import best_unplayed, item_pool
 from rlrec.agents.replay import (
     Fields,
@@ -116,6 +117,7 @@ class SessionDDPG(DDPG):
         interactions: bool = True,
         n: int = 3,
         rollout: int = 16,
+        known_by: ListenerFilter | None = None,
     ) -> None:
         Trainer.__init__(self, seed)
         self.config = config or DDPGConfig()
@@ -125,9 +127,9 @@ class SessionDDPG(DDPG):
         self.songs = (self.map - self.map.mean(axis=0)) / spread
         self.n_items, self.dimensions = self.songs.shape
         self.view = ListeningView(self.songs, view)
-        self.space = SongSpace(self.songs) if interactions else None
-        if interactions:
-            self.dimensions += SongSpace.width
+        self.space = SongSpace(self.songs, known_by) if interactions else None
+        if self.space is not None:
+            self.dimensions += self.space.width
         self.n = n
         self.rollout = rollout
         width = self.view.width
@@ -179,20 +181,18 @@ class SessionDDPG(DDPG):
             np.array, zip(*plays, strict=True)
         )  # [T, batch, ...]
         self.config.require_rewards(rewards[live])
-        ends = (terminated, truncated, self.n)
-        returns, known = n_step_returns(rewards, *ends, self.config.discount)
-        over, _ = n_step_returns(terminated.astype(float), *ends, 1.0)
-        last = len(live) - self.n  # from here on what comes n songs later is not known
-        use = (live & known)[:last]
-        after = slice(self.n, None)
+        n = self.n
+        returns, over, use = n_step_transitions(
+            live, rewards, terminated, truncated, n, self.config.discount
+        )
         transitions = {
             "user": np.zeros(use.shape),
-            "history": states[:last],
-            "item": items[:last],
-            "reward": returns[:last],
-            "next_history": states[after],
-            "next_songs": songs[after],
-            "terminated": over[:last],
+            "history": states[:-n],
+            "item": items[:-n],
+            "reward": returns,
+            "next_history": states[n:],
+            "next_songs": songs[n:],
+            "terminated": over,
         }
         self.memory.add(**{name: part[use] for name, part in transitions.items()})
         return np.asarray(rewards[live])

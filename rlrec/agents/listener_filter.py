@@ -31,7 +31,7 @@ from rlrec.envs import Catalogue
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.envs.listeners import MEMORY
 from rlrec.errors import require_ids
-from rlrec.types import Arrays, Floats, Ids, Observations
+from rlrec.types import Arrays, Bools, Floats, Ids, Observations
 
 # rows [f, ...], their f places among the coefficients, targets 0 or 1, weights [...]
 _Block = tuple[NDArray[Any], list[int], NDArray[Any], NDArray[Any]]
@@ -192,6 +192,29 @@ class ListenerFilter:
         self.tastes = state["tastes"]
         self.reactions = Reactions(state["pull"], state["turn"], state["start"])
         self._refresh()
+
+
+class WholeSessions:
+    """Whole sessions, as observed at their ends: history [s, n], feedback [s, n, 3]."""
+
+    def __init__(self) -> None:
+        self.kept: list[Arrays] = []
+
+    def add(self, observations: Any, ended: Bools) -> None:
+        """Keep the rows of ``observations`` whose session has ``ended`` [batch]."""
+        rows = {name: observations[name][ended] for name in ("history", "feedback")}
+        self.kept.append(rows)
+
+    def state(self) -> Arrays:
+        """All of them, name -> array; nothing, if there is none."""
+        names = self.kept[0] if self.kept else ()
+        return {
+            name: np.concatenate([rows[name] for rows in self.kept]) for name in names
+        }
+
+    def restore(self, state: Arrays) -> None:
+        """Take over what ``state`` returned."""
+        self.kept = [state] if state else []
 
 
 def _smooth(after: Floats, likelihood: Floats, moves: Floats) -> tuple[Floats, Floats]:

@@ -41,7 +41,7 @@ from rlrec.agents.interactions import (
     listening_scores,
     listening_session,
 )
-from rlrec.agents.listener_filter import ListenerFilter
+from rlrec.agents.listener_filter import ListenerFilter, WholeSessions
 from rlrec.agents.recommender import best_unplayed, item_pool, unplayed
 from rlrec.agents.schedules import linear_schedule
 from rlrec.agents.training import Trainer
@@ -124,6 +124,24 @@ def n_step_returns(
     return returns, known
 
 
+def n_step_transitions(
+    live: Bools,
+    rewards: Floats,
+    terminated: Bools,
+    truncated: Bools,
+    n: int,
+    discount: float,
+) -> tuple[Floats, Floats, Bools]:
+    """Steps that span ``n`` songs: returns, over and use, [T - n, batch] each.
+
+    All arguments [T, batch]. ``over``: 1 if the session ended before. ``use``: ``live``
+    ones whose return is known. What the last n steps lead to is not seen: left out.
+    """
+    returns, known = n_step_returns(rewards, terminated, truncated, n, discount)
+    over, _ = n_step_returns(terminated.astype(float), terminated, truncated, n, 1.0)
+    return returns[:-n], over[:-n], (live & known)[:-n]
+
+
 class Regression:
     """Ridge regression that adds plays as they come: A [f, f], b [f], w = A^-1 b."""
 
@@ -149,35 +167,14 @@ class Regression:
             setattr(self, name, state[name].copy())
 
 
-class WholeSessions:
-    """Whole sessions, as observed at their ends: history [s, n], feedback [s, n, 3]."""
-
-    def __init__(self) -> None:
-        self.kept: list[Arrays] = []
-
-    def add(self, observations: Any, ended: Bools) -> None:
-        """Keep the rows of ``observations`` whose session has ``ended`` [batch]."""
-        rows = {name: observations[name][ended] for name in ("history", "feedback")}
-        self.kept.append(rows)
-
-    def state(self) -> Arrays:
-        """All of them, name -> array; nothing, if there is none."""
-        names = self.kept[0] if self.kept else ()
-        return {
-            name: np.concatenate([rows[name] for rows in self.kept]) for name in names
-        }
-
-    def restore(self, state: Arrays) -> None:
-        """Take over what ``state`` returned."""
-        self.kept = [state] if state else []
-
-
 class NStep(Trainer):
     """The agent, for ``Listening-v0`` with ``observe="ids"``.
 
     With candidates it chooses among them, otherwise among all songs of ``catalogue``
     but those just played.
     """
+
+    settings = NStepConfig
 
     def __init__(
         self,
@@ -187,13 +184,18 @@ class NStep(Trainer):
     ) -> None:
         super().__init__(seed)
         self.catalogue = catalogue
-        self.config = config or NStepConfig()
+        self.config = config or self.settings()
         self.filter: ListenerFilter | None = None
-        self.learner = Regression(len(LISTENING_FEATURES))
+        width = len(LISTENING_FEATURES)
         if self.config.warm_up:
             self.filter = ListenerFilter(catalogue, self.rng)
-            self.learner = Regression(len(FILTERED_FEATURES))
+            width = len(FILTERED_FEATURES)
             self.memory = WholeSessions()
+        self.learner: Any = self._learner(width)
+
+    def _learner(self, width: int) -> Any:
+        """What gives ``width`` features a value."""
+        return Regression(width)
 
     # -- train -------------------------------------------------------------------------
     def train(
@@ -229,19 +231,31 @@ class NStep(Trainer):
         start = time.perf_counter()
         epsilon = self.epsilon
         played = [self._step(env) for _ in range(self.config.rollout)]
-        steps = map(np.array, zip(*played, strict=True))
-        live, features, rewards, terminated, truncated = steps  # [T, batch, ...]
-        returns, known = n_step_returns(
-            rewards, terminated, truncated, self.config.n, self.config.discount
-        )
-        use = live & known
+        # [T, batch, ...]
+        live, *steps = map(np.array, zip(*played, strict=True))
+        rewards = steps[1]
         if self.memory is None:
-            self.learner.learn(features[use], returns[use], self.config.ridge)
+            self._learn(live, *steps)
         else:
             self._warm_up()
         self.step += live.size
         speed = live.size / (time.perf_counter() - start)
         return NStepRound(self.step, float(rewards[live].mean()), epsilon, speed)
+
+    def _learn(
+        self,
+        live: Bools,
+        features: Floats,
+        rewards: Floats,
+        terminated: Bools,
+        truncated: Bools,
+    ) -> None:
+        """Learn from a round; ``features`` [T, batch, f], the others [T, batch]."""
+        returns, known = n_step_returns(
+            rewards, terminated, truncated, self.config.n, self.config.discount
+        )
+        use = live & known
+        self.learner.learn(features[use], returns[use], self.config.ridge)
 
     def _warm_up(self) -> None:
         """Fit the filter, if the sessions so far are enough."""
@@ -256,12 +270,16 @@ class NStep(Trainer):
         live = ~env.over  # where an episode had ended, the step starts the next one
         session = self.session(seen)
         songs = self._explore(seen, self._best(seen, session, 1))
-        features = listening_interactions(self.catalogue, session, songs)[:, 0]
+        features = self._features(seen, session, songs)
         played = env.step(env.actions_for(songs))
         self._observation, rewards, terminated, truncated, _ = played
         if self.memory is not None:
             self.memory.add(self._observation, terminated | truncated)
         return live, features, rewards, terminated, truncated
+
+    def _features(self, _: Any, session: ListeningSession, songs: Ids) -> Floats:
+        """What is learned from: features [batch, f] of the ``songs`` [batch, 1]."""
+        return listening_interactions(self.catalogue, session, songs)[:, 0]
 
     def _explore(self, observations: Any, songs: Ids) -> Ids:
         """``songs`` [batch, 1], each replaced by a random one with P = epsilon."""
@@ -306,7 +324,7 @@ class NStep(Trainer):
         arrays = storage.read_arrays(Path(folder) / "agent.npz")
         with storage.whole(folder):
             songs = {one.name: arrays[one.name] for one in fields(Catalogue)}
-            agent = cls(Catalogue(**songs), NStepConfig(**settings["config"]))
+            agent = cls(Catalogue(**songs), cls.settings(**settings["config"]))
         agent.restore(arrays, env)
         return agent
 

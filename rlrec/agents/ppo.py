@@ -45,6 +45,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from rlrec import storage
+from rlrec.agents.listener_filter import ListenerFilter
 from rlrec.agents.ppo_config import PPOConfig
 from rlrec.agents.ppo_interactions import interactions_for
 from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, gae
@@ -78,7 +79,8 @@ class PPORound(NamedTuple):
 class PPO(Trainer):
     """The agent. ``songs`` [I, d]: the map of sound, a row for each song id.
 
-    Each dimension is scaled to mean 0 and standard deviation 1.
+    Each dimension is scaled to mean 0 and standard deviation 1. ``known_by``: a filter
+    fitted to sessions, for the policy's interactions; it is not stored.
     Raises ``ConfigError`` unless ``songs`` is a matrix of finite numbers.
     """
 
@@ -87,6 +89,7 @@ class PPO(Trainer):
         songs: NDArray[Any],
         config: PPOConfig | None = None,
         seed: int = 0,
+        known_by: ListenerFilter | None = None,
     ) -> None:
         if songs.ndim != 2 or not np.isfinite(songs).all():
             raise ConfigError(
@@ -102,7 +105,7 @@ class PPO(Trainer):
         self.songs = centred / spread  # [I, d]
         self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
-        self._seen, kind = interactions_for(self.songs, self.config)
+        self._seen, kind = interactions_for(self.songs, self.config, known_by)
         self.learner = PPOLearner(
             self.songs, self.view.width, self.config, self.rng, kind
         )

@@ -16,6 +16,8 @@ differences.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from rlrec.agents.ppo_config import PPOConfig
@@ -131,7 +133,7 @@ class PPOLearner(Checkpointed):
         width: int,
         config: PPOConfig,
         rng: np.random.Generator,
-        kind: type[CandidatePolicy] | None = None,
+        kind: Callable[..., CandidatePolicy] | None = None,
     ) -> None:
         self.config = config
         self.songs = tf.constant(songs, tf.float32)
@@ -160,7 +162,7 @@ class PPOLearner(Checkpointed):
 
         Names: state, choice (place among the candidates, or point), log_prob and value
         (of the choice and the state, before the updates), advantage, live (1: learn
-        from it, 0: do not), and candidates and seen (their interactions [M, k, 15]) if
+        from it, 0: do not), and candidates and seen (their interactions [M, k, x]) if
         the policy needs them. ``order`` [epochs, minibatches, minibatch]: rows of
         ``steps``. ``share_left``, 0..1: annealing factor of learning rate, clip and
         entropy weight.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ from rlrec.agents import (
     VariedListening,
 )
 from rlrec.agents.ddpg_config import DDPGConfig
+from rlrec.agents.listener_filter import ListenerFilter
 from rlrec.agents.nstep import NStep, NStepConfig
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.recommender import best_first, item_pool
+from rlrec.agents.warm_up import WarmedUp
 from rlrec.collaborative.recommenders import (
     EASE,
     BiasedMF,
@@ -208,9 +211,15 @@ def _qlearning(
     return ClusterTable(env, QLearningConfig(**settings), clusters, seed)
 
 
-def _dqn(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
+def _dqn(
+    env: ListeningBatch, seed: int, *, interactions: bool = False, **settings: Any
+) -> Recommender:
+    """DQN on state and song; with ``interactions`` its form for listening sessions."""
     from rlrec.agents.dqn import DQN, DQNConfig
+    from rlrec.agents.dqn_session import SessionDQN, SessionDQNConfig
 
+    if interactions:
+        return SessionDQN(env.catalogue, SessionDQNConfig(**settings), seed)
     songs = song_map(env)
     view = ListeningView(songs, history=env.history)
     return DQN(songs, view.width, view=view, config=DQNConfig(**settings), seed=seed)
@@ -223,30 +232,68 @@ def _ddpg(
     view: str = "",
     interactions: bool = True,
     n: int = 3,
+    warm_up: int = 0,
     **settings: Any,
 ) -> Recommender:
-    """DDPG for ratings; with a ``view`` the form for listening sessions."""
+    """DDPG for ratings; with a ``view`` the form for listening sessions.
+
+    ``warm_up``: random songs that a filter is fitted to, for the interactions.
+    """
     from rlrec.agents.ddpg import DDPG
     from rlrec.agents.ddpg_session import SessionDDPG
 
     low, high = reward_range(env.reward)
     bounds = {"reward_low": min(low, -1.0), "reward_high": max(high, 1.0)}
     config = DDPGConfig(**{**bounds, **settings})
-    if view:
-        songs = song_map(env)
+    songs = song_map(env)
+    if not view:
+        return DDPG(songs, None, config, seed, history=env.history)
+
+    def make(known_by: ListenerFilter | None, own: DDPGConfig) -> Recommender:
         return SessionDDPG(
-            songs, config, seed, view=view, interactions=interactions, n=n
+            songs,
+            own,
+            seed,
+            view=view,
+            interactions=interactions,
+            n=n,
+            known_by=known_by,
         )
-    return DDPG(song_map(env), None, config, seed, history=env.history)
+
+    return _warmed_up(make, config, env, warm_up, seed)
 
 
 def _ppo(
-    env: ListeningBatch, seed: int, *, propagation: float = 0.0, **settings: Any
+    env: ListeningBatch,
+    seed: int,
+    *,
+    propagation: float = 0.0,
+    warm_up: int = 0,
+    **settings: Any,
 ) -> Recommender:
+    """PPO; ``warm_up`` as above, ``propagation``: see `PropagatedPPO`."""
     from rlrec.agents.ppo import PPO
 
-    agent = PPO(song_map(env), replace(PPO_SETTINGS, **settings), seed)
+    def make(known_by: ListenerFilter | None, own: PPOConfig) -> Recommender:
+        return PPO(song_map(env), own, seed, known_by)
+
+    config = replace(PPO_SETTINGS, **settings)
+    agent = _warmed_up(make, config, env, warm_up, seed)
     return PropagatedPPO(agent, propagation) if propagation > 0.0 else agent
+
+
+def _warmed_up(
+    make: Callable[..., Recommender],
+    config: Any,
+    env: ListeningBatch,
+    songs: int,
+    seed: int,
+) -> Recommender:
+    """The agent, after a warm-up of ``songs`` unless that is 0."""
+    if not songs:
+        return make(None, config)
+    own = replace(config, schedule_steps=config.schedule_steps - songs)
+    return WarmedUp(partial(make, own=own), env.catalogue, songs, seed)
 
 
 def _nstep(env: ListeningBatch, seed: int, **settings: Any) -> Recommender:
@@ -302,8 +349,9 @@ def setting_names(kind: str) -> set[str]:
     names = _parameters(KINDS[kind], *CONFIGS.get(kind, ()))
     if kind == "dqn":
         from rlrec.agents.dqn import DQNConfig
+        from rlrec.agents.dqn_session import SessionDQNConfig
 
-        names |= _parameters(DQNConfig)
+        names |= _parameters(DQNConfig, SessionDQNConfig)
     # The others are given by `make_contestant`, or collect settings.
     return names - {"env", "seed", "catalogue", "n_songs", "ease", "settings"}
 
@@ -320,7 +368,7 @@ def make_contestant(
     for name, value in settings.items():
         if isinstance(value, list):
             own[name] = tuple(value)
-    if kind in ("ppo", "ddpg", "nstep"):
+    if kind in ("ppo", "ddpg", "nstep") or own.get("interactions"):
         own.setdefault("schedule_steps", steps)
     try:
         return KINDS[kind](env, seed, **own)
