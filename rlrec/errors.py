@@ -2,6 +2,7 @@
 
 import math
 import sys
+import warnings
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -34,6 +35,15 @@ class TensorFlowMissing(ConfigError, ModuleNotFoundError):
 
 class TrainingDiverged(RlrecError, RuntimeError):
     """A loss is NaN, or a critic predicts returns outside the possible range."""
+
+
+class Told(UserWarning):
+    """Something that a user should know, and that stops nothing."""
+
+
+def tell(message: str) -> None:
+    """Report what stops nothing as a warning; the command prints it as a sentence."""
+    warnings.warn(message, Told, stacklevel=3)
 
 
 def require_ranges(

@@ -79,7 +79,7 @@ def check_data(source: str | Path, *, rejects: Path | None = None) -> tuple[str,
     except DataError as error:
         return str(error), NOT_FOUND
     try:
-        refuse_overwriting(rejects, path)
+        refuse_overwriting(rejects)
         if path.is_dir():
             return _check_folder(path, rejects)
         return check_file(path, rejects)

@@ -112,7 +112,7 @@ def load_play_counts(
     Raises `DataError` if columns or files are missing or most rows are unusable.
     """
     path = locate(source)
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     if path.is_dir() and (path / "user_artists.dat").is_file():
         return _load_lastfm(path, rejects)
     return _load_csv(csv_in(path, "plays.csv"), rejects)

@@ -99,7 +99,7 @@ def load_ratings(
     for an empty scale.
     """
     path = csv_in(locate(source), *RATING_FILES)
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     quick = _read_quickly(path, scale) if rejects is None else None
     if quick is not None:
         return quick

@@ -80,7 +80,7 @@ def load_sessions(
     Raises `DataError` if a column is missing or most rows are unusable.
     """
     path = csv_in(locate(source), "sessions.csv")
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     table = read_table(path)
     columns = match_columns(table)
     plays = _read_plays(table, columns)

@@ -158,7 +158,7 @@ def load_tracks(
     unusable.
     """
     path = csv_in(locate(source), "tracks.csv")
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     table = read_table(path)
     columns = match_features(table.header, path)
     raw = _read_features(table, columns)

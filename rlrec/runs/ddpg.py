@@ -25,6 +25,7 @@ from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
+    owning,
     require_steps,
     require_unused,
     written,
@@ -78,6 +79,7 @@ class DDPGRun(TrainingRun):
         return ratings, self.task.divide(ratings)
 
 
+@owning
 def train_ddpg(
     folder: Path,
     task: Task,
@@ -133,6 +135,7 @@ def train_ddpg(
         return _go(run, ratings, split, command, say)
 
 
+@owning
 def resume_ddpg(
     folder: Path, *, command: str = "", say: Say = print, **changes: int
 ) -> int:

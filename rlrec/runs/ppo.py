@@ -10,6 +10,7 @@ never was.
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -26,6 +27,7 @@ from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
     data_source,
+    owning,
     require_seed,
     require_steps,
     require_unused,
@@ -102,6 +104,7 @@ class PPORun(TrainingRun):
         )
 
 
+@owning
 def train_ppo(
     folder: Path,
     data: str,
@@ -145,6 +148,7 @@ def train_ppo(
         return _go(run, tracks, command, say)
 
 
+@owning
 def resume_ppo(
     folder: Path, *, command: str = "", say: Say = print, **changes: int
 ) -> int:
@@ -211,6 +215,7 @@ def place_songs(run: PPORun, tracks: Tracks, catalogue: Catalogue, say: Say) -> 
     else:
         folder = run.folder / "map" if world.map == "vae" else Path(world.map)
         if world.map == "vae" and not (folder / "config.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed
             found = train_vae(folder, run.data, seed=run.seed, say=lambda line: None)
             say(
                 f"map        a VAE of 5 dimensions: error {found.vae.mse:.4f} on "

@@ -29,7 +29,7 @@ from rlrec.evaluation.intervals import Interval, crossed_interval, mean_interval
 from rlrec.evaluation.simulate import simulate
 from rlrec.evaluation.verdict import Rival, verdict
 from rlrec.runs.ppo import PPORun
-from rlrec.runs.provenance import provenance, publish, require_file_path
+from rlrec.runs.provenance import provenance, publish, require_result_path
 from rlrec.runs.run import require_comparable
 from rlrec.types import Floats, Say
 
@@ -56,7 +56,7 @@ def evaluate_ppo(
     ``ConfigError`` and ``DataError``.
     """
     start = time.monotonic()
-    require_file_path(json_path)
+    require_result_path(json_path)
     runs = [PPORun.read(folder) for folder in folders]
     require_comparable(runs)
     first = runs[0]

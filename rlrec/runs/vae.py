@@ -25,7 +25,13 @@ from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs.provenance import device, versions
-from rlrec.runs.run import Run, data_fingerprint, data_source, require_unused
+from rlrec.runs.run import (
+    Run,
+    data_fingerprint,
+    data_source,
+    owning,
+    require_unused,
+)
 from rlrec.sound.vae import PCA, VAE, Codec, kl_to_normal, reconstruction_error
 from rlrec.sound.vae_config import History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
@@ -82,6 +88,7 @@ class VAERun(Run):
     device: str
 
 
+@owning
 def train_vae(
     folder: Path,
     data: str,
@@ -127,6 +134,7 @@ def train_vae(
     _write_map(folder, model, history)
     run = VAERun(
         folder=folder,
+        files=storage.checksums(folder),
         versions=versions(),
         command=command,
         data=data_source(data),

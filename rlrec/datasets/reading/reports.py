@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from rlrec.errors import DataError
-from rlrec.storage import write_text
+from rlrec.storage import require_output, write_text
 
 NAMED_WARNINGS = 10  # rows listed for each kind of warning
 NAMED_REJECTS = 3  # rows listed for each kind of rejection
+REJECTS = "row,reason,column,value,remedy,raw"  # the first line of --rejects
 
 
 @dataclass(frozen=True)
@@ -112,23 +112,9 @@ def shorten(text: str, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def refuse_overwriting(rejects: Path | None, source: Path) -> None:
-    """Raise `DataError` if `rejects` is a folder or one of the files to be read.
-
-    source: the file that is read, or a folder whose files are.
-    """
-    if rejects is None:
-        return
-    if rejects.is_dir():
-        raise DataError(
-            f"{rejects} is a folder: give --rejects the name of a file to write"
-        )
-    inputs = [source] if source.is_file() else filter(Path.is_file, source.iterdir())
-    if rejects.exists() and any(map(rejects.samefile, inputs)):
-        raise DataError(
-            f"{rejects} is the file being read: give --rejects another name, "
-            "nothing was written"
-        )
+def refuse_overwriting(rejects: Path | None) -> None:
+    """Raise `ConfigError` unless `rejects` can be written: new, or an earlier one."""
+    require_output(rejects, "--rejects", lambda text: text.startswith(REJECTS))
 
 
 def write_rejects(
@@ -144,7 +130,7 @@ def write_rejects(
         return
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["row", "reason", "column", "value", "remedy", "raw"])
+    buffer.write(f"{REJECTS}\n")
     cells = attrgetter("row", "kind", "column", "value", "remedy")
     for problem in problems:
         writer.writerow([*cells(problem), text_of(problem.row)])
