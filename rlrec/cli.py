@@ -216,14 +216,8 @@ def command_train_ddpg(
 
     task = Task(data, protocol, split, seed)
     if resume:
-        wanted = {
-            "data": task.source,
-            "protocol": protocol,
-            "split": split,
-            "seed": seed,
-            "steps": steps,
-            "checkpoint_every": checkpoint_every,
-        }
+        wanted = asdict(task) | {"data": task.source, "steps": steps}
+        wanted["checkpoint_every"] = checkpoint_every
         changes = _changes(DDPGRun.read(out), wanted, settings, config)
         return resume_ddpg(out, command=_command(), **changes)
     given = _given()

@@ -16,11 +16,10 @@ import shutil
 import socket
 import sys
 import time
-import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +31,7 @@ if sys.platform != "win32":  # there, folders are not locked
     import fcntl
 
 MANIFEST = "manifest.json"
+LARGEST = 2**32  # bytes of arrays in a file
 
 
 # -- writing ---------------------------------------------------------------------------
@@ -130,11 +130,13 @@ def read_json(path: str | Path) -> dict[str, Any]:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}); is this the folder of a run?"
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(
             f"{path}: not valid JSON ({error}); train the run again"
         ) from None
-    return cast(dict[str, Any], content)
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: no table of names and values; train the run again")
+    return content
 
 
 def write_arrays(path: str | Path, **arrays: NDArray[Any]) -> None:
@@ -149,11 +151,14 @@ def read_arrays(path: str | Path, names: Sequence[str] | None = None) -> Arrays:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
+            size = sum(member.file_size for member in stored.zip.infolist())
+            if size > LARGEST:
+                raise ValueError(f"{size:,} bytes, more than {LARGEST:,}")
             wanted = stored.files if names is None else names
             return {name: stored[name] for name in wanted}
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; is this the folder of a run?") from None
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:  # foreign bytes raise nearly all there are
         raise _broken(path, error) from None
 
 

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -75,6 +76,48 @@ def test_the_latest_checkpoints_are_kept(tmp_path):
     for step in (90, 100, 1000):
         storage.save_checkpoint(tmp_path, step, lambda folder: None, keep=2)
     assert [step for step, _ in storage.checkpoints(tmp_path)] == [100, 1000]
+
+
+# -- foreign bytes -------------------------------------------------------------------
+def npz(path, header, size):
+    """An .npz whose one array claims a shape and holds ``size`` zero bytes."""
+    text = header.encode().ljust(117) + b"\n"
+    start = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.npy", start + bytes(size))
+
+
+def test_an_array_that_claims_too_much_is_refused(tmp_path):
+    claim = "{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}"
+    npz(tmp_path / "x.npz", claim, 0)
+    with pytest.raises(DataError, match="broken or of another version"):
+        storage.read_arrays(tmp_path / "x.npz")
+
+
+def test_an_archive_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "LARGEST", 3 * 2**20)
+    shape = "{'descr': '<f8', 'fortran_order': False, 'shape': (%d,)}"
+    for mega, works in ((2, True), (4, False)):
+        npz(tmp_path / "x.npz", shape % (mega * 2**17), mega * 2**20)
+        if works:
+            assert len(storage.read_arrays(tmp_path / "x.npz")["a"]) == 2**18
+        else:
+            with pytest.raises(DataError, match="bytes, more than 3,145,728"):
+                storage.read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [b"\x93NUMPY", b"PK\x03\x04", b"\xff" * 99, b""])
+def test_foreign_bytes_are_no_arrays(tmp_path, content):
+    (tmp_path / "x.npz").write_bytes(content)
+    with pytest.raises(DataError, match="broken or of another version"):
+        storage.read_arrays(tmp_path / "x.npz")
+
+
+@pytest.mark.parametrize("content", [b'{"a": "\xff"}', b"[" * 10**5, b"[1]", b"NaN"])
+def test_foreign_bytes_are_no_settings(tmp_path, content):
+    (tmp_path / "x.json").write_bytes(content)
+    with pytest.raises(DataError, match=r"x\.json: "):
+        storage.read_json(tmp_path / "x.json")
 
 
 # -- appending -------------------------------------------------------------------------

@@ -15,11 +15,17 @@ from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.reading.columns import find, require_columns
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import Rejected, Table, read_table, to_numbers
 from rlrec.errors import DataError
 from rlrec.types import Floats
 
+MOST_COUNTS = 20_000_000  # users times genres
 PLAY_GENRES = tuple(
     "rock pop indie electronic metal ambient punk rnb folk hip-hop jazz "
     "classical".split()
@@ -170,6 +176,11 @@ def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCoun
 
     rows, user_ids = pd.factorize(plays.users)
     columns = pd.Index(genres).get_indexer(pd.Index(plays.names))
+    if len(user_ids) * len(genres) > MOST_COUNTS:
+        raise DataError(
+            f"{plays.table.path}: {len(user_ids):,} users times {len(genres):,} genres "
+            f"are too many; does the column {plays.table.header} hold genres?"
+        )
     counts = np.zeros((len(user_ids), len(genres)))
     np.add.at(counts, (rows, columns), plays.counts)
     found = {
@@ -178,7 +189,7 @@ def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCoun
         "plays": round(float(plays.counts.sum())),
     }
     report = plays.table.report("play counts", found, plays.rejected, notes)
-    return PlayCounts(np.array(user_ids, np.str_), genres, counts, report)
+    return PlayCounts(text_array(user_ids, "user"), genres, counts, report)
 
 
 def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:

@@ -20,7 +20,12 @@ from rlrec.datasets.reading.layouts import (
     read_movielens,
     read_ratings,
 )
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import Rejected, to_numbers, why_not_a_number
 from rlrec.datasets.reading.times import CONTRADICTORY, read_times
 from rlrec.errors import ConfigError
@@ -256,7 +261,7 @@ def _build(
     order = np.lexsort((cells.times[kept], users))
     ratings = cells.ratings[kept][order].astype(np.float32)
     known = [found.items.get(name, ("", ())) for name in item_ids]
-    titles = np.array([title for title, _ in known], np.str_)
+    titles = text_array([title for title, _ in known], "title")
     genres = tuple(names for _, names in known)
     counts = {
         "ratings": len(kept),
@@ -271,8 +276,8 @@ def _build(
         items[order],
         ratings,
         cells.times[kept][order],
-        np.array(user_ids, np.str_),
-        np.array(item_ids, np.str_),
+        text_array(user_ids, "user"),
+        text_array(item_ids, "item"),
         titles,
         genres,
         found.table.report("ratings", counts, rejected, notes),

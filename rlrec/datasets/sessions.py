@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.reading.columns import plain, require_columns
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
@@ -186,8 +191,8 @@ def _build(table: Table, plays: pd.DataFrame, rejected: list[Problem]) -> Sessio
         (plays["liked"] == 1).to_numpy(),
         skipped.to_numpy(),
         plays["propensity"].to_numpy(np.float32),
-        np.array(user_ids, np.str_),
-        np.array(track_ids, np.str_),
+        text_array(user_ids, "user"),
+        text_array(track_ids, "track"),
         table.report("sessions", counts, rejected, notes),
     )
 

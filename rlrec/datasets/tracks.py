@@ -22,7 +22,12 @@ from rlrec.datasets.reading.columns import (
     match_features,
     parse_feature,
 )
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
@@ -297,10 +302,10 @@ def _build(table: Table, raw: Floats, rows: Ids, rejected: list[Problem]) -> Tra
     notes += _merge_notes(len(rows), genres)
     counts = _counts(texts, genres)
     return Tracks(
-        texts.ids[first].astype(np.str_),
-        texts.titles[first].astype(np.str_),
-        texts.artists[first].astype(np.str_),
-        np.array(main, np.str_),
+        text_array(texts.ids[first], "track"),
+        text_array(texts.titles[first], "title"),
+        text_array(texts.artists[first], "artist"),
+        text_array(main, "genre"),
         genres,
         values[first],
         scale(values[first]),

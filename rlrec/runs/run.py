@@ -70,10 +70,12 @@ class Run:
         whole = checksum == storage.digest(content)
         del content["agent"]
         run = replace(from_json(cls, content, str(path)), folder=folder)
+        if not whole:
+            raise DataError(f"{path} is not as it was written; {AGAIN}")
         found = storage.checksums(folder) if run.files else {}
-        if not whole or found != run.files:
-            name = "config.json" if not whole else ", ".join(run.files)
-            raise DataError(f"{folder}: {name} not as it was written; {AGAIN}")
+        for name, checksum in run.files.items():
+            if found.get(name) != checksum:
+                raise DataError(f"{folder}: {name} is not as it was written; {AGAIN}")
         return run
 
     def content(self) -> dict[str, Any]:
@@ -224,8 +226,7 @@ class TrainingRun(Run):
 def agent_of(folder: Path) -> str:
     """The agent whose run is in ``folder``. Raises ``DataError`` if there is none."""
     path = folder / "config.json"
-    content: Any = storage.read_json(path)
-    agent = content.get("agent") if isinstance(content, dict) else None
+    agent = storage.read_json(path).get("agent")
     if agent not in AGENTS:
         raise DataError(f"{path}: agent is {agent!r}; known: {', '.join(AGENTS)}")
     return str(agent)

@@ -37,6 +37,10 @@ from rlrec.sound.vae_config import History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
 
 Scaling = Literal["fixed", "min-max"]
+RANGES = {
+    "fixed": "by fixed ranges",
+    "min-max": "by the training tracks' least and greatest values",
+}
 HELD_OUT = 0.1  # share of the tracks
 CANDIDATES = 4  # nearest neighbours offered to an agent
 SAMPLES = 2000  # points drawn from the normal prior
@@ -110,12 +114,9 @@ def train_vae(
     tracks = load_tracks(data)
     start = time.monotonic()
     known, new = split(scaled(tracks, scaling, seed), seed)
-    ranges = "by fixed ranges"
-    if scaling == "min-max":
-        ranges = "by the training tracks' least and greatest values"
     say(
         f"data       {data}: {len(tracks):,} tracks, "
-        f"11 features brought to [0, 1] {ranges}"
+        f"11 features brought to [0, 1] {RANGES[scaling]}"
     )
     say(
         f"split      {len(known):,} tracks to learn from, {len(new):,} never seen, "

@@ -394,8 +394,7 @@ def _stored(path: Path, reference: str) -> Cell | None:
     if not path.exists():
         return None
     cell = storage.read_json(path)
-    checksum = cell.pop("checksum", None) if isinstance(cell, dict) else None
-    if checksum != storage.digest(cell):
+    if cell.pop("checksum", None) != storage.digest(cell):
         raise DataError(
             f"{path}: no cell of a study, or changed since; delete it, and it is run "
             f"again"

@@ -1,6 +1,7 @@
 """Runs: nobody's files are overwritten, one owner a folder, broken parts are told."""
 
 import csv
+import io
 import json
 import os
 import shutil
@@ -14,9 +15,10 @@ from command import rlrec
 from run_samples import SMALL, write_csv
 
 from rlrec import storage
+from rlrec.datasets import load_play_counts, load_ratings
 from rlrec.errors import DataError, Told
 from rlrec.runs.ddpg import DDPGRun
-from rlrec.runs.progress import Progress
+from rlrec.runs.progress import Progress, Screen
 from rlrec.runs.run import AGENTS, TrainingRun
 from rlrec.runs.session import interrupts
 
@@ -215,7 +217,7 @@ def test_a_setting_changed_by_hand_is_refused(copied, capsys):
     content["ddpg"]["discount"] = 0.25
     path.write_text(json.dumps(content))
     assert rlrec("recommend", copied, "--history 'Film Aa'") == 1
-    assert "config.json not as it was written" in capsys.readouterr().err
+    assert "config.json is not as it was written" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ["agent.json", "table.npz"])
@@ -357,3 +359,81 @@ def test_told_is_a_warning_outside_the_command(copied):
     flip(copied / "checkpoints" / "192" / "agent.npz")
     with pytest.warns(Told, match="the checkpoint before it is used"):
         assert DDPGRun.read(copied).last_checkpoint()[0] == 128
+
+
+# -- titles and sizes ------------------------------------------------------------------
+def screen(encoding, clean=True):
+    raw = io.BytesIO()
+    text = io.TextIOWrapper(raw, encoding=encoding, errors="strict")
+    return Screen(text, clean), raw
+
+
+def test_a_terminal_shows_every_title_and_obeys_none():
+    shown, raw = screen("cp1252")
+    shown.write("Amélie \u0416 \x1b[2J \x1b[31mred\x1b[m \r\x07\u202e\x9b\n")
+    shown.flush()
+    expected = "Amélie \\u0416 \\x1b[2J \x1b[31mred\x1b[m \\r\\x07\\u202e\\x9b\n"
+    assert raw.getvalue().decode("cp1252") == expected
+
+
+def test_a_bar_may_move():
+    shown, raw = screen("utf-8", clean=False)
+    shown.write("\r 5%\x1b[A")
+    shown.flush()
+    assert raw.getvalue() == b"\r 5%\x1b[A"
+
+
+def test_titles_with_control_characters_reach_no_terminal(copied, data, capsys):
+    path = copied.parent / "own.csv"
+    text = (
+        data.read_text().replace("Film A", "Film \x1b]0;A\x07").replace("Film B", "=B")
+    )
+    path.write_text(text)
+    out = copied.parent / "titled"
+    assert train(path, out) == 0
+    capsys.readouterr()
+    assert rlrec("recommend", out, "-k 9 --history 'Film Ca (1970)'") == 0
+    said = capsys.readouterr().out
+    assert "\\x1b]0;A" in said
+    assert "\x1b" not in said
+
+
+def test_a_long_title_is_cut_and_a_long_id_refused(tmp_path):
+    path = tmp_path / "r.csv"
+    rows = [f"u{n},i{n},{1 + n % 5},T{n}" for n in range(60)]
+    rows[7] += "x" * 130_000
+    path.write_text("\n".join(["user,item,rating,title", *rows]))
+    with pytest.warns(Told, match="title of 130,002 characters"):
+        ratings = load_ratings(path)
+    assert ratings.titles.dtype.itemsize == 4 * 1_000
+    rows[7] = f"u{'x' * 130_000},i7,3,T7"
+    path.write_text("\n".join(["user,item,rating,title", *rows]))
+    with pytest.raises(DataError, match="user of 130,001 characters, more than 1000"):
+        load_ratings(path)
+
+
+def test_too_many_users_times_genres_are_refused(tmp_path):
+    path = tmp_path / "plays.csv"
+    rows = [f"u{n},g{n},3" for n in range(5_000)]
+    path.write_text("\n".join(["user,genre,plays", *rows]))
+    with pytest.raises(DataError, match="5,000 users times 5,000 genres are too many"):
+        load_play_counts(path)
+
+
+@pytest.mark.parametrize("agent", ["ddpg", "ppo", "vae"])
+def test_layers_that_no_memory_holds_are_refused(agent, tmp_path, capsys):
+    assert rlrec(f"train {agent} --hidden 1000000000 --out", tmp_path / "run") != 0
+    assert "each of 1..8,192 units" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_rejects_are_no_formulas(tmp_path):
+    path = tmp_path / "r.csv"
+    rows = [f"u{n},i{n},{1 + n % 5}" for n in range(60)]
+    rows[7] = '=HYPERLINK("x"),i7,@SUM(A1)'
+    path.write_text("\n".join(["user,item,rating", *rows]))
+    assert rlrec("data check", path, "--rejects", tmp_path / "out.csv") == 0
+    with open(tmp_path / "out.csv") as file:
+        (row,) = csv.DictReader(file)
+    assert row["raw"].startswith("'=HYPERLINK")
+    assert row["value"] == "'@SUM(A1)"
