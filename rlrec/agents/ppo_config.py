@@ -9,6 +9,7 @@ from rlrec.errors import (
     FINITE,
     ConfigError,
     require_choice,
+    require_layers,
     require_ranges,
 )
 
@@ -73,10 +74,7 @@ class PPOConfig:
         require_choice(self, "action", ACTIONS)
         require_choice(self, "state", STATES)
         require_ranges(self, _RANGES)
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(
-                f"hidden is {self.hidden}; each layer needs 1 unit or more"
-            )
+        require_layers(self.hidden)
 
     @property
     def continuous(self) -> bool:
