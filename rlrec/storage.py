@@ -262,6 +262,7 @@ def _locked(path: Path) -> IO[str]:
         except BlockingIOError:
             file.seek(0)
             owner = file.read() or "another process"
+            file.close()
             raise ConfigError(
                 f"{path.parent} is in use by {owner}; wait until it ends, "
                 f"or choose another folder"
