@@ -11,13 +11,14 @@ SECOND_MACHINE := ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott NPY_DISABL
 	TF_ENABLE_ONEDNN_OPTS=1 TF_NUM_INTRAOP_THREADS=4
 TWINS = $(wildcard lessons/text/$(LESSON)*.md lessons/solutions/text/$(LESSON)*.md)
 
-.PHONY: second-machine setup results lab test mutants lint figures bench refresh clean help
+.PHONY: second-machine setup results lab test mutants torture lint figures bench refresh clean help
 help:
 	@echo "make lab      set up, then open JupyterLab on the lessons"
 	@echo "make test     set up, then run every test, notebooks included"
 	@echo "make setup    set up .venv and no more: .venv/bin/rlrec is then there"
 	@echo "make results  train and evaluate again what lessons 09 and 11 show of real data (fetch it first; over an hour)"
 	@echo "make second-machine  the lessons once more, as an older processor would run them (CI does)"
+	@echo "make torture  kill runs, race them, fill the disk, change inputs: is anything lost?"
 	@echo "make mutants  plant known bugs one at a time: do the tests notice? (ONLY=rlrec/agents/replay.py: those of a file)"
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
@@ -46,6 +47,9 @@ second-machine: $(READY)
 
 mutants: $(READY)
 	JOBS=$(JOBS) $(BIN)/python -m tests.mutants $(ONLY)
+
+torture: $(READY)
+	$(BIN)/python -m tests.torture $(ONLY)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -261,7 +262,7 @@ def differences(ax: Axes, content: Content) -> Axes:
         ends += [less["low"], less["high"], *less["of_runs"]]
     ax.axvline(0, color="black", lw=1)
     reach = 1.15 * float(np.abs(ends).max())
-    ax.set_yticks(range(len(names)), names, fontsize=8.5)
+    ax.set_yticks(range(len(names)), names, fontsize=8.5, parse_math=False)
     ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(-reach, reach))
     ax.set_xlabel(f"{AGENT}, paired, P@5")
     ax.locator_params(axis="x", nbins=5)
@@ -565,8 +566,9 @@ def draw_ranked(figure: Figure, result: Ranked) -> None:
 def describe_ranked(result: Ranked) -> str:
     """The first three and what the known ratings changed, in one line of HTML."""
     liked = int((result.stars[:3] >= 4).sum())
+    first = html.escape("; ".join(result.titles[:3]), quote=False)
     return (
-        f"first three: <b>{'; '.join(result.titles[:3])}</b>, {liked} of them liked; "
+        f"first three: <b>{first}</b>, {liked} of them liked; "
         f"{result.moved} of them would not be there if nothing were known"
     )
 

@@ -6,6 +6,7 @@ steps ends a little differently on another processor, which changes nearest titl
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -143,7 +144,8 @@ def place_line(sounds: SoundMap, place: Place) -> str:
     """The four titles with their distances."""
     songs = []
     for track, distance in zip(place.nearest, place.distances, strict=True):
-        songs.append(f"<b>{sounds.tracks.titles[track]}</b> ({distance:.2f})")
+        title = html.escape(sounds.tracks.titles[track], quote=False)
+        songs.append(f"<b>{title}</b> ({distance:.2f})")
     return f"nearest: {', '.join(songs)}"
 
 

@@ -7,16 +7,19 @@ sentence on stderr, status 1; so does any other exception, with its traceback in
 from __future__ import annotations
 
 import shlex
+import signal
 import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import asdict, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TextIO, cast
 
 import tyro
 
@@ -26,9 +29,12 @@ from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.datasets.reading.columns import AS_GUESSED, Reading
-from rlrec.errors import ConfigError, DataError, RlrecError
+from rlrec.errors import ConfigError, DataError, RlrecError, Told
 from rlrec.runs.listening import ListeningRun, World
+from rlrec.runs.progress import Screen, printable
+from rlrec.runs.provenance import fix_threads
 from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
+from rlrec.runs.session import stopped_by
 from rlrec.sound.vae_config import VAEConfig
 from rlrec.studies.plan import Study, StudyFlags
 
@@ -148,8 +154,12 @@ def command_data_make(
     from rlrec.datasets.folders import bundled_folder
     from rlrec.datasets.generate import make_data
     from rlrec.logs.session_files import make_sessions
+    from rlrec.storage import require_output
 
     folder = out or bundled_folder()
+    if out is not None:
+        for name in ("tracks.csv", "ratings.csv", "sessions.csv"):
+            require_output(out / name, "--out")
     for path in [*make_data(folder), make_sessions(folder)]:
         print(path)
 
@@ -198,6 +208,7 @@ def command_train_ddpg(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
     protocol: str = "rerank",
     split: str = "time",
     steps: int | None = None,
@@ -216,6 +227,7 @@ def command_train_ddpg(
             says whether it will do).
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
+        deterministic: one thread, so that the number of cores changes no bit.
         protocol: what to hold out for: rerank (order what a user chose), session
             (new users), next_item.
         split: time or random.
@@ -226,19 +238,15 @@ def command_train_ddpg(
         config: vectors and training episodes. --goal follows --protocol unless given.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
+    if deterministic:
+        fix_threads()
     from rlrec.runs.ddpg import DDPGRun, resume_ddpg, train_ddpg
     from rlrec.runs.task import Task
 
     task = Task(data, protocol, split, seed, reading)
     if resume:
-        wanted = {
-            "data": task.source,
-            "protocol": protocol,
-            "split": split,
-            "seed": seed,
-            "steps": steps,
-            "checkpoint_every": checkpoint_every,
-        }
+        wanted = asdict(task) | {"data": task.source, "steps": steps}
+        wanted["checkpoint_every"] = checkpoint_every
         changes = _changes(DDPGRun.read(out), wanted, settings, config, reading)
         return resume_ddpg(out, command=_command(), **changes)
     if "goal" not in _given():
@@ -283,6 +291,7 @@ def command_train_ppo(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
     steps: int | None = None,
     seed: int = 0,
     checkpoint_every: int = 100_000,
@@ -299,12 +308,15 @@ def command_train_ppo(
         data: tracks: spotify-songs, generated, or your own CSV.
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
+        deterministic: one thread, so that the number of cores changes no bit.
         steps: songs to learn from (default: 200,000).
         seed: of the map, networks and random draws.
         checkpoint_every: songs, a round or more.
         world: who listens, and the map.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
+    if deterministic:
+        fix_threads()
     from rlrec.runs.ppo import PPORun
 
     budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
@@ -315,6 +327,7 @@ def command_train_nstep(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
+    deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
     steps: int | None = None,
     seed: int = 0,
     checkpoint_every: int = 8_192,
@@ -331,12 +344,15 @@ def command_train_nstep(
         data: tracks: spotify-songs, generated, or your own CSV.
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
+        deterministic: one thread, so that the number of cores changes no bit.
         steps: songs to learn from (default: 32,768).
         seed: of the map and random draws.
         checkpoint_every: songs, a round or more.
         world: who listens, and the map; --candidates 0 offers every song.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
     """
+    if deterministic:
+        fix_threads()
     from rlrec.runs.nstep import NStepRun
 
     budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
@@ -553,23 +569,20 @@ def command_study(
         json: a file to write all of it to.
         flags: what to run, in place of a file.
     """
-    from rlrec.runs.provenance import require_file_path
-    from rlrec.storage import write_json
+    from rlrec.runs.provenance import publish, require_result_path
     from rlrec.studies.report import study_table
     from rlrec.studies.study import run_study, study_json
 
     start = time.monotonic()
-    require_file_path(json)
+    require_result_path(json)
     also = sorted(_given() & {one.name for one in fields(StudyFlags)})
     if file is not None and also:
         flag = also[0].replace("_", "-")
         raise ConfigError(f"{file} and --{flag} both say what to run; give one of them")
     plan = flags.study() if file is None else Study.read(file)
     result = run_study(plan, out, jobs=jobs, backend=backend, only=only)
-    print("\n".join(study_table(result.cells)))
-    if json is not None:
-        write_json(json, study_json(result, _command(), start))
-        print(f"written to {json}")
+    content = study_json(result, _command(), start)
+    publish(study_table(result.cells), content, json, print)
 
 
 def command_lessons(
@@ -642,20 +655,46 @@ def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
     description = "Learn reinforcement-learning recommenders by running them."
     ARGUMENTS.set(tuple(sys.argv[1:] if args is None else args))
-    try:
-        app = build()
-        status: Any = app.cli(prog="rlrec", description=description, args=args)
-    except (RlrecError, OSError) as error:
-        return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail("stopped", 130)
-    except Exception as error:
-        return _fail(_unforeseen(error))
-    return int(status or 0)
+    with _terminal():
+        try:
+            app = build()
+            status: Any = app.cli(prog="rlrec", description=description, args=args)
+            return int(status or 0)
+        except (RlrecError, OSError) as error:
+            return _fail(str(error))
+        except KeyboardInterrupt:
+            return _fail("stopped", 130)
+        except Exception as error:
+            return _fail(_unforeseen(error))
+
+
+@contextmanager
+def _terminal() -> Iterator[None]:
+    """Signals stop the command as Ctrl-C does; what is told appears as a sentence."""
+    out = Screen(sys.stdout, clean=True)
+    with (
+        redirect_stdout(cast(TextIO, out)),
+        redirect_stderr(cast(TextIO, Screen(sys.stderr, clean=False))),
+        warnings.catch_warnings(),
+        stopped_by(signal.default_int_handler),
+    ):
+        shown = warnings.showwarning
+
+        def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
+            if issubclass(category, Told):
+                _fail(f"note: {message}")
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.showwarning = show
+        try:
+            yield
+        finally:
+            out.flush()
 
 
 def _fail(message: str, status: int = 1) -> int:
-    print(f"rlrec: {message}", file=sys.stderr)
+    print(f"rlrec: {printable(message)}", file=sys.stderr)
     return status
 
 

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Collection, Iterable
+import warnings
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ ABOVE_ZERO = 5e-324
 BELOW_ONE = math.nextafter(1.0, 0.0)
 # The largest float: the upper end of a range that excludes infinity.
 FINITE = sys.float_info.max
+MOST_UNITS = 8_192  # of a hidden layer
 
 
 class RlrecError(Exception):
@@ -34,6 +36,15 @@ class TensorFlowMissing(ConfigError, ModuleNotFoundError):
 
 class TrainingDiverged(RlrecError, RuntimeError):
     """A loss is NaN, or a critic predicts returns outside the possible range."""
+
+
+class Told(UserWarning):
+    """Something that a user should know, and that stops nothing."""
+
+
+def tell(message: str) -> None:
+    """Report what stops nothing as a warning; the command prints it as a sentence."""
+    warnings.warn(message, Told, stacklevel=3)
 
 
 def require_ranges(
@@ -58,6 +69,20 @@ def require_ranges(
             end = "1)" if high == BELOW_ONE else f"{high}]"
             wanted = f"lie in {start}, {end}"
         raise ConfigError(f"{name} is {value}; it must {wanted}")
+
+
+def require_layers(hidden: Sequence[int], least: int = 0) -> None:
+    """Raise ``ConfigError`` unless ``least`` layers or more have 1..8,192 units each.
+
+    >>> require_layers((64, 10**9))
+    Traceback (most recent call last):
+    rlrec.errors.ConfigError: hidden is (64, 1000000000); it needs 0 layers or more...
+    """
+    if len(hidden) < least or not all(1 <= units <= MOST_UNITS for units in hidden):
+        raise ConfigError(
+            f"hidden is {hidden}; it needs {least} layers or more, each of "
+            f"1..{MOST_UNITS:,} units"
+        )
 
 
 def require_choice(

@@ -12,6 +12,7 @@ from rlrec.errors import (
     FINITE,
     ConfigError,
     require_choice,
+    require_layers,
     require_ranges,
 )
 from rlrec.types import Floats
@@ -103,10 +104,7 @@ class DDPGConfig:
             )
         if not self.reward_low < self.reward_high:
             raise ConfigError("reward_low must be below reward_high")
-        if min(self.hidden, default=0) < 1:
-            raise ConfigError(
-                f"hidden is {self.hidden}; it needs a layer, each of 1 unit or more"
-            )
+        require_layers(self.hidden, least=1)
 
     @classmethod
     def read(cls, stored: dict[str, Any]) -> DDPGConfig:

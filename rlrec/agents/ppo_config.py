@@ -9,6 +9,7 @@ from rlrec.errors import (
     FINITE,
     ConfigError,
     require_choice,
+    require_layers,
     require_ranges,
 )
 
@@ -80,10 +81,7 @@ class PPOConfig:
         if self.continuous and self.policy != "network":
             raise ConfigError(f'action is "{self.action}"; it needs policy "network"')
         require_ranges(self, _RANGES)
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(
-                f"hidden is {self.hidden}; each layer needs 1 unit or more"
-            )
+        require_layers(self.hidden)
 
     @property
     def continuous(self) -> bool:

@@ -104,7 +104,7 @@ def check_data(
     except DataError as error:
         return str(error), NOT_FOUND
     try:
-        refuse_overwriting(rejects, path)
+        refuse_overwriting(rejects)
         load = partial(_load, rejects=rejects, reading=reading, remarks=remarks)
         if path.is_dir():
             return _check_folder(path, load, rejects)

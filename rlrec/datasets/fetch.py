@@ -9,19 +9,25 @@ from __future__ import annotations
 import hashlib
 import lzma
 import shutil
+import signal
 import tempfile
+import threading
 import time
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rlrec import storage
 from rlrec.datasets.folders import cache_folder, data_set
 from rlrec.datasets.known import DataSet
 from rlrec.errors import DataError
 
 LARGEST = 512 * 2**20  # bytes that an archive may unpack to
+LONGEST = 3600.0  # seconds for one address
 TRIES = 4  # on one address; each continues where the last one stopped
 CHUNK = 2**13  # bytes; a connection that breaks costs at most one chunk
 LOCAL = ("127.0.0.1", "localhost", "::1")
@@ -145,13 +151,12 @@ def fetch(
     target = root / wanted.name
     if target.exists():
         return _already_there(wanted, target)
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DataError(
-            f"{root}: cannot be made a folder ({error.strerror}); give --out a folder"
-        ) from error
-    with tempfile.TemporaryDirectory(dir=root, prefix=f".{wanted.name}-") as scratch:
+    with (
+        storage.owned(root, f".{wanted.name}.lock"),
+        tempfile.TemporaryDirectory(dir=root, prefix=f".{wanted.name}-") as scratch,
+    ):
+        if target.exists():  # since: another process has fetched it
+            return _already_there(wanted, target)
         ready = Path(scratch) / "ready"
         ready.mkdir()
         if source_file:
@@ -189,13 +194,14 @@ def _download(wanted: DataSet, root: Path, scratch: Path, progress: bool) -> Pat
     for url in wanted.urls:
         _require_https(url)
         try:
-            got = pooch.retrieve(
-                url,
-                known_hash=f"sha256:{known}" if known else None,
-                fname=name,
-                path=scratch,
-                downloader=downloader,
-            )
+            with _time_limit(url):
+                got = pooch.retrieve(
+                    url,
+                    known_hash=f"sha256:{known}" if known else None,
+                    fname=name,
+                    path=scratch,
+                    downloader=downloader,
+                )
             return Path(got)
         except requests.exceptions.SSLError as error:
             reason = f"the server's certificate is not valid ({_one_line(error)})"
@@ -205,6 +211,29 @@ def _download(wanted: DataSet, root: Path, scratch: Path, progress: bool) -> Pat
             reason = f"altered file: {_one_line(error)}"
         failures.append(f"{url}: {reason}")
     raise DataError(_no_download(wanted, failures))
+
+
+@contextmanager
+def _time_limit(url: str) -> Iterator[None]:
+    """Stop a server that sends a byte now and then, which no other limit does.
+
+    Raises ``DataError``. Only the main thread of POSIX systems has such a clock.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        raise DataError(f"{url}: took more than {LONGEST:,.0f} s; fetch again to go on")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, LONGEST)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _no_download(wanted: DataSet, failures: list[str]) -> str:

@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.reading.columns import find, read_ids, require_columns
 from rlrec.datasets.reading.layouts import headerless, is_history
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
@@ -28,6 +33,7 @@ from rlrec.datasets.reading.tables import (
 from rlrec.errors import DataError
 from rlrec.types import Floats, Ids
 
+MOST_COUNTS = 20_000_000  # users times genres
 PLAY_GENRES = tuple(
     "rock pop indie electronic metal ambient punk rnb folk hip-hop jazz "
     "classical".split()
@@ -137,7 +143,7 @@ def load_play_counts(
     Raises `DataError` if columns or files are missing or most rows are unusable.
     """
     path = locate(source)
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     if path.is_dir() and (path / "user_artists.dat").is_file():
         return _load_lastfm(path, rejects)
     if not history_files(path):
@@ -229,7 +235,7 @@ def _most_played(plays: _Plays, what: str) -> tuple[_Plays, list[str]]:
 
     total = pd.Series(plays.counts).groupby(plays.names).sum()
     top = total.sort_values(ascending=False, kind="stable").index[:MOST_GROUPS]
-    kept = np.isin(plays.names.astype(str), list(top))
+    kept = pd.Series(plays.names).isin(top).to_numpy()
     notes = [f"no genres: the {len(top)} most played of {what} stand for them"]
     if not kept.all():
         left_out = plays.counts[~kept].sum()
@@ -261,6 +267,11 @@ def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCoun
 
     rows, user_ids = pd.factorize(plays.users)
     columns = pd.Index(genres).get_indexer(pd.Index(plays.names))
+    if len(user_ids) * len(genres) > MOST_COUNTS:
+        raise DataError(
+            f"{plays.table.path}: {len(user_ids):,} users times {len(genres):,} genres "
+            f"are too many; does the column {plays.table.header} hold genres?"
+        )
     counts = np.zeros((len(user_ids), len(genres)))
     np.add.at(counts, (rows, columns), plays.counts)
     found = {
@@ -269,7 +280,7 @@ def _count(plays: _Plays, genres: tuple[str, ...], notes: list[str]) -> PlayCoun
         "plays": round(float(plays.counts.sum())),
     }
     report = plays.table.report("play counts", found, plays.rejected, notes)
-    return PlayCounts(np.array(user_ids, np.str_), genres, counts, report)
+    return PlayCounts(text_array(user_ids, "user"), genres, counts, report)
 
 
 def _load_lastfm(folder: Path, rejects: Path | None) -> PlayCounts:

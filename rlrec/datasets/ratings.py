@@ -21,7 +21,12 @@ from rlrec.datasets.reading.layouts import (
     RatingTable,
     read_ratings,
 )
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import Rejected, to_numbers, why_not_a_number
 from rlrec.datasets.reading.times import CONTRADICTORY, read_times
 from rlrec.types import Bools, Floats, Floats32, Ids, Ids32
@@ -95,7 +100,7 @@ def load_ratings(
     Raises `DataError` if a column is missing or most rows are unusable.
     """
     path = csv_in(locate(source), *RATING_FILES)
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     found = read_ratings(path, reading)
     cells = _read_cells(found)
     low, high = _scale(found, cells.ratings, reading)
@@ -245,10 +250,10 @@ def _superseded(found: RatingTable, repeated: Ids, unrated: Ids) -> list[Problem
     return problems
 
 
-def _used(codes: Ids32, names: NDArray[np.object_]) -> tuple[Ids32, NDArray[np.str_]]:
+def _used(codes: Ids32, names: NDArray[np.object_]) -> tuple[Ids32, list[str]]:
     """Codes [n] numbered anew so that each name has a row, and these names."""
     used = np.bincount(codes, minlength=len(names)) > 0
-    return (used.cumsum() - 1).astype(np.int32)[codes], names[used].astype(np.str_)
+    return (used.cumsum() - 1).astype(np.int32)[codes], names[used].tolist()
 
 
 def _build(
@@ -259,8 +264,8 @@ def _build(
     times = cells.times[kept]
     order = _by_user_and_time(users, times)
     ratings = cells.ratings[kept][order].astype(np.float32)
-    known = [found.listed.get(name, ("", ())) for name in item_ids.tolist()]
-    titles = np.array([title for title, _ in known], np.str_)
+    known = [found.listed.get(name, ("", ())) for name in item_ids]
+    titles = text_array([title for title, _ in known], "title")
     genres = tuple(names for _, names in known)
     counts = {
         "ratings": len(kept),
@@ -275,8 +280,8 @@ def _build(
         items[order],
         ratings,
         times[order],
-        user_ids,
-        item_ids,
+        text_array(user_ids, "user"),
+        text_array(item_ids, "item"),
         titles,
         genres,
         found.table.report("ratings", counts, rejected, notes),
@@ -297,7 +302,7 @@ def _by_user_and_time(users: Ids32, times: Ids) -> Ids:
 def _notes(
     found: RatingTable,
     ratings: Floats32,
-    item_ids: NDArray[np.str_],
+    item_ids: list[str],
     counts: dict[str, int],
 ) -> list[str]:
     notes = [*found.users.notes, *found.items.notes]
@@ -307,7 +312,7 @@ def _notes(
         notes.append(f"ratings {span}, mean {mean:.2f}")
     if found.time is None:
         notes.append("no time column: the file's order is taken as time")
-    unrated = len(set(found.listed).difference(item_ids.tolist()))
+    unrated = len(set(found.listed).difference(item_ids))
     if unrated:
         notes.append(f"{unrated:,} listed items have no rating: left out")
     zeros = np.count_nonzero(ratings == 0)

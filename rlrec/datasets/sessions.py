@@ -13,7 +13,12 @@ from rlrec.datasets.folders import csv_in, locate
 from rlrec.datasets.histories import history_plays, is_skip_log, skip_log_plays
 from rlrec.datasets.reading.columns import plain, read_ids, require_columns
 from rlrec.datasets.reading.layouts import headerless, is_history
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
@@ -86,7 +91,7 @@ def load_sessions(
     path = locate(source)
     if not history_files(path):
         path = csv_in(path, "sessions.csv")
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     table = read_table(path, header=headerless)
     columns: dict[str, int] = {}
     if is_skip_log(table.header):
@@ -197,8 +202,8 @@ def _build(table: Table, plays: pd.DataFrame, rejected: list[Problem]) -> Sessio
         (plays["liked"] == 1).to_numpy(),
         skipped.to_numpy(),
         plays["propensity"].to_numpy(np.float32),
-        np.array(user_ids, np.str_),
-        np.array(track_ids, np.str_),
+        text_array(user_ids, "user"),
+        text_array(track_ids, "track"),
         table.report("sessions", counts, rejected, notes),
     )
 

@@ -25,7 +25,12 @@ from rlrec.datasets.reading.columns import (
     parse_feature,
 )
 from rlrec.datasets.reading.layouts import split_genres
-from rlrec.datasets.reading.reports import Problem, Report, refuse_overwriting
+from rlrec.datasets.reading.reports import (
+    Problem,
+    Report,
+    refuse_overwriting,
+    text_array,
+)
 from rlrec.datasets.reading.tables import (
     Rejected,
     Table,
@@ -165,7 +170,7 @@ def load_tracks(
     unusable.
     """
     path = csv_in(locate(source), "tracks.csv")
-    refuse_overwriting(rejects, path)
+    refuse_overwriting(rejects)
     table = read_table(path)
     columns = match_features(table.header, path)
     raw = _read_features(table, columns)
@@ -309,10 +314,10 @@ def _build(table: Table, raw: Floats, rows: Ids, rejected: list[Problem]) -> Tra
     notes += _merge_notes(len(rows), genres)
     counts = _counts(texts, genres)
     return Tracks(
-        texts.ids[first].astype(np.str_),
-        texts.titles[first].astype(np.str_),
-        texts.artists[first].astype(np.str_),
-        np.array(main, np.str_),
+        text_array(texts.ids[first], "track"),
+        text_array(texts.titles[first], "title"),
+        text_array(texts.artists[first], "artist"),
+        text_array(main, "genre"),
         genres,
         values[first],
         scale(values[first]),

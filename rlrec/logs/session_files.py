@@ -23,6 +23,7 @@ from rlrec.envs.catalogue import make_catalogue
 from rlrec.envs.dials import Dials
 from rlrec.envs.listeners import DRAWS, LONGEST, Listeners
 from rlrec.errors import ConfigError, DataError
+from rlrec.storage import append_text
 from rlrec.types import Floats
 
 SEED = 20181210
@@ -93,28 +94,49 @@ def make_sessions(folder: Path) -> Path:
     return path
 
 
-def append_sessions(path: str | Path, log: Sessions) -> None:
-    """Append ``log`` to the CSV at ``path`` in one write; make the file if needed.
+# A log's size and time after the last append -> its sessions; so it is read only once.
+_KNOWN: dict[Path, tuple[tuple[int, int], set[tuple[str, int]]]] = {}
 
-    Raises ``DataError`` if a user's session is in the file already, or if the file has
-    other columns.
+
+def append_sessions(path: str | Path, log: Sessions) -> None:
+    """Append ``log`` to the CSV at ``path``, all or nothing; make the file if needed.
+
+    The file is read only if another process has changed it since the last append.
+    Raises ``DataError`` if a user's session is in the file already, if the file has
+    other columns, or if it can't be written.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     if not path.exists():
         write_sessions(path, log)
+        _KNOWN[path] = (_version(path), _keys(log))
         return
-    if path.read_text("utf-8").split("\n", 1)[0] != ",".join(SESSION_COLUMNS):
-        raise DataError(
-            f"{path}: row 1: not the columns {','.join(SESSION_COLUMNS)}; "
-            "append to a log of the same kind"
-        )
-    for user, session in sorted(_keys(log) & _keys(load_sessions(path))):
+    version, known = _KNOWN.get(path, (None, set()))
+    if version != _version(path):
+        _require_columns(path)
+        known = _keys(load_sessions(path))
+    for user, session in sorted(_keys(log) & known):
         raise DataError(
             f"{path}: session {session} of {user} is there already; "
             "give it another number"
         )
-    with open(path, "ab", buffering=0) as file:
-        file.write(_lines(log).encode())
+    append_text(path, _lines(log))
+    known |= _keys(log)
+    _KNOWN[path] = (_version(path), known)
+
+
+def _version(path: Path) -> tuple[int, int]:
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns
+
+
+def _require_columns(path: Path) -> None:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        header = file.readline().rstrip("\r\n")
+    if header != ",".join(SESSION_COLUMNS):
+        raise DataError(
+            f"{path}: row 1: not the columns {','.join(SESSION_COLUMNS)}; "
+            "append to a log of the same kind"
+        )
 
 
 def _keys(log: Sessions) -> set[tuple[str, int]]:

@@ -27,6 +27,7 @@ from rlrec.evaluation.protocols import Split
 from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
+    owning,
     require_steps,
     require_unused,
     written,
@@ -81,6 +82,7 @@ class DDPGRun(TrainingRun):
         return ratings, self.task.divide(ratings)
 
 
+@owning
 def train_ddpg(
     folder: Path,
     task: Task,
@@ -149,6 +151,7 @@ def require_trainable(task: Task, ratings: Ratings, config: DRRConfig) -> Split:
     return split
 
 
+@owning
 def resume_ddpg(
     folder: Path, *, command: str = "", say: Say = print, **changes: int
 ) -> int:

@@ -41,7 +41,7 @@ from rlrec.evaluation.protocols import PROTOCOLS, Scorer, Split, oracle
 from rlrec.evaluation.tuning import chosen_settings, tuned_baselines, with_seed
 from rlrec.evaluation.verdict import signed
 from rlrec.runs.ddpg import DDPGRun
-from rlrec.runs.provenance import provenance, publish, require_file_path
+from rlrec.runs.provenance import provenance, publish, require_result_path
 from rlrec.runs.run import flat, require_comparable
 from rlrec.runs.task import Task
 from rlrec.types import Floats, Ids, Say
@@ -66,7 +66,7 @@ def evaluate_ddpg(
     a file to write all of it to.
     """
     start = time.monotonic()
-    require_file_path(json_path)
+    require_result_path(json_path)
     runs = [DDPGRun.read(folder) for folder in folders]
     require_comparable(runs)
     for run in runs:

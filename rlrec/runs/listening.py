@@ -10,6 +10,7 @@ never was. The agents' own parts are in `rlrec.runs.ppo` and `rlrec.runs.nstep`.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from rlrec.runs.provenance import versions
 from rlrec.runs.run import (
     TrainingRun,
     data_source,
+    owning,
     require_seed,
     require_steps,
     require_unused,
@@ -136,6 +138,7 @@ class ListeningRun(TrainingRun):
         )
 
 
+@owning
 def train_listening(
     kind: type[ListeningRun],
     folder: Path,
@@ -185,6 +188,7 @@ def train_listening(
         return _go(run, tracks, command, say)
 
 
+@owning
 def resume_listening(
     kind: type[ListeningRun],
     folder: Path,
@@ -253,6 +257,7 @@ def place_songs(
     else:
         folder = run.folder / "map" if world.map == "vae" else Path(world.map)
         if world.map == "vae" and not (folder / "config.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of a training that was killed
             found = train_vae(folder, run.data, seed=run.seed, say=lambda line: None)
             say(
                 f"map        a VAE of 5 dimensions: error {found.vae.mse:.4f} on "

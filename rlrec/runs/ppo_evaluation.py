@@ -31,7 +31,7 @@ from rlrec.evaluation.verdict import Rival, verdict
 from rlrec.runs.listening import ListeningRun
 from rlrec.runs.nstep import NStepRun
 from rlrec.runs.ppo import PPORun
-from rlrec.runs.provenance import provenance, publish, require_file_path
+from rlrec.runs.provenance import provenance, publish, require_result_path
 from rlrec.runs.run import agent_of, require_comparable
 from rlrec.types import Floats, Say
 
@@ -62,7 +62,7 @@ def evaluate_ppo(
     ``ConfigError`` and ``DataError``.
     """
     start = time.monotonic()
-    require_file_path(json_path)
+    require_result_path(json_path)
     kind = NStepRun if agent_of(folders[0]) == NStepRun.AGENT else PPORun
     runs = [kind.read(folder) for folder in folders]
     require_comparable(runs)

@@ -2,15 +2,67 @@
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rlrec import storage
+from rlrec.errors import tell
+
+# Control characters, and those that turn the direction of writing; not colours.
+_COLOUR_OR_CONTROL = re.compile(
+    r"(\x1b\[[\d;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
+
+
+def printable(text: str) -> str:
+    r"""``text`` without what a title could do to a terminal.
+
+    >>> print(printable("Up\x1b[2J and \x07"))
+    Up\x1b[2J and \x07
+    """
+    return _COLOUR_OR_CONTROL.sub(lambda found: found[1] or ascii(found[0])[1:-1], text)
+
+
+class Screen:
+    """A stream that outlives its reader, and that can show every title.
+
+    What its encoding can't show appears as ``\\u0416``. Once a pipe or terminal is
+    closed, nothing more is written. clean: whether control characters are shown, too.
+    """
+
+    def __init__(self, stream: Any, clean: bool) -> None:
+        self.stream = stream
+        self.clean = clean
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write as much of ``text`` as can be shown."""
+        encoding = getattr(self.stream, "encoding", None) or "utf-8"
+        shown = printable(text) if self.clean else text
+        shown = shown.encode(encoding, "backslashreplace").decode(encoding)
+        self._safely(lambda: self.stream.write(shown))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush, if somebody still reads."""
+        self._safely(self.stream.flush)
+
+    def _safely(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except OSError:
+            with suppress(OSError), open(os.devnull, "w") as nowhere:
+                os.dup2(nowhere.fileno(), self.stream.fileno())
 
 
 class Progress:
@@ -37,13 +89,31 @@ class Progress:
         self.shown = shown
         self.every = every
         self.rounds: list[Any] = []
-        rows = []
-        for row in storage.read_rows(self.path):
-            if len(row) == len(self.fields) and int(row[0]) <= start:
-                rows.append(row)
+        rows = self._former(start)
         storage.write_rows(self.path, self.fields, rows)
         self.events = EventWriter(folder / "tensorboard", self.fields, rows)
         self.screen = ProgressBar(start, steps)
+
+    def _former(self, start: int) -> list[list[str]]:
+        """The rows up to ``start``; a file with other rows is set aside, and told."""
+        rows: list[list[str]] = []
+        broken = False
+        for row in storage.read_rows(self.path):
+            try:
+                numbers = [float(cell or 0) for cell in row]
+                step = int(row[0])
+            except (ValueError, IndexError):
+                broken = True
+                continue
+            broken |= len(numbers) != len(self.fields)
+            if len(numbers) == len(self.fields) and step <= start:
+                rows.append(row)
+        if broken:
+            aside = storage.set_aside(self.path)
+            tell(f"{self.path}: some rows can't be read, so it is now {aside}")
+        if start and not rows:
+            tell(f"{self.path}: no row up to step {start:,}; the training goes on")
+        return rows
 
     def add(self, record: Any) -> None:
         """Take one more round."""
@@ -61,11 +131,11 @@ class Progress:
         speed = len(self.rounds) / seconds_a_step
         cells = [f"{mean:.6g}" if np.isfinite(mean) else "" for mean in means.values()]
         row = [str(last.step), *cells, f"{speed:.0f}"]
+        self.rounds.clear()  # first: a terminal that was closed makes no row twice
         storage.append_row(self.path, row)
         self.events.add(row)
         shown = {word: f"{means[name]:.3f}" for word, name in self.shown.items()}
         self.screen.show(last.step, shown, speed)
-        self.rounds.clear()
 
     def _mean(self, name: str) -> float:
         values = np.array([getattr(record, name) for record in self.rounds], float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import rlrec
 from rlrec import storage
-from rlrec.errors import ConfigError, TensorFlowMissing
+from rlrec.errors import TensorFlowMissing
 from rlrec.types import Say
 
 
@@ -40,13 +41,35 @@ def package_version(name: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of rlrec, Python, TensorFlow and NumPy."""
+    """Versions of rlrec, Python, TensorFlow and NumPy; kind of machine and threads.
+
+    Where all of these are equal, the same run ends with the same bits.
+    """
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(cores())
     return {
         "rlrec": rlrec.__version__,
         "python": platform.python_version(),
         "tensorflow": package_version("tensorflow"),
         "numpy": package_version("numpy"),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "threads": threads,
     }
+
+
+def cores() -> int:
+    """The processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def fix_threads() -> None:
+    """One thread for TensorFlow, which must not be imported yet, and for NumPy."""
+    from threadpoolctl import threadpool_limits
+
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ[name] = "1"
+    threadpool_limits(1)
 
 
 def commit() -> str | None:
@@ -77,10 +100,17 @@ def provenance(command: str, start: float) -> dict[str, Any]:
     }
 
 
-def require_file_path(path: Path | None) -> None:
-    """Raise ``ConfigError`` if ``path``, where --json is to write, is a folder."""
-    if path is not None and path.is_dir():
-        raise ConfigError(f"{path} is a folder; give a file: --json {path}/NAME.json")
+def require_result_path(path: Path | None) -> None:
+    """Raise ``ConfigError`` unless --json can write ``path``: new, or a result."""
+    storage.require_output(path, "--json", _is_result)
+
+
+def _is_result(text: str) -> bool:
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(content, dict) and {"commit", "command", "device"} <= set(content)
 
 
 def publish(
@@ -90,5 +120,6 @@ def publish(
     for line in lines:
         say(line)
     if path is not None:
+        require_result_path(path)  # it may have been written meanwhile
         storage.write_json(path, content)
         say(f"written to {path}")

@@ -23,7 +23,7 @@ from rlrec.envs import GenreBatch, GenreProfile, from_history, get_profile
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.intervals import mean_interval
 from rlrec.evaluation.simulate import simulate
-from rlrec.runs.run import Run, require_seed, require_steps, require_unused
+from rlrec.runs.run import Run, owning, require_seed, require_steps, require_unused
 
 LISTENERS = 2000  # simulated sessions behind each figure of the comparison
 
@@ -72,6 +72,7 @@ def profile_from_plays(source: str, listener: str | None = None) -> GenreProfile
     return from_history(counts, plays.genres, name=f"listener {listener}")
 
 
+@owning
 def train_qlearning(
     folder: Path,
     user: str | GenreProfile,
@@ -106,7 +107,12 @@ def train_qlearning(
     )
     version = rlrec.__version__
     QLearningRun(
-        folder=folder, version=version, steps=steps, seed=seed, user=stored
+        folder=folder,
+        files=storage.checksums(folder),
+        version=version,
+        steps=steps,
+        seed=seed,
+        user=stored,
     ).write()
     return compare_qlearning(profile, agent, seed=seed + 1_000_000)
 

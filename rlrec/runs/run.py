@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass, replace
+from functools import wraps
+from inspect import signature
 from pathlib import Path
 from types import UnionType
 from typing import (
@@ -20,6 +23,7 @@ from typing import (
     Literal,
     Self,
     TypeVar,
+    cast,
     get_args,
     get_origin,
     get_type_hints,
@@ -30,14 +34,17 @@ from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.datasets.known import CATALOGUE
-from rlrec.errors import ConfigError, DataError, RlrecError
+from rlrec.errors import ConfigError, DataError, RlrecError, tell
 
 AGENTS = ("qlearning", "ddpg", "ppo", "nstep", "vae")
 RESUMABLE = ("ddpg", "ppo", "nstep")
 CHANGEABLE = ("steps", "checkpoint_every", "schedule_steps")  # of a run by --resume
+# Of a run, what a resume may change or add to.
+OPEN = ("versions", "command", "sessions", "schedule_until")
 HIGHEST_SEED = 2**60
 AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"
 Stored = TypeVar("Stored")
+Train = TypeVar("Train", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +53,33 @@ class Run:
 
     AGENT: ClassVar[str]
     folder: Path = Path()
+    # checksums of what a finished training wrote beside config.json
+    files: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
         """The run in ``folder``.
 
-        Raises ``DataError`` if there is no run of this agent, or if ``config.json`` is
-        broken: a key that is missing or unknown, a value of a wrong type or range.
+        Raises ``DataError`` if there is no run of this agent, if ``config.json`` is
+        broken (a key that is missing or unknown, a value of a wrong type or range), or
+        if a file is not as it was written.
         """
         if agent_of(folder) != cls.AGENT:
             train = f"rlrec train {cls.AGENT} --out FOLDER"
             raise DataError(f"{folder}: no run of {cls.AGENT}; train one: {train}")
         path = folder / "config.json"
         content = storage.read_json(path)
+        checksum = content.pop("checksum", None)
+        whole = checksum == storage.digest(content)
         del content["agent"]
-        return replace(from_json(cls, content, str(path)), folder=folder)
+        run = replace(from_json(cls, content, str(path)), folder=folder)
+        if not whole:
+            raise DataError(f"{path} is not as it was written; {AGAIN}")
+        found = storage.checksums(folder) if run.files else {}
+        for name, checksum in run.files.items():
+            if found.get(name) != checksum:
+                raise DataError(f"{folder}: {name} is not as it was written; {AGAIN}")
+        return run
 
     def content(self) -> dict[str, Any]:
         """What ``config.json`` holds."""
@@ -69,8 +88,10 @@ class Run:
         return content
 
     def write(self) -> None:
-        """Write ``config.json``."""
-        storage.write_json(self.folder / "config.json", self.content())
+        """Write ``config.json``, with its checksum."""
+        content = self.content()
+        content["checksum"] = storage.digest(content)
+        storage.write_json(self.folder / "config.json", content)
 
 
 @dataclass(frozen=True)
@@ -110,15 +131,43 @@ class TrainingRun(Run):
         """The command that resumes this run."""
         return resume_command(self.AGENT, self.folder)
 
+    @property
+    def identity(self) -> str:
+        """A digest of all that may not change in a run: it ties checkpoints to it."""
+        fixed = {}
+        for name, value in flat(self.content()).items():
+            if name.split(".")[0] not in OPEN and name.split(".")[-1] not in CHANGEABLE:
+                fixed[name] = value
+        return storage.digest(fixed)
+
+    def whole_checkpoint(self) -> tuple[int, Path] | None:
+        """Step and folder of the newest whole checkpoint, if any; tells of broken ones.
+
+        Raises ``DataError`` if it belongs to another configuration.
+        """
+        for step, path in reversed(storage.checkpoints(self.folder)):
+            try:
+                run = storage.require_whole(path)
+            except DataError as error:
+                tell(f"{error}; the checkpoint before it is used, or none")
+                continue
+            if run != self.identity:
+                raise DataError(
+                    f"{path}: a checkpoint of another configuration than "
+                    f"{self.folder}/config.json; train a new run in another folder"
+                )
+            return step, path
+        return None
+
     def last_checkpoint(self) -> tuple[int, Path]:
-        """Step and folder of the last whole checkpoint. Raises ``DataError``."""
-        found = storage.checkpoints(self.folder)
-        if not found:
+        """As `whole_checkpoint`. Raises ``DataError`` if there is none, too."""
+        found = self.whole_checkpoint()
+        if found is None:
             raise DataError(
-                f"{self.folder} has no checkpoint yet; go on with it: "
+                f"{self.folder} has no whole checkpoint yet; go on with it: "
                 f"{self.resume_command}"
             )
-        return found[-1]
+        return found
 
     def changed(self, **changes: int) -> Self:
         """The same run with other values of some of ``CHANGEABLE``.
@@ -131,9 +180,9 @@ class TrainingRun(Run):
         schedule = changes.pop("schedule_steps", before)
         settings = replace(settings, schedule_steps=schedule)
         values: dict[str, Any] = {**changes, self.AGENT: settings}
-        trained = storage.checkpoints(self.folder)
+        trained = self.whole_checkpoint()
         if schedule > before and trained:
-            until = {str(trained[-1][0]): before}
+            until = {str(trained[0]): before}
             values["schedule_until"] = until | self.schedule_until
         run = replace(self, **values)
         if run.steps < self.steps or schedule < before:
@@ -180,8 +229,7 @@ class TrainingRun(Run):
 def agent_of(folder: Path) -> str:
     """The agent whose run is in ``folder``. Raises ``DataError`` if there is none."""
     path = folder / "config.json"
-    content: Any = storage.read_json(path)
-    agent = content.get("agent") if isinstance(content, dict) else None
+    agent = storage.read_json(path).get("agent")
     if agent not in AGENTS:
         raise DataError(f"{path}: agent is {agent!r}; known: {', '.join(AGENTS)}")
     return str(agent)
@@ -193,30 +241,46 @@ def resume_command(agent: str, folder: Path) -> str:
 
 
 def require_unused(folder: Path) -> None:
-    """Raise ``ConfigError`` unless ``folder`` can take a new run."""
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"{folder} is a file; give a folder")
+    """Raise ``ConfigError`` unless ``folder``, which is there, can take a new run."""
     if (folder / "config.json").exists():
         agent = agent_of(folder)
         way = "choose another folder, or delete it"
         if agent in RESUMABLE:
             way = f"go on with it: {resume_command(agent, folder)}; or {way}"
         raise ConfigError(f"{folder} holds a run already, of {agent}; {way}")
-    if storage.checkpoints(folder):
+    for path in sorted(folder.glob("[!.]*")):
         raise ConfigError(
-            f"{folder} holds checkpoints of another run; "
-            f"choose another folder, or delete it"
+            f"{folder} holds {path.name}, and is no run of rlrec; choose another folder"
         )
 
 
+def owning(train: Train) -> Train:
+    """A training that owns its argument ``folder`` until it ends."""
+    takes = signature(train)
+
+    @wraps(train)
+    def alone(*args: Any, **settings: Any) -> Any:
+        with storage.owned(takes.bind(*args, **settings).arguments["folder"]):
+            return train(*args, **settings)
+
+    return cast(Train, alone)
+
+
 @contextmanager
-def written(run: Run) -> Iterator[None]:
+def written(run: TrainingRun) -> Iterator[None]:
     """Write ``config.json``; undo it if an error comes before any further checkpoint.
 
-    So the folder of a new run is free again, and a resumed run is as it was.
+    So the folder of a new run is free again, and a resumed run is as it was. Broken
+    checkpoints after the newest whole one are set aside.
     """
     path = run.folder / "config.json"
     former = path.read_bytes() if path.exists() else None
+    last = run.whole_checkpoint()
+    for step, broken in storage.checkpoints(run.folder):
+        if last is None or step > last[0]:
+            storage.set_aside(broken)
+    for left in run.folder.glob("checkpoints/.*.part"):  # by a process that was killed
+        shutil.rmtree(left)
     trained = storage.checkpoints(run.folder)
     run.write()
     try:
@@ -224,10 +288,18 @@ def written(run: Run) -> Iterator[None]:
     except RlrecError:
         if storage.checkpoints(run.folder) == trained:
             if former is None:
-                path.unlink()
+                _undo(run.folder)
             else:
                 storage.write_text(path, former.decode())
         raise
+
+
+def _undo(folder: Path) -> None:
+    """Remove what a new run wrote into its folder, which was empty."""
+    for name in ("config.json", "metrics.csv"):
+        (folder / name).unlink(missing_ok=True)
+    for name in ("tensorboard", "parts", "map", "checkpoints"):
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def require_seed(seed: int) -> None:

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlrec import storage
-from rlrec.errors import TrainingDiverged
+from rlrec.errors import TrainingDiverged, tell
 from rlrec.runs.progress import Progress
-from rlrec.runs.provenance import device
+from rlrec.runs.provenance import device, versions
 from rlrec.runs.run import Session, TrainingRun
 from rlrec.types import Say
 
@@ -72,6 +72,7 @@ def run_session(
     first = agent.step
     if first:
         say(f"resumed    from step {first:,}")
+        _compare(run.versions)
     _set_schedule(agent, getattr(run, run.AGENT).schedule_steps, say)
     if first >= run.steps:
         say(
@@ -104,6 +105,20 @@ def timed(what: str, say: Say) -> Iterator[None]:
     start = time.monotonic()
     yield
     say(f"{what:<10} {time.monotonic() - start:.1f} s")
+
+
+def _compare(before: Mapping[str, str]) -> None:
+    """Tell what differs from the versions, machine and threads of a run's start."""
+    now = versions()
+    other = []
+    for name, value in before.items():
+        if value != now.get(name):
+            other.append(f"{name} {now.get(name)}, not {value}")
+    if other:
+        tell(
+            f"{'; '.join(other)}: this run need not end with the same bits as one "
+            f"that was never stopped"
+        )
 
 
 def _set_schedule(agent: Any, steps: int, say: Say) -> None:
@@ -144,6 +159,7 @@ def _train(
     """Train with checkpoints on the way and at the end; whether Ctrl-C stopped it."""
     agent, env, save, fields = prepared
     last = agent.step
+    identity = run.identity
     progress = Progress(
         run.folder, last, run.steps, fields=fields, shown=shown, every=every
     )
@@ -154,7 +170,7 @@ def _train(
             progress.add(record)
             if record.step // run.checkpoint_every > last // run.checkpoint_every:
                 progress.flush()
-                storage.save_checkpoint(run.folder, record.step, save)
+                storage.save_checkpoint(run.folder, record.step, save, run=identity)
             last = record.step
             return stop.is_set()
 
@@ -164,7 +180,7 @@ def _train(
             agent.train(env, left, callback=after_round, seed=seed)
         finally:
             progress.close()
-        storage.save_checkpoint(run.folder, agent.step, save)
+        storage.save_checkpoint(run.folder, agent.step, save, run=identity)
         return stop.is_set() and agent.step < run.steps
 
 
@@ -172,17 +188,30 @@ def _train(
 def interrupts() -> Iterator[threading.Event]:
     """The first Ctrl-C sets an event, so a round can end; a second one interrupts."""
     stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    before = signal.getsignal(signal.SIGINT)
 
     def handle(number: int, frame: Any) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
         stop.set()
-        signal.signal(signal.SIGINT, before)
 
-    signal.signal(signal.SIGINT, handle)
-    try:
+    with stopped_by(handle):
         yield stop
+
+
+@contextmanager
+def stopped_by(handle: Callable[[int, Any], Any]) -> Iterator[None]:
+    """``handle`` takes Ctrl-C, SIGTERM and SIGHUP (the terminal was closed).
+
+    Only in the main thread; a signal that is ignored (``nohup``) stays ignored.
+    """
+    former: dict[int, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) not in (signal.SIG_IGN, None):
+                former[number] = signal.signal(number, handle)
+    try:
+        yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, before in former.items():
+            signal.signal(number, before)

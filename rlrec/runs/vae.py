@@ -25,12 +25,22 @@ from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.errors import ConfigError, DataError
 from rlrec.runs.provenance import device, versions
-from rlrec.runs.run import Run, data_fingerprint, data_source, require_unused
+from rlrec.runs.run import (
+    Run,
+    data_fingerprint,
+    data_source,
+    owning,
+    require_unused,
+)
 from rlrec.sound.vae import PCA, VAE, Codec, kl_to_normal, reconstruction_error
 from rlrec.sound.vae_config import History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
 
 Scaling = Literal["fixed", "min-max"]
+RANGES = {
+    "fixed": "by fixed ranges",
+    "min-max": "by the training tracks' least and greatest values",
+}
 HELD_OUT = 0.1  # share of the tracks
 CANDIDATES = 4  # nearest neighbours offered to an agent
 SAMPLES = 2000  # points drawn from the normal prior
@@ -82,6 +92,7 @@ class VAERun(Run):
     device: str
 
 
+@owning
 def train_vae(
     folder: Path,
     data: str,
@@ -103,12 +114,9 @@ def train_vae(
     tracks = load_tracks(data)
     start = time.monotonic()
     known, new = split(scaled(tracks, scaling, seed), seed)
-    ranges = "by fixed ranges"
-    if scaling == "min-max":
-        ranges = "by the training tracks' least and greatest values"
     say(
         f"data       {data}: {len(tracks):,} tracks, "
-        f"11 features brought to [0, 1] {ranges}"
+        f"11 features brought to [0, 1] {RANGES[scaling]}"
     )
     say(
         f"split      {len(known):,} tracks to learn from, {len(new):,} never seen, "
@@ -127,6 +135,7 @@ def train_vae(
     _write_map(folder, model, history)
     run = VAERun(
         folder=folder,
+        files=storage.checksums(folder),
         versions=versions(),
         command=command,
         data=data_source(data),

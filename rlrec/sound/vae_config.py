@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from rlrec.datasets.reading.columns import FEATURES
-from rlrec.errors import ABOVE_ZERO, FINITE, ConfigError, require_ranges
+from rlrec.errors import ABOVE_ZERO, FINITE, require_layers, require_ranges
 from rlrec.types import Arrays, Floats
 
 INPUTS = len(FEATURES)
@@ -42,8 +42,7 @@ class VAEConfig:
                 ("batch_size", 1, math.inf),
             ],
         )
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(f"hidden is {self.hidden}; each must be 1 unit or more")
+        require_layers(self.hidden)
 
 
 class History(NamedTuple):

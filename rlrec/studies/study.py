@@ -30,11 +30,13 @@ import inspect
 import json
 import os
 import re
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +112,17 @@ def run_study(
             f"letters and digits must differ"
         )
     cells = Path(folder) / "cells"
-    with _workers(jobs, backend):
-        tries = _run_all(_tries(study, labels), cells, own, jobs, say)
+    with storage.owned(folder), _workers(jobs, backend):
+        for path in Path(folder).glob("[!.]*"):
+            if not cells.is_dir():
+                raise ConfigError(
+                    f"{folder} holds {path.name}, and is no study; "
+                    f"choose another folder"
+                )
+        tries = _run_all(_tries(study, labels), cells, own, jobs, backend, say)
         wanted = _seeds(study, labels, _choose(tries))
-        return StudyResult(study, _run_all(wanted, cells, own, jobs, say), tries)
+        found = _run_all(wanted, cells, own, jobs, backend, say)
+        return StudyResult(study, found, tries)
 
 
 # -- cells -----------------------------------------------------------------------------
@@ -250,6 +259,7 @@ def _run_all(
     folder: Path,
     own: Mapping[str, Factory],
     workers: int,
+    backend: str,
     say: Say,
 ) -> list[Cell]:
     """The cells of all ``jobs``, in their order; those not stored yet are run."""
@@ -257,13 +267,14 @@ def _run_all(
 
     cells: list[Cell] = []
     work = []
+    parent = os.getpid() if backend == "loky" and workers > 1 else 0
     for place, job in enumerate(jobs):
         factory = own.get(job["agent"])
         reference = cell_fingerprint(job, factory)
         cell = _stored(folder / _file_name(job), reference)
         if cell is None:
             cell = job | {"fingerprint": reference}
-            work.append(delayed(_numbered)(place, job, factory))
+            work.append(delayed(_numbered)(place, job, factory, parent))
         cells.append(cell)
     if jobs:
         say(f"{len(jobs)} cells, {len(work)} to run")
@@ -283,7 +294,7 @@ def _run_all(
 def _keep(cell: Cell, folder: Path, say: Say) -> None:
     """Write a cell into ``folder``, add it to the list of cells, report it."""
     name = _file_name(cell)
-    storage.write_json(folder / name, cell)
+    storage.write_json(folder / name, cell | {"checksum": storage.digest(cell)})
     row = [name, cell["mean"], cell["seconds"]]
     storage.append_row(folder.parent / "cells.csv", row)
     say(
@@ -292,8 +303,25 @@ def _keep(cell: Cell, folder: Path, say: Say) -> None:
     )
 
 
-def _numbered(place: int, job: Cell, factory: Factory | None) -> tuple[int, Cell]:
+def _numbered(
+    place: int, job: Cell, factory: Factory | None, parent: int
+) -> tuple[int, Cell]:
+    """A cell with its place. A worker ends when its ``parent``, unless 0, has ended."""
+    if parent:
+        _follow(parent)
     return place, run_cell(job, factory)
+
+
+@cache
+def _follow(parent: int) -> None:
+    """Start, once a worker, a thread that ends the process after its parent."""
+
+    def end() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(1)
+
+    threading.Thread(target=end, daemon=True).start()
 
 
 @contextmanager
@@ -373,8 +401,11 @@ def _stored(path: Path, reference: str) -> Cell | None:
     if not path.exists():
         return None
     cell = storage.read_json(path)
-    if not isinstance(cell, dict) or "mean" not in cell:
-        raise DataError(f"{path}: no cell of a study; delete it, and it is run again")
+    if cell.pop("checksum", None) != storage.digest(cell):
+        raise DataError(
+            f"{path}: no cell of a study, or changed since; delete it, and it is run "
+            f"again"
+        )
     if cell.get("fingerprint") != reference:
         raise ConfigError(
             f"{path} was run with other settings or another version; "

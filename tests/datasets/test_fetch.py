@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import io
 import stat
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +16,11 @@ from typing import Any
 import pytest
 import requests
 
+from rlrec import storage
 from rlrec.datasets import CATALOGUE, DataSet, fetch
 from rlrec.datasets import fetch as fetch_function
 from rlrec.datasets.fetch import ResumingDownloader, unzip
-from rlrec.errors import DataError
+from rlrec.errors import ConfigError, DataError
 
 fetch_module = __import__("sys").modules[fetch_function.__module__]
 RATINGS, FILMS = b"1\t1\t5\t9\n" * 20_000, b"1|A film\n"
@@ -49,6 +52,7 @@ class Server(ThreadingHTTPServer):
     content: dict[str, bytes]
     dies_after = 10**9
     deaths = 0
+    drips = False  # whether it sends one byte at a time
     ranges_work = True
     lie = 0  # bytes by which the start that it states is wrong
     requests: list[tuple[str, str | None]]
@@ -83,6 +87,12 @@ class Handler(BaseHTTPRequestHandler):
                 f"bytes {start + self.server.lie}-{len(body) - 1}/{len(body)}",
             )
         self.end_headers()
+        if self.server.drips:
+            with contextlib.suppress(BrokenPipeError):
+                for place in range(start, len(body)):
+                    self.wfile.write(body[place : place + 1])
+                    time.sleep(0.05)
+            return
         if self.server.deaths > 0:
             self.server.deaths -= 1
             self.wfile.write(body[start : start + self.server.dies_after])
@@ -374,7 +384,7 @@ def test_corrupt_data_in_a_zip(tmp_path: Path) -> None:
 def test_out_must_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
-        with pytest.raises(DataError, match="give --out a folder"):
+        with pytest.raises(ConfigError, match="choose another folder"):
             fetch("toy", out=out)
     assert (tmp_path / "file").read_text() == "mine"
 
@@ -404,3 +414,27 @@ def test_every_redirect_must_be_https(
     monkeypatch.setattr(requests, "get", redirected)
     with pytest.raises(DataError, match=r"example\.org/toy\.zip: only https"):
         fetch("toy", out=tmp_path)
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_server_that_drips_is_left_after_the_time_limit(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.drips = True
+    monkeypatch.setattr(fetch_module, "LONGEST", 0.3)
+    began = time.monotonic()
+    with pytest.raises(DataError, match="took more than 0 s; fetch again to go on"):
+        fetch("toy", out=tmp_path)
+    assert time.monotonic() - began < 3.0
+    server.drips = False
+
+
+@pytest.mark.usefixtures("toy")
+def test_two_fetches_of_one_data_set_are_refused(tmp_path: Path) -> None:
+    with (
+        storage.owned(tmp_path, ".toy.lock"),
+        pytest.raises(ConfigError, match="in use by process"),
+    ):
+        fetch("toy", out=tmp_path)
+    assert files_in(fetch("toy", out=tmp_path)) == ["u.data", "u.item"]
+    assert [path.name for path in tmp_path.iterdir()] == ["toy"]

@@ -386,12 +386,16 @@ def test_rejects_hold_all_lines_of_a_row(write: Write, tmp_path: Path) -> None:
     assert row["raw"] == 'a,1,99,"first\nsecond"'
 
 
-def test_an_id_of_five_thousand_digits(write: Write) -> None:
-    long = "9" * 5000
-    ratings = load_ratings(
-        write("x.csv", "user,item,rating", f"{long},1,5", "10,1,5", "9,1,5")
-    )
+def test_an_id_of_a_thousand_digits_is_read_and_a_longer_one_refused(
+    write: Write,
+) -> None:
+    long = "9" * 1000
+    rows = ("10,1,5", "9,1,5")
+    ratings = load_ratings(write("x.csv", "user,item,rating", f"{long},1,5", *rows))
     assert ratings.user_ids.tolist() == ["9", "10", long]
+    longer = write("y.csv", "user,item,rating", f"{'9' * 5000},1,5", *rows)
+    with pytest.raises(DataError, match=r"user of 5,000 characters, more than 1,000"):
+        load_ratings(longer)
 
 
 @pytest.mark.parametrize("twice", ["rating", "user", "item"])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rlrec.datasets import FEATURES, load_tracks, scale
 from rlrec.datasets.reading.reports import count_kinds
-from rlrec.errors import DataError
+from rlrec.errors import ConfigError, DataError
 
 FIRST = [0.5, 0.9, 0, -6, 1, 0.05, 0.1, 0, 0.2, 0.4, 120]
 
@@ -374,7 +374,7 @@ def test_rejects_never_go_over_the_input(write: Write, tmp_path: Path) -> None:
     (tmp_path / "link.csv").symlink_to(path)
     before = path.read_bytes()
     for target in (path, tmp_path / "link.csv"):
-        with pytest.raises(DataError, match="is the file being read"):
+        with pytest.raises(ConfigError, match="is there already and no earlier"):
             load_tracks(path, rejects=target)
     assert path.read_bytes() == before
 

@@ -10,6 +10,7 @@ import pytest
 from lab11_beta_study import BETAS
 from matplotlib.figure import Figure
 
+from rlrec import storage
 from rlrec.datasets import load_tracks
 from rlrec.errors import DataError
 from rlrec.runs import vae as vae_run
@@ -40,6 +41,8 @@ def test_a_map_of_other_tracks_is_refused(tmp_path) -> None:
         (tmp_path / path.name).write_bytes(path.read_bytes())
     config = json.loads((tmp_path / "config.json").read_text())
     config["fingerprint"]["tracks"] = 3
+    del config["checksum"]
+    config["checksum"] = storage.digest(config)
     (tmp_path / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="from other tracks"):
         lab11.stored_map(tmp_path)

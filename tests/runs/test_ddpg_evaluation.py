@@ -37,6 +37,7 @@ from rlrec.evaluation.tuning import (
 )
 from rlrec.nn.backend import tf
 from rlrec.runs import ddpg_evaluation as evaluate_run
+from rlrec.runs.ddpg import DDPGRun
 from rlrec.runs.ddpg_evaluation import figures
 from rlrec.runs.task import Task
 
@@ -424,8 +425,8 @@ def test_evaluate_prints_the_table_and_writes_all_of_it(
     knn = told["runs"][0]["baselines"]["item-kNN"]
     assert set(knn) == {"neighbours", "shrinkage", "positive"}
     assert f"item-kNN: neighbours {knn['neighbours']}, shrinkage" in said
-    config = json.loads((trained[0] / "config.json").read_text())
-    assert told["runs"][0]["config"] == config
+    config = DDPGRun.read(trained[0]).content()
+    assert told["runs"][0]["config"] == json.loads(json.dumps(config))
     assert {
         "commit",
         "command",
@@ -529,15 +530,14 @@ def test_another_split_than_the_runs_is_refused(
         ("evaluate {a} {a}", "a seed is repeated"),
         ("evaluate {a} --protocol guess", "choose one of rerank"),
         ("evaluate {a} {tmp}/other", "differs from"),
-        ("evaluate {tmp}/empty", "has no checkpoint yet"),
+        ("evaluate {tmp}/empty", "has no whole checkpoint yet"),
     ],
 )
 def test_mistakes(command, words, trained, tmp_path, capsys, small_grids):
-    config = json.loads((trained[0] / "config.json").read_text())
-    storage.write_json(tmp_path / "empty" / "config.json", config)
-    config["ddpg"]["discount"] = 0.5
-    config["seed"] = 9
-    storage.write_json(tmp_path / "other" / "config.json", config)
+    run = DDPGRun.read(trained[0])
+    replace(run, folder=tmp_path / "empty").write()
+    other = replace(run.ddpg, discount=0.5)
+    replace(run, folder=tmp_path / "other", seed=9, ddpg=other).write()
     assert rlrec(command.format(a=trained[0], tmp=tmp_path)) == 1
     error = capsys.readouterr().err
     assert words in error

@@ -525,7 +525,7 @@ def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(
     assert not (tmp_path / "b" / "config.json").exists()
     (tmp_path / "c" / "checkpoints" / "64").mkdir(parents=True)
     assert train(data, tmp_path / "c") == 1
-    assert "checkpoints of another run" in capsys.readouterr().err
+    assert "holds checkpoints, and is no run" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """An n-step run: trained, resumed, compared with baselines, asked for songs."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -30,6 +31,14 @@ def test_a_run_keeps_settings_metrics_and_checkpoints(whole):
     assert rows[0].startswith("step,reward,epsilon")
     assert rlrec("train nstep --resume --out", whole, "--n 2") == 1
     assert rlrec("train nstep --resume --out", whole) == 0
+
+
+def test_deterministic_means_one_thread(whole, monkeypatch):
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        monkeypatch.setenv(name, "2")
+    assert rlrec("train nstep --resume --deterministic --out", whole) == 0
+    assert os.environ["TF_NUM_INTRAOP_THREADS"] == "1"
+    assert os.environ["TF_NUM_INTEROP_THREADS"] == "1"
 
 
 def test_evaluate_shows_every_rival_and_a_verdict(whole, tmp_path, capsys, monkeypatch):

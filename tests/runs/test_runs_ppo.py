@@ -2,6 +2,7 @@
 
 import json
 import signal
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,9 +233,8 @@ def test_songs_after_a_title(whole, capsys):
 
 
 def test_tracks_that_changed_are_refused(whole, tmp_path, capsys):
-    stored = storage.read_json(whole / "config.json")
-    stored["fingerprint"] = {"tracks": 1, "sha256": "0"}
-    storage.write_json(tmp_path / "config.json", stored)
+    other = {"tracks": 1, "sha256": "0"}
+    replace(PPORun.read(whole), folder=tmp_path, fingerprint=other).write()
     assert resume(tmp_path) == 1
     error = capsys.readouterr().err
     assert "has changed since the run was trained: 2,000 tracks where" in error

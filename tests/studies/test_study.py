@@ -212,6 +212,30 @@ def test_killed_in_the_middle_and_started_again_gives_the_same_table(done, tmp_p
     assert bare(cells) == bare(done[1].cells)
 
 
+WORKER = """
+import sys, time
+from rlrec.studies import study
+study.run_cell = lambda job, factory: time.sleep(30) or print("still here")
+study._numbered(0, {}, None, int(sys.argv[1]))
+"""
+PARENT = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1], str(os.getpid())])
+print("started", flush=True)
+time.sleep(60)
+"""
+
+
+def test_workers_end_with_a_study_that_was_killed():
+    """A worker in the midst of a long cell went on for minutes."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, WORKER], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout.readline() == "started\n"
+        parent.kill()
+        assert parent.stdout.read() == ""
+
+
 def test_a_cluster_of_two_workers_gives_the_same_numbers(done, tmp_path):
     pytest.importorskip("distributed", reason="distributed is not installed")
     found = run_study(SMALL, tmp_path, jobs=2, backend="dask", say=lambda line: None)

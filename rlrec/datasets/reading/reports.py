@@ -14,11 +14,16 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
-from rlrec.errors import DataError
-from rlrec.storage import write_text
+import numpy as np
+from numpy.typing import NDArray
+
+from rlrec.errors import DataError, tell
+from rlrec.storage import require_output, write_text
 
 NAMED_WARNINGS = 10  # rows listed for each kind of warning
 NAMED_REJECTS = 3  # rows listed for each kind of rejection
+LONGEST = 1_000  # characters of a title or an id
+REJECTS = "row,reason,column,value,remedy,raw"  # the first line of --rejects
 
 
 @dataclass(frozen=True)
@@ -112,23 +117,32 @@ def shorten(text: str, width: int = 60) -> str:
     return text if len(text) <= width else text[: width - 3] + "..."
 
 
-def refuse_overwriting(rejects: Path | None, source: Path) -> None:
-    """Raise `DataError` if `rejects` is a folder or one of the files to be read.
+def text_array(values: Iterable[str], name: str) -> NDArray[np.str_]:
+    """``values`` as an array, in which each takes as much room as the longest one.
 
-    source: the file that is read, or a folder whose files are.
+    Titles and artists (``name``) of more than `LONGEST` characters are cut, which is
+    told; ids can't be: they raise `DataError`.
     """
-    if rejects is None:
-        return
-    if rejects.is_dir():
-        raise DataError(
-            f"{rejects} is a folder: give --rejects the name of a file to write"
-        )
-    inputs = [source] if source.is_file() else filter(Path.is_file, source.iterdir())
-    if rejects.exists() and any(map(rejects.samefile, inputs)):
-        raise DataError(
-            f"{rejects} is the file being read: give --rejects another name, "
-            "nothing was written"
-        )
+    found = list(values)
+    longest = max(map(len, found), default=0)
+    if longest > LONGEST:
+        problem = f"{name} of {longest:,} characters, more than {LONGEST:,}"
+        if name not in ("title", "artist"):
+            raise DataError(f"{problem}: is a quotation mark missing?")
+        tell(f"{problem}: cut")
+        found = [value[:LONGEST] for value in found]
+    return np.array(found, np.str_)
+
+
+def refuse_overwriting(rejects: Path | None) -> None:
+    """Raise `ConfigError` unless `rejects` can be written: new, or an earlier one."""
+    require_output(rejects, "--rejects", lambda text: text.startswith(REJECTS))
+
+
+def _no_formula(cell: object) -> str:
+    """A cell that a spreadsheet shows and does not compute."""
+    text = str(cell)
+    return f"'{text}" if text.startswith(tuple("=+-@\t\r")) else text
 
 
 def write_rejects(
@@ -144,8 +158,9 @@ def write_rejects(
         return
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["row", "reason", "column", "value", "remedy", "raw"])
+    buffer.write(f"{REJECTS}\n")
     cells = attrgetter("row", "kind", "column", "value", "remedy")
     for problem in problems:
-        writer.writerow([*cells(problem), text_of(problem.row)])
+        row = [*cells(problem), text_of(problem.row)]
+        writer.writerow(map(_no_formula, row))
     write_text(rejects, buffer.getvalue())
