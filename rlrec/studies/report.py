@@ -29,7 +29,8 @@ BASELINES = (
     "biases-ease",
     "mf",
 )
-# Kinds of which the verdict says "RL pays"; of all others it says "it pays".
+# Kinds of which the verdict says "RL pays", unless the agent does not look ahead; of
+# all others it says "it pays".
 LEARN_BY_RL = ("qlearning", "dqn", "ddpg", "ppo", "nstep")
 COLUMNS = {
     "IQM of songs heard": 22,
@@ -99,7 +100,7 @@ def judge_contestant(cells: Sequence[Cell], label: str) -> str:
     p_value = paired_p_value(gain, rng=np.random.default_rng(0))
     name = f"{best}, the strongest baseline"
     rival = Rival(name, mean_interval(gain), means[best].mean())
-    subject = "RL" if _kinds(cells)[label] in LEARN_BY_RL else "it"
+    subject = "RL" if _plans(cells, label) else "it"
     return verdict(
         [rival],
         seeds=len(gain),
@@ -107,6 +108,14 @@ def judge_contestant(cells: Sequence[Cell], label: str) -> str:
         p_value=p_value,
         subject=subject,
     )
+
+
+def _plans(cells: Sequence[Cell], label: str) -> bool:
+    """Whether an agent is paid for what comes after the next song, too."""
+    one = next(cell for cell in cells if cell["agent"] == label)
+    settings = one.get("settings", {})
+    ahead = settings.get("discount", 1.0) > 0.0 and settings.get("n", 2) > 1
+    return one["kind"] in LEARN_BY_RL and ahead
 
 
 def alarm(cells: Sequence[Cell], label: str) -> str:

@@ -75,10 +75,30 @@ class StudyResult:
 
     def frame(self) -> Any:
         """A pandas DataFrame with a row a cell, the world's dials as columns."""
-        import pandas as pd
+        return cells_frame(self.cells)
 
-        frame = pd.DataFrame([{**cell, **cell["world"]} for cell in self.cells])
-        return frame.drop(columns=["world", "settings"])
+
+def cells_frame(cells: Sequence[Cell]) -> Any:
+    """A pandas DataFrame with a row for each of ``cells``, the dials as columns."""
+    import pandas as pd
+
+    frame = pd.DataFrame([{**cell, **cell["world"]} for cell in cells])
+    return frame.drop(columns=["world", "settings"])
+
+
+def curves_frame(cells: Sequence[Cell]) -> Any:
+    """A row for each point of each cell's curve: agent, seed, practice and heard.
+
+    ``practice``: songs learned from; ``heard``: songs heard in a session.
+    """
+    import pandas as pd
+
+    rows = []
+    for cell in cells:
+        for practice, heard in cell["curve"]:
+            one = {name: cell[name] for name in ("agent", "kind", "seed", "learns")}
+            rows.append({**one, **cell["world"], "practice": practice, "heard": heard})
+    return pd.DataFrame(rows)
 
 
 def run_study(
