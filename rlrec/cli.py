@@ -43,6 +43,11 @@ Command = Callable[..., int | None]
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 
 
+def optional(metavar: str, name: str | None = None) -> Any:
+    """An argument whose default, if it has one, stands in the words of its help."""
+    return tyro.conf.arg(name=name, metavar=metavar, help_behavior_hint="")
+
+
 # -- data ------------------------------------------------------------------------------
 def command_data_list() -> None:
     """The data sets rlrec knows, and whether each is on this machine."""
@@ -77,8 +82,8 @@ def command_data_card(name: Annotated[str, tyro.conf.arg(metavar="NAME")], /) ->
 def command_data_fetch(
     name: Annotated[str, tyro.conf.arg(metavar="NAME")],
     /,
-    from_: Annotated[Path | None, tyro.conf.arg(name="from", metavar="FILE")] = None,
-    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    from_: Annotated[Path | None, optional("FILE", name="from")] = None,
+    out: Annotated[Path | None, optional("DIR")] = None,
 ) -> None:
     """Download a data set from its owner, check it, unpack it.
 
@@ -99,7 +104,7 @@ def command_data_fetch(
 def command_data_check(
     path: Annotated[str, tyro.conf.arg(metavar="PATH")],
     /,
-    rejects: Annotated[Path | None, tyro.conf.arg(metavar="PATH")] = None,
+    rejects: Annotated[Path | None, optional("PATH")] = None,
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
 ) -> int:
     """What a file holds, and which commands can train on it.
@@ -142,7 +147,7 @@ def command_data_sessions(
 
 
 def command_data_make(
-    out: Annotated[Path | None, tyro.conf.arg(metavar="DIR")] = None,
+    out: Annotated[Path | None, optional("DIR")] = None,
 ) -> None:
     """Make the generated data again: tracks.csv, ratings.csv and sessions.csv.
 
@@ -167,9 +172,9 @@ def command_data_make(
 # -- training --------------------------------------------------------------------------
 def command_train_qlearning(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
-    user: str | None = None,
-    plays: Annotated[str | None, tyro.conf.arg(metavar="SOURCE")] = None,
-    listener: str | None = None,
+    user: Annotated[str | None, optional("PROFILE")] = None,
+    plays: Annotated[str | None, optional("SOURCE")] = None,
+    listener: Annotated[str | None, optional("NAME")] = None,
     steps: int = 20_000,
     seed: int = 0,
     settings: Annotated[QLearningConfig, tyro.conf.arg(name="")] = QLearningConfig(),  # noqa: B008
@@ -211,7 +216,7 @@ def command_train_ddpg(
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
     protocol: str = "rerank",
     split: str = "time",
-    steps: int | None = None,
+    steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
     checkpoint_every: int = 20_000,
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
@@ -292,7 +297,7 @@ def command_train_ppo(
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
-    steps: int | None = None,
+    steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
     checkpoint_every: int = 100_000,
     world: Annotated[World, tyro.conf.arg(name="")] = World(),  # noqa: B008
@@ -328,7 +333,7 @@ def command_train_nstep(
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
-    steps: int | None = None,
+    steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
     checkpoint_every: int = 8_192,
     world: Annotated[World, tyro.conf.arg(name="")] = World(map="sound"),  # noqa: B008
@@ -430,11 +435,11 @@ def _changes(
 def command_recommend(
     run: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     /,
-    history: str | None = None,
-    playing: str | None = None,
-    track: str | None = None,
+    history: Annotated[str | None, optional("TITLES")] = None,
+    playing: Annotated[str | None, optional("TITLE")] = None,
+    track: Annotated[str | None, optional("TITLE")] = None,
     k: Annotated[int, tyro.conf.arg(aliases=["-k"])] = 3,
-    tracks: str | None = None,
+    tracks: Annotated[str | None, optional("SOURCE")] = None,
 ) -> None:
     """What a trained agent recommends.
 
@@ -499,9 +504,9 @@ def _listening_kind(agent: str) -> type[ListeningRun]:
 def command_evaluate(
     runs: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="DIR")],
     /,
-    protocol: str | None = None,
-    split: str | None = None,
-    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    protocol: Annotated[str | None, optional("NAME")] = None,
+    split: Annotated[str | None, optional("NAME")] = None,
+    json: Annotated[Path | None, optional("FILE")] = None,
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
 ) -> None:
     """Compare runs of ddpg, ppo or nstep with baselines, and say whether RL pays.
@@ -542,14 +547,14 @@ def command_evaluate(
 
 
 def command_study(
-    file: Annotated[Path | None, tyro.conf.arg(metavar="FILE.toml")] = None,
+    file: Annotated[Path | None, optional("FILE.toml")] = None,
     /,
     *,
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     jobs: int = 2,
     backend: Literal["loky", "dask"] = "loky",
     only: tuple[str, ...] = (),
-    json: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    json: Annotated[Path | None, optional("FILE")] = None,
     flags: Annotated[StudyFlags, tyro.conf.arg(name="")] = StudyFlags(),  # noqa: B008
 ) -> None:
     """Agents x worlds x seeds on simulated listeners; a table, a verdict.
@@ -653,19 +658,34 @@ def build() -> tyro.extras.SubcommandApp:
 
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status."""
-    description = "Learn reinforcement-learning recommenders by running them."
-    ARGUMENTS.set(tuple(sys.argv[1:] if args is None else args))
+    words = tuple(sys.argv[1:] if args is None else args)
+    ARGUMENTS.set(words)
     with _terminal():
         try:
-            app = build()
-            status: Any = app.cli(prog="rlrec", description=description, args=args)
-            return int(status or 0)
+            return int(_run(words) or 0)
         except (RlrecError, OSError) as error:
             return _fail(str(error))
         except KeyboardInterrupt:
             return _fail("stopped", 130)
         except Exception as error:
             return _fail(_unforeseen(error))
+
+
+def _run(words: Sequence[str]) -> Any:
+    """Run the command that the first words name; its exit status, None for 0.
+
+    It is parsed alone, so that after a typing mistake only its own flags are suggested.
+    """
+    entry: Any = COMMANDS
+    prog = "rlrec"
+    rest = list(words)
+    while isinstance(entry, dict) and rest and rest[0] in entry:
+        prog += f" {rest[0]}"
+        entry = entry[rest.pop(0)]
+    if isinstance(entry, dict):
+        description = "Learn reinforcement-learning recommenders by running them."
+        return build().cli(prog="rlrec", description=description, args=words)
+    return tyro.cli(entry, prog=prog, args=rest)
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class RatingsBatch(BatchEnv[Any]):
             self._first = self._liked(self.known, slice(-self.history, None))
             self._known_begin = _rows_of_users(self.known)
             eligible = (logged > 0) & (np.diff(self._known_begin) > 0)
-            beyond = "those that are known"
+            beyond = "those that are known; give more ratings of each user"
         self._eligible = np.flatnonzero(eligible)
         if not len(self._eligible):
             raise ConfigError(f"no user has a logged item beyond {beyond}")

@@ -201,8 +201,8 @@ def split_next_item(
     if by == "point":
         if times.min() == times.max():
             raise DataError(
-                "all ratings have the same time: by='point' needs times; "
-                "by='user' needs only their order"
+                "all ratings have the same time: by='point' needs times; give them, "
+                "or take by='user' or another protocol"
             )
         before = times <= np.quantile(times, 1.0 - share, method="lower")
         held_out = _first_of_user(ratings, positive & ~before)
@@ -479,7 +479,7 @@ def _split(
     if not len(users) or not train.any():
         raise DataError(
             f"{name}: {train.sum():,} ratings to train on, {len(users)} users to "
-            "evaluate; too few ratings"
+            "evaluate; give more ratings, or take another protocol"
         )
     keep = known & np.isin(ratings.users, users)
     return Split(

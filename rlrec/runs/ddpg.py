@@ -142,11 +142,13 @@ def require_trainable(task: Task, ratings: Ratings, config: DRRConfig) -> Split:
     if ratings.n_items < LEAST_ITEMS:
         raise ConfigError(
             f"{task.data}: {ratings.n_items} items; "
-            f"a list of ten needs {LEAST_ITEMS} or more"
+            f"give ratings of {LEAST_ITEMS} or more, for a list of ten"
         )
     split = task.divide(ratings)
     if not len(split.held_out):
-        raise DataError(f"{task.data}: too few ratings a user: nothing to hold out")
+        raise DataError(
+            f"{task.data}: nothing to hold out; give more ratings of each user"
+        )
     make_environment(split.train, config, 1)
     return split
 

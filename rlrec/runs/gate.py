@@ -29,7 +29,11 @@ STARS_OF_PLAYS = """  plays as stars, by rank for each user, in three lines of P
     table = pandas.read_csv("plays.csv")  # columns user, item, plays
     table["rating"] = 1 + 4 * table.groupby("user")["plays"].rank(pct=True)
     table.to_csv("ratings.csv", index=False)"""
-NEEDS = {PlayCounts: "play counts", Ratings: "ratings", Tracks: "tracks"}
+NEEDS = {
+    PlayCounts: "play counts (user, genre, plays) or a listening history",
+    Ratings: "ratings (user, item, rating)",
+    Tracks: "tracks (danceability, energy, ...), such as --data spotify-songs",
+}
 
 
 def training_lines(
@@ -41,7 +45,7 @@ def training_lines(
         try:
             if not isinstance(loaded, kind):
                 held = loaded.report.what
-                raise DataError(f"it needs {NEEDS[kind]}, and this file holds {held}")
+                raise DataError(f"this file holds {held}; give {NEEDS[kind]}")
             _require(command, path, loaded, reading)
         except RlrecError as error:
             reason = str(error).removeprefix(f"{path}: ")

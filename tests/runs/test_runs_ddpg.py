@@ -521,7 +521,7 @@ def test_a_folder_is_free_again_when_nothing_came_of_a_run_and_never_taken_over(
     rows = [f"u{u},i{i},{1 + (u + i) % 5}\n" for u in range(9) for i in range(9)]
     few.write_text("user,item,rating\n" + "".join(rows))
     assert train(few, tmp_path / "b") == 1
-    assert "a list of ten needs 12 or more" in capsys.readouterr().err
+    assert "give ratings of 12 or more" in capsys.readouterr().err
     assert not (tmp_path / "b" / "config.json").exists()
     (tmp_path / "c" / "checkpoints" / "64").mkdir(parents=True)
     assert train(data, tmp_path / "c") == 1

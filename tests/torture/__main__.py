@@ -1,6 +1,6 @@
 """Print what happened to files in deaths, races, full disks and changed inputs.
 
-    python -m tests.torture              # all: about an hour on two cores
+    python -m tests.torture              # all: about an hour
     python -m tests.torture --short      # a few of each
     python -m tests.torture inputs       # one part of: deaths, read-only, kills, races,
                                          # disks, servers, inputs
@@ -28,11 +28,13 @@ DEAD = Hook()
 READ_ONLY = Hook(read_only)
 # What is tried with every kind of run: (kind, folder, short) -> row of the table.
 RUNS = {
-    "deaths": lambda kind, folder, short: deaths(kind, folder, DEAD, 9 if short else 1),
+    "deaths": lambda kind, folder, short: deaths(
+        kind, folder, DEAD, 9 if short else 1 if kind in QUICK else 3
+    ),
     "read-only": lambda kind, folder, short: deaths(
         kind, folder, READ_ONLY, 9 if short else 3
     ),
-    "kills": lambda kind, folder, short: kills(kind, folder, 1 if short else 10),
+    "kills": lambda kind, folder, short: kills(kind, folder, 1 if short else 15),
     "races": lambda kind, folder, short: races(kind, folder, 1 if short else 4),
 }
 PARTS = (*RUNS, "disks", "servers", "inputs")
