@@ -9,7 +9,9 @@ pytest --nbval --refresh lessons    build notebooks from their text, run and sto
 import base64
 import hashlib
 import io
+import math
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -28,6 +30,8 @@ ROOT = Path(__file__).resolve().parent.parent
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 GREY_LEVELS = 64  # a pixel is off if a channel differs by more
 PIXELS_OFF = 0.005  # a picture is off if a larger part of its pixels is
+NUMBER = re.compile(r"(?<![\w.])[-+]?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[-+]?\d+)?")
+WITHIN = re.compile(r"^# nbval: within ([\d.]+)%(?: or ([\d.]+))?$", re.MULTILINE)
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -127,9 +131,46 @@ def pytest_runtest_call(item: pytest.Item):
         item.raise_cell_error(
             f"Stored as run number {item.cell.execution_count}, not {item.cell_num + 1}"
         )
+    if mark := WITHIN.search(item.cell.source):
+        allow(item, float(mark[1]) / 100, float(mark[2] or 0))
     result = yield
     compare_pictures(item)
     return result
+
+
+def allow(item: IPyNbCell, relative: float, absolute: float) -> None:
+    """Let numbers of a marked cell differ: `# nbval: within 2%`, or `... or 0.01`."""
+    compare = item.compare_outputs
+
+    def compare_within(seen: list, stored: list, *args) -> bool:
+        for old, new in zip(stored, seen, strict=False):
+            for one, other in ((old, new), (old.get("data", {}), new.get("data", {}))):
+                for kind in ("text", "text/plain", "text/html"):
+                    text = one.get(kind), other.get(kind)
+                    if None not in text and is_close(*text, relative, absolute):
+                        one[kind] = other[kind]
+        return compare(seen, stored, *args)
+
+    item.compare_outputs = compare_within
+
+
+def is_close(old: str, new: str, relative: float, absolute: float) -> bool:
+    """Whether two texts have the same words, and numbers that are close.
+
+    >>> is_close("mean  1.00 [.9, 1.1]", "mean 1.01 [.9, 1.1]", 0.01, 0)
+    True
+    >>> is_close("mean 1.00", "mean 1.02", 0.01, 0)
+    False
+    """
+    words = [" ".join(NUMBER.sub(" # ", text).split()) for text in (old, new)]
+    numbers = [
+        [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+        for text in (old, new)
+    ]
+    return words[0] == words[1] and all(
+        math.isclose(one, other, rel_tol=relative, abs_tol=absolute)
+        for one, other in zip(*numbers, strict=True)
+    )
 
 
 def compare_pictures(item: IPyNbCell) -> None:

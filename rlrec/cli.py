@@ -606,6 +606,33 @@ def command_lessons(
     print(f"open it: jupyter lab {shlex.quote(str(folder))}")
 
 
+def command_grade(
+    notebooks: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="NOTEBOOK...")],
+    /,
+    csv: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
+    seconds: float = 60,
+    memory: float = 4,
+) -> None:
+    """Run the checks of students' notebooks, each in a process of its own.
+
+    A guard refuses to change files outside an empty folder and to start processes:
+    against accidents and mischief. It is no jail; files can be read, and code that sets
+    out to gets past it. Hand-ins of strangers: on a machine you can lose.
+
+    Args:
+        notebooks: files of students; they are read, never changed.
+        csv: file to write the table to.
+        seconds: longest time for a cell (a notebook: ten times as long).
+        memory: gigabytes of address space; limited on Linux only.
+    """
+    from rlrec.grade import grade
+
+    table = grade(notebooks, seconds=seconds, memory=memory)
+    print(table.to_string(index=False))
+    if csv:
+        table.to_csv(csv, index=False)
+
+
 def command_doctor() -> None:
     """What this machine has: Python, packages, cores, GPU, data."""
     from rlrec.doctor import report
@@ -633,6 +660,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
     evaluate=command_evaluate,
     study=command_study,
     lessons=command_lessons,
+    grade=command_grade,
     doctor=command_doctor,
 )
 GROUPS = {

@@ -14,7 +14,7 @@ COURSE = sorted((ROOT / "lessons").glob("*.py"))
 ROOMS = (
     *("errors", "types", "storage", "datasets", "envs", "nn", "agents"),
     *("collaborative", "sound", "evaluation", "logs", "runs", "studies"),
-    *("viz", "doctor", "course", "cli"),
+    *("viz", "doctor", "course", "grade", "cli"),
 )
 # Constructors and commands of one protocol may share a name: name -> reason.
 SHARED: dict[str, str] = {}

@@ -80,7 +80,29 @@ def break_callback(notebook: dict[str, Any]) -> None:
     reword(find(notebook, "lab.set"), "lab.set(discount=0.5)", move)
 
 
+def within(notebook: dict[str, Any], text: str) -> None:
+    """Mark the cell that prints "return 6.15", and have another number stored."""
+    cell = find(notebook, 'print(f"return')
+    cell["source"] = "# nbval: within 1% or 0.02\n" + "".join(cell["source"])
+    cell["outputs"][0]["text"] = [text]
+
+
+def beyond_the_tolerance(notebook: dict[str, Any]) -> None:
+    within(notebook, "return 6.22\n")
+
+
+def another_word_within_it(notebook: dict[str, Any]) -> None:
+    within(notebook, "returns 6.15\n")
+
+
+def inside_the_tolerance(notebook: dict[str, Any]) -> None:
+    within(notebook, "return   6.20\n")
+
+
 LIES = [
+    inside_the_tolerance,
+    beyond_the_tolerance,
+    another_word_within_it,
     change_number,
     forget_run,
     flip_picture,
@@ -121,9 +143,32 @@ def test_strict_run_passes_what_was_stored(verdicts: dict[str, bool]) -> None:
     assert verdicts["truth"]
 
 
-@pytest.mark.parametrize("lie", [lie.__name__ for lie in LIES])
+def test_a_marked_cell_may_print_a_number_within_its_tolerance(
+    verdicts: dict[str, bool],
+) -> None:
+    assert verdicts["inside_the_tolerance"]
+
+
+@pytest.mark.parametrize("lie", [lie.__name__ for lie in LIES[1:]])
 def test_strict_run_bites(verdicts: dict[str, bool], lie: str) -> None:
     assert not verdicts[lie]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "close"),
+    [
+        ("1,000 rows", "1,009 rows", True),
+        ("1,000 rows", "1,011 rows", False),
+        ("gain -0.010 [-.02, .01]", "gain -0.012 [-.02, .008]", True),
+        ("gain -0.010", "gain -0.013", False),
+        ("gain 0.001", "gain -0.001", True),
+        ("three 3 of 3", "three 3", False),
+        ("nan", "3", False),
+        ("step 08.2 lab08", "step 08.2 lab09", False),
+    ],
+)
+def test_close_texts_by_hand(strict: Any, old: str, new: str, close: bool) -> None:
+    assert strict.is_close(old, new, 0.01, 0.002) is close
 
 
 def test_second_refresh_is_an_empty_diff(demo: Path, nbval: Any) -> None:
