@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
@@ -17,6 +19,13 @@ CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom"}
 BELOW: dict[str, Any] = {"ha": "center", "va": "top"}
 TIE = 1e-9  # values closer than this are one value
+
+
+def show(description: str) -> None:
+    """Show the present figure with ``description`` as its alternative text."""
+    figure = plt.gcf()
+    display(figure, metadata={"image/png": {"alt": description}})
+    plt.close(figure)
 
 
 def table_axes(ax: Axes, names: Sequence[str]) -> None:
