@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
@@ -17,6 +20,54 @@ CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom"}
 BELOW: dict[str, Any] = {"ha": "center", "va": "top"}
 TIE = 1e-9  # values closer than this are one value
+
+
+def show(description: str) -> None:
+    """Show the present figure with ``description`` as its alternative text."""
+    figure = plt.gcf()
+    alt = {"image/png": {"alt": description}}
+    display(figure, metadata=alt)  # type: ignore[no-untyped-call]
+    plt.close(figure)
+
+
+_SHOW = (
+    "const n = +this.value, films = this.parentNode.querySelectorAll('.frame');"
+    "films.forEach((f, i) => f.style.display = i == n ? '' : 'none')"
+)
+_PLAY = (
+    "const s = this.nextElementSibling; clearInterval(s.timer);"
+    "if (s.value == s.max) s.value = 0;"
+    "s.timer = setInterval(() => { s.value = +s.value + 1; s.oninput();"
+    "if (s.value == s.max) clearInterval(s.timer) }, 700)"
+)
+
+
+def player(frames: Mapping[str, pd.DataFrame], limit: float) -> HTML:
+    """Tables one after another, with a slider and a button; it needs no kernel.
+
+    ``frames``: caption -> values; a cell is the bluer, the nearer it is to ``limit``.
+    """
+    shown = []
+    for number, (caption, table) in enumerate(frames.items()):
+        hidden = "display:none" if number else ""
+        body = f"<b>{caption}</b><table>{_rows(table, limit)}</table>"
+        shown.append(f'<div class="frame" style="{hidden}">{body}</div>')
+    slider = f'<input type="range" min="0" max="{len(shown) - 1}" value="0"'
+    controls = f'<button onclick="{_PLAY}">Play</button>{slider} oninput="{_SHOW}">'
+    film = f"<div>{controls}{''.join(shown)}</div>"
+    return HTML(film)  # type: ignore[no-untyped-call]
+
+
+def _rows(table: pd.DataFrame, limit: float) -> str:
+    head = "".join(f"<th>{name}</th>" for name in ("", *table.columns))
+    rows = [f"<tr>{head}</tr>"]
+    for name, values in table.iterrows():
+        cells = [f"<th>{name}</th>"]
+        for value in values:
+            colour = f"rgba(0,114,178,{0.7 * value / limit:.2f})"
+            cells.append(f'<td style="background:{colour}">{value:.2f}</td>')
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return "".join(rows)
 
 
 def table_axes(ax: Axes, names: Sequence[str]) -> None:

@@ -1,16 +1,14 @@
-"""Lesson 02, one TD update by hand: its arithmetic, its arrow, tables step by step."""
+"""Lesson 02, one TD update by hand: its arithmetic and its arrow."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, BELOW, CENTRED, q_heatmap, table_axes
+from drawing import ABOVE, BELOW, CENTRED, table_axes
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from numpy.typing import ArrayLike
 
 from rlrec.envs.profiles import GENRES
 from rlrec.types import Floats
@@ -140,13 +138,7 @@ def draw_step(ax: Axes, update: Arithmetic) -> None:
     ax.annotate("", (update.new_value, 0), (old, 0), arrowprops=arrow)
     ax.plot(old, 0, "o", color="white", mec="black", ms=8)
     _label_step(ax, update)
-    places = (0.0, reward, target, old, update.new_value)
-    margin = 0.14 * (max(places) - min(places)) + 0.5
-    ax.set(
-        xlim=(min(places) - margin, max(places) + margin),
-        ylim=(-1.5, 2.5),
-        xlabel="value",
-    )
+    ax.set(xlim=(-11, 23), ylim=(-1.5, 2.5), xlabel="value (reward)")
     ax.set_yticks([0, 1, 2], ["the entry", "discount × best next", "reward"])
     ax.grid(False, axis="y")
 
@@ -180,34 +172,6 @@ def update_lab() -> Lab[Arithmetic]:
     return Lab(
         "One TD update", controls, one_update, draw_update, equations, (7.5, 3.2)
     )
-
-
-def draw_table(ax: Axes, table: ArrayLike, title: str, limit: float) -> None:
-    """A Q-table over genres as a heatmap, with frames round the best of each row.
-
-    Every entry of a tie is framed; a row of equals has no frame.
-    """
-    q_heatmap(ax, table, GENRES, GENRES, limit=limit)
-    ax.set_title(title)
-    ax.tick_params(axis="x", labelsize=8)
-
-
-def draw_film(figure: Figure, tables: Mapping[str, ArrayLike], limit: float) -> None:
-    """Tables side by side, three in a row, with one scale of colour.
-
-    ``tables``: title -> [S, A]. Colours run from -``limit`` to ``limit``.
-    """
-    rows = -(-len(tables) // 3)
-    axes = figure.subplots(rows, min(len(tables), 3), squeeze=False).ravel()
-    for place, (title, table) in enumerate(tables.items()):
-        draw_table(axes[place], table, title, limit)
-        if place % 3:
-            axes[place].set_ylabel("")
-            axes[place].set_yticklabels([])
-        if place + 3 < len(tables):
-            axes[place].set_xlabel("")
-    for ax in axes[len(tables) :]:
-        ax.set_axis_off()
 
 
 def story_table() -> Floats:

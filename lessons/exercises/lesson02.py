@@ -303,4 +303,53 @@ EXERCISES = {
             "left.",
         ],
     ),
+    "02.5": Exercise(
+        "three targets",
+        expected=[5.4, 0.72, 0.9],
+        mistakes=[
+            (
+                [6.0, 0.8, 1.0],
+                "The discount is missing: all three look one song ahead.",
+            ),
+            (
+                [0.72, 5.4, 0.9],
+                "The first two are exchanged: Q-learning takes the best next action, "
+                "SARSA the one that was taken.",
+            ),
+            (
+                [0.72, 0.72, 0.9],
+                "Q-learning takes the best next action, whatever was done.",
+            ),
+            (
+                [5.4, 5.4, 0.9],
+                "SARSA takes the value of the action that was really taken: switch.",
+            ),
+            (
+                [5.4, 0.72, 1.0],
+                "Monte Carlo: the 1 comes one song later, so it is discounted once.",
+            ),
+            (
+                [5.4, 0.72, 0.81],
+                "Monte Carlo: the 1 comes one song later, not two.",
+            ),
+            (
+                [5.4, 0.72, 0.72],
+                "Monte Carlo uses no estimate: the reward that came, not .8.",
+            ),
+            (
+                [5.4, 0.72, 0.0],
+                "Monte Carlo adds up all later rewards, the 1 at the switch included.",
+            ),
+            (
+                [6.4, 1.72, 1.9],
+                "Staying at track 4 pays 0: the 1 belongs to the switch at track 5.",
+            ),
+        ],
+        hints=[
+            "Each target is the reward of staying at track 4, which is 0, plus .9 "
+            "times what comes next.",
+            "What comes next: the largest value of the row, the value of the action "
+            "taken, the reward that came.",
+        ],
+    ),
 }

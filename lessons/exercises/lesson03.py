@@ -50,6 +50,10 @@ def advice(config):
     return "Late, rows that are seldom visited need trials, too: see epsilon_floor."
 
 
+def belief_bound(mean, n, t):
+    return mean + np.sqrt(2 * np.log(t) / n)
+
+
 EXERCISES = {
     "03.1": Exercise(
         "next_epsilon",
@@ -212,6 +216,65 @@ EXERCISES = {
         hints=[
             "Keep the rate that falls. What do rows need that are seldom visited?",
             "They need trials both early (optimism) and late (a floor).",
+        ],
+    ),
+    "03.5": Exercise(
+        "a belief and a bound",
+        expected=[4 / 6, belief_bound(0.75, 4, 20)],
+        mistakes=[
+            (
+                [3 / 4, belief_bound(0.75, 4, 20)],
+                "The bound is right. 3 / 4 is the share of likes; the belief started "
+                "with one like and one dislike.",
+            ),
+            (
+                [4 / 6, belief_bound(4 / 6, 4, 20)],
+                "The mean of the belief is right. UCB1 knows no belief: it adds its "
+                "bonus to the plain mean, 3 likes in 4 plays.",
+            ),
+            (
+                [4 / 6, belief_bound(0.75, 20, 4)],
+                "The mean is right. In the bound, t and n are exchanged: t is the "
+                "songs so far, n the plays of this genre.",
+            ),
+            (
+                [4 / 6, belief_bound(0.75, 4, 4)],
+                "The mean is right. t counts all songs so far, not those of hip-hop.",
+            ),
+            (
+                [4 / 6, belief_bound(0.75, 3, 20)],
+                "The mean is right. n counts the plays, liked or not.",
+            ),
+            (
+                [4 / 6, 0.75 + 2 * np.log(20) / 4],
+                "The mean is right. In the bound the square root is missing.",
+            ),
+            (
+                [4 / 6, 0.75 + np.sqrt(np.log(20) / 4)],
+                "The mean is right. In the bound the 2 is missing.",
+            ),
+            (
+                [4 / 6, 0.75 - np.sqrt(2 * np.log(20) / 4)],
+                "The mean is right. That is the lower end: an optimist adds the bonus.",
+            ),
+            (
+                [4 / 6, np.sqrt(2 * np.log(20) / 4)],
+                "The mean is right. The second is the bonus alone: add the mean.",
+            ),
+            (
+                [4 / 6, 0.75 + np.sqrt(2 * np.log10(20) / 4)],
+                "The mean is right. ln is the natural logarithm: np.log.",
+            ),
+            (
+                [4 / 5, belief_bound(0.75, 4, 20)],
+                "The bound is right. The belief has one more like *and* one more "
+                "dislike: six in all.",
+            ),
+        ],
+        hints=[
+            "Beta(a, b) has the mean a / (a + b); here a is one more than the likes, b "
+            "one more than the dislikes.",
+            "The plain mean is `3 / 4` = 0.75, n is 4 and t is 20.",
         ],
     ),
 }

@@ -4,7 +4,7 @@ import lab02_td_update as td_update
 import numpy as np
 import pytest
 from lab02_td_update import GOES_ON, LEAVES, TIME_UP, one_update
-from lesson_checks import words, words_of
+from lesson_checks import words_of
 from matplotlib.figure import Figure
 
 from rlrec.agents import QLearning, QLearningConfig
@@ -94,30 +94,6 @@ def test_the_picture_holds_the_bars_and_the_arrow(number) -> None:
     low, high = ax.get_xlim()
     places = (0, update.reward, update.target, update.old_value, update.new_value)
     assert low < min(places) <= max(places) < high
-
-
-def test_frames_mark_all_ties_and_no_row_of_equals() -> None:
-    ax = Figure().subplots()
-    table = np.zeros((5, 5))
-    table[2] = [3, 3, 1, 0, 0]
-    table[4] = [-1, -1, -1, -1, 0.5]
-    td_update.draw_table(ax, table, "a title", limit=3)
-    corners = sorted(patch.get_xy() for patch in ax.patches)  # (column, row)
-    assert np.round(corners).tolist() == [[0, 2], [1, 2], [4, 4]]
-    assert ax.get_title() == "a title"
-
-
-def test_a_film_has_one_scale_and_a_picture_a_table() -> None:
-    figure = Figure()
-    tables = np.tile(np.arange(4.0)[:, None, None], (5, 5))  # [tables, 5, 5]
-    film = dict(zip("0123", tables, strict=True))
-    td_update.draw_film(figure, film, limit=9)
-    shown = [ax for ax in figure.axes if ax.images]
-    assert words(ax.title for ax in shown) == list(film)
-    for ax, table in zip(shown, tables, strict=True):
-        image = ax.images[0]
-        assert image.get_clim() == (-9, 9)
-        np.testing.assert_array_equal(image.get_array(), table)
 
 
 def test_the_story_shows_the_storys_table() -> None:

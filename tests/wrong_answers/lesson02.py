@@ -78,4 +78,9 @@ WRONG = {
         (ends_forgotten, "no future"),
         (lambda log, discount, learning_rate: np.zeros(25), "asked for is shape"),
     ],
+    "02.5": [
+        ([0.9, 0.72, 5.4], "another order"),
+        (5.4, "asked for is shape"),
+        ([6.0, 0.72, 0.9], ""),
+    ],
 }

@@ -31,4 +31,10 @@ WRONG = {
         ),
         ({"epsilon_floor": 0.3}, "QLearningConfig"),
     ],
+    "03.5": [
+        ([0.75, 1.5], ""),
+        ([2 / 3], "asked for is shape"),
+        ([1.973873, 2 / 3], "another order"),
+        ([2 / 3, 0.75 + math.sqrt(2 * math.log(4) / 20)], "exchanged"),
+    ],
 }
