@@ -272,11 +272,13 @@ def _result(said: str) -> tuple[str, str]:
     >>> _result("not right yet: 02.1 x\\n  yours is 3")
     ('wrong', 'yours is 3')
     """
-    result, note = "error", "the check said nothing"
+    result = "error"
+    note = "the check said nothing"
     for line in said.splitlines():
         begin = next((begin for begin in SAID if line.startswith(begin)), None)
         if begin:
-            result, note = SAID[begin], ""
+            result = SAID[begin]
+            note = ""
         else:
             note = f"{note} {line.strip()}".strip()
     raised = result == "wrong" and "yours raised " in note

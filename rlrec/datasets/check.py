@@ -230,7 +230,8 @@ def _check_folder(path: Path, load: Load, rejects: Path | None) -> tuple[str, in
         try:
             text, status = check_file(file, load, rejects)
         except DataError as error:
-            text, status = str(error), REFUSED
+            text = str(error)
+            status = REFUSED
         texts.append(text)
         worst = max(worst, status)
     return "\n".join(texts), worst

@@ -200,7 +200,8 @@ def difference(yours: Any, right: Any, tolerance: float = 1e-3) -> str | None:
     """
     if problem := _form(yours, right):
         return problem
-    theirs, ours = np.asarray(yours), np.asarray(right)
+    theirs = np.asarray(yours)
+    ours = np.asarray(right)
     if ours.dtype.kind in "biuf":
         same = np.isclose(theirs, ours, rtol=0, atol=tolerance, equal_nan=True)
     else:
@@ -215,7 +216,8 @@ def _form(yours: Any, right: Any) -> str | None:
     if _is_open(yours):
         return "yours gives None: is a `return` missing?"
     try:
-        theirs, ours = np.asarray(yours), np.asarray(right)
+        theirs = np.asarray(yours)
+        ours = np.asarray(right)
     except ValueError:
         return f"yours has rows of different lengths: {show(yours)}"
     if theirs.shape != ours.shape:

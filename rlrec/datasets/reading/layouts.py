@@ -111,14 +111,16 @@ def read_ratings(path: Path, reading: Reading = AS_GUESSED) -> RatingTable:
     items = read_ids(table, found["item"])
     listed = _items_inside(table, items, title if title != found["item"] else None)
     names = set(map(plain, table.header))
-    scale, missing = None, ""
+    scale = None
+    missing = ""
     if table.header == MOVIELENS_HEADER:
         scale = HALF_STARS
     elif path.name == "u.data":
         scale = STARS
     for columns, kind, its_scale in UNRATED_ZERO:
         if columns <= names:
-            scale, missing = its_scale, "0"
+            scale = its_scale
+            missing = "0"
             table.notes.append(f"{kind}: a rating of 0 says that there is none")
     return RatingTable(
         table,
