@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -10,31 +9,18 @@ import numpy as np
 from drawing import CENTRED, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rlrec.agents.replay import (
     PrioritisedReplay,
     PriorityConfig,
-    Sample,
     SumTree,
-    UniformReplay,
 )
-from rlrec.errors import ConfigError
 from rlrec.types import Floats, Ids
-from rlrec.viz.plots import mean_band
 from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider
 
-Log = dict[str, NDArray[Any]]
-Fields = dict[str, tuple[tuple[int, ...], Any]]
-BLUE, ORANGE, GREEN, PINK, SKY = PALETTE[:5]
-COLOURS = {
-    "uniform": "#8C8C8C",
-    "prioritised": BLUE,
-    "prioritised, weighted": SKY,
-    "greedy": ORANGE,
-    "oracle": "black",
-}
+BLUE, ORANGE, GREEN, *_ = PALETTE
 
 
 # -- the widget: what alpha and beta do
@@ -53,8 +39,7 @@ class Draws(NamedTuple):
     probabilities: Floats  # [songs] P(i), they sum to 1
     counts: Ids  # [songs] how often each was drawn
     weights: Floats  # [songs] importance weights, the largest is 1
-    # [songs] P(i) w(i), scaled to mean 1: effect on the learner, uniform replay is 1
-    pull: Floats
+    pull: Floats  # [songs] N P(i) w(i): effect on the learner, uniform replay is 1
 
 
 def probabilities_and_weights(
@@ -87,8 +72,8 @@ def draw_songs(memory: str, alpha: float, beta: float, draws: int) -> Draws:
     for first in range(0, draws, 10):
         sample = replay.sample(1, min(10, draws - first), rng, beta=beta)
         np.add.at(counts, sample.places[0], 1)
-    pull = probabilities * weights
-    return Draws(errors, probabilities, counts, weights, pull / pull.mean())
+    pull = len(errors) * probabilities * weights
+    return Draws(errors, probabilities, counts, weights, pull)
 
 
 def draws_picture(figure: Figure, found: Draws) -> None:
@@ -139,311 +124,17 @@ def draws_lab() -> Lab[Draws]:
     return Lab(title, controls, draw_songs, draws_picture, draws_line, (8.6, 3.1))
 
 
-# -- the log with a single like
-REPLAYS = ("uniform", "prioritised", "greedy", "oracle")
-FIELDS: Fields = {
-    "state": ((), np.int64),
-    "action": ((), np.int64),
-    "reward": ((), np.float64),
-    "next_state": ((), np.int64),
-    "terminated": ((), np.bool_),
-}
-
-
-def chain_log(length: int, fickle: int = 0) -> Log:
-    """Log each sequence of two choices a song, once: 2^(length + 1) - 2 transitions.
-
-    Action 1 plays the next song of the set, action 0 ends the evening. Only the last
-    right choice pays, 1 (the "Blind Cliffwalk" of Schaul et al., section 3.1).
-    ``fickle`` plays of one more song, state ``length``, pay +1 and -1 in turn: it is
-    worth 0 and cannot be predicted.
-    """
-    # place i is reached 2^(length - i) times
-    states = np.repeat(np.arange(length), 2 ** np.arange(length, 0, -1))
-    actions = np.arange(len(states)) % 2
-    last = states == length - 1
-    following = np.minimum(states + 1, length - 1)
-    flips = np.where(np.arange(fickle) % 2, -1.0, 1.0)
-    return {
-        "state": np.append(states, np.full(fickle, length)),
-        "action": np.append(actions, np.zeros(fickle, np.int64)),
-        "reward": np.append((last & (actions == 1)).astype(float), flips),
-        "next_state": np.append(following, np.full(fickle, length)),
-        "terminated": np.append(last | (actions == 0), np.ones(fickle, np.bool_)),
-    }
-
-
-def chain_values(length: int) -> Floats:
-    """True action values of the set [length, 2], with discount 1 - 1/length."""
-    values = np.zeros((length, 2))
-    values[:, 1] = (1.0 - 1.0 / length) ** np.arange(length - 1, -1, -1)
-    return values
-
-
-def learn_draws(table: Floats, sample: Sample, discount: float, rate: float) -> Floats:
-    """One step of Q-learning (lesson 02) from each transition: TD errors [1, draws].
-
-    ``table`` [states, 2] is changed; a step is ``rate`` times the sample's weight.
-    """
-    columns = [sample.data[name][0].tolist() for name in FIELDS]
-    steps = (rate * sample.weights[0]).tolist()
-    td_errors = []
-    for *transition, step in zip(*columns, steps, strict=True):
-        state, action, reward, next_state, terminated = transition
-        future = 0.0 if terminated else discount * table[next_state].max()
-        td_error = reward + future - table[state, action]
-        table[state, action] += step * td_error
-        td_errors.append(td_error)
-    return np.array([td_errors])
-
-
-def updates_needed(
-    length: int,
-    replay: str,
-    *,
-    seed: int = 0,
-    alpha: float = 0.6,
-    beta: float = 0.0,
-    fickle: int = 0,
-    draws: int = 32,
-    rate: float = 0.25,
-    tolerance: float = 1e-3,
-    limit: int = 10**6,
-) -> int:
-    """Transitions replayed until the mean squared error of Q is at most ``tolerance``.
-
-    ``replay``: "uniform" or "prioritised" replays ``draws`` at a time, "greedy" the one
-    with the largest error when last replayed, "oracle" the one that lowers the table's
-    error most. Returns ``limit`` if the tolerance was not reached. Raises
-    ``ConfigError`` for another ``replay``.
-    """
-    if replay not in REPLAYS:
-        raise ConfigError(f"no replay {replay!r}; choose one of {', '.join(REPLAYS)}")
-    log = chain_log(length, fickle)
-    chain = _Chain(chain_values(length), rate)
-    rng = np.random.default_rng(seed)
-    if replay == "oracle":
-        step = _oracle(log, chain, rng)
-    elif replay == "greedy":
-        step = _greedy(log, chain, rng)
-    else:
-        config = None if replay == "uniform" else PriorityConfig(alpha=alpha)
-        step = _batches(log, chain, rng, config, beta, draws)
-    done = 0
-    while chain.error(chain.table) > tolerance and done < limit:
-        done += step()
-    return min(done, limit)
-
-
-class _Chain:
-    """A table of action values for the set, and how far it is from the truth."""
-
-    def __init__(self, truth: Floats, rate: float) -> None:
-        self.truth = truth
-        self.rate = rate
-        self.discount = 1.0 - 1.0 / len(truth)
-        self.table = np.zeros((len(truth) + 1, 2))
-
-    def error(self, table: Floats) -> float:
-        """Mean squared error of ``table`` [length + 1, 2]."""
-        return float(((table[: len(self.truth)] - self.truth) ** 2).mean())
-
-    def learn(self, sample: Sample) -> Floats:
-        """Learn from ``sample``: TD errors [1, draws]."""
-        return learn_draws(self.table, sample, self.discount, self.rate)
-
-    def after(self, log: Log, place: int) -> tuple[Floats, float]:
-        """The table after one transition of ``log``, and its TD error."""
-        table = self.table.copy()
-        one = {name: values[None, place : place + 1] for name, values in log.items()}
-        sample = Sample(one, np.array([[place]]), np.ones((1, 1), np.float32))
-        td_error = learn_draws(table, sample, self.discount, self.rate)[0, 0]
-        return table, float(td_error)
-
-
-def _batches(
-    log: Log,
-    chain: _Chain,
-    rng: np.random.Generator,
-    config: PriorityConfig | None,
-    beta: float,
-    draws: int,
-) -> Callable[[], int]:
-    """Learn from ``draws`` transitions of the library's replay at each call."""
-    memory = _replay(len(log["state"]), FIELDS, config)
-    memory.add(**log)
-
-    def step() -> int:
-        if isinstance(memory, PrioritisedReplay):
-            sample = memory.sample(1, draws, rng, beta=beta)
-            memory.update(sample.places, chain.learn(sample))
-        else:
-            chain.learn(memory.sample(1, draws, rng))
-        return draws
-
-    return step
-
-
-def _replay(
-    size: int, fields: Fields, config: PriorityConfig | None
-) -> UniformReplay | PrioritisedReplay:
-    """Prioritised replay by ``config``; None: uniform replay."""
-    if config is None:
-        return UniformReplay(size, fields)
-    return PrioritisedReplay(size, fields, config)
-
-
-def _shuffled(log: Log, rng: np.random.Generator) -> Log:
-    order = rng.permutation(len(log["state"]))
-    return {name: values[order] for name, values in log.items()}
-
-
-def _greedy(log: Log, chain: _Chain, rng: np.random.Generator) -> Callable[[], int]:
-    """Replay the transition whose last TD error is largest, new ones first."""
-    shuffled = _shuffled(log, rng)
-    last_error = np.full(len(log["state"]), np.inf)
-
-    def step() -> int:
-        place = int(last_error.argmax())
-        chain.table, td_error = chain.after(shuffled, place)
-        last_error[place] = abs(td_error)
-        return 1
-
-    return step
-
-
-def _oracle(log: Log, chain: _Chain, rng: np.random.Generator) -> Callable[[], int]:
-    """Replay the transition that lowers the table's error most."""
-    shuffled = _shuffled(log, rng)
-    pairs = np.column_stack([shuffled["state"], shuffled["action"]])
-    kinds = np.unique(pairs, axis=0, return_index=True)[1].tolist()
-
-    def step() -> int:
-        tables = [chain.after(shuffled, place)[0] for place in kinds]
-        chain.table = min(tables, key=chain.error)
-        return 1
-
-    return step
-
-
-def updates_plot(
-    ax: Axes, x: ArrayLike, found: Mapping[str, ArrayLike], xlabel: str
-) -> Axes:
-    """Updates needed against ``x``, mean and 95% interval over seeds.
-
-    ``found``: name -> [seeds, points].
-    """
-    for name, values in found.items():
-        style: Style = {"colour": COLOURS[name], "marker": "o", "ms": 4, "label": name}
-        mean_band(ax, x, values, alpha=0.25, **style)
-    ax.set(yscale="log", xlabel=xlabel, ylabel="transitions replayed until learned")
-    ax.legend(frameon=False, fontsize=8)
-    return ax
-
-
-# -- the bias, and how weights take it back
-def fixed_point(likes: int, plays: int, pay: float, alpha: float, beta: float) -> float:
-    """Value at which a song settles that paid ``pay`` in ``likes`` of ``plays`` plays.
-
-    The pulls balance: likes (pay - Q)^s = (plays - likes) Q^s
-    with s = 1 + alpha (1 - beta).
-
-    >>> [round(fixed_point(1, 4, 2.0, 1.0, beta), 3) for beta in (0, 1)]
-    [0.732, 0.5]
-    """
-    ratio = ((plays - likes) / likes) ** (1.0 / (1.0 + alpha * (1.0 - beta)))
-    return float(pay / (1.0 + ratio))
-
-
-def replay_one_song(
-    config: PriorityConfig | None,
-    *,
-    seed: int = 0,
-    rounds: int = 400,
-    draws: int = 32,
-    rate: float = 0.002,
-) -> Floats:
-    """Learned value [rounds] of a song that paid 2 in 100 of 400 plays.
-
-    ``config``: of prioritised replay; None: uniform replay.
-    """
-    rng = np.random.default_rng(seed)
-    memory = _replay(400, {"reward": ((), np.float64)}, config)
-    memory.add(reward=rng.permutation(np.where(np.arange(400) < 100, 2.0, 0.0)))
-    value = 0.5
-    values = []
-    for turn in range(rounds):
-        if isinstance(memory, PrioritisedReplay):
-            beta = memory.config.beta(turn / rounds)
-            sample = memory.sample(1, draws, rng, beta=beta)
-            memory.update(sample.places, sample.data["reward"] - value)
-        else:
-            sample = memory.sample(1, draws, rng)
-        value += rate * float((sample.weights * (sample.data["reward"] - value)).sum())
-        values.append(value)
-    return np.array(values)
-
-
-# -- find the bug
-class Estimates(NamedTuple):
-    """Values of 40 songs after some replay; all start at 1, 30 pay 1 and 10 pay 0."""
-
-    values: Floats  # [40] what they are estimated to pay
-    rewards: Floats  # [40] what they pay
-    drawn: Ids  # [40] how often each was drawn
-    priorities: Floats  # [40] at the end
-
-
-def replay_estimates(
-    signal: Callable[[Floats, Floats], Any], *, seed: int = 0, rounds: int = 30
-) -> Estimates:
-    """Replay 16 of the 40 songs a round.
-
-    ``signal(target, value)`` goes back to the replay memory as the TD error.
-    """
-    rng = np.random.default_rng(seed)
-    rewards = np.where(np.arange(40) < 30, 1.0, 0.0)
-    values = np.ones(40)
-    memory = PrioritisedReplay(40, {"song": ((), np.int64)})
-    memory.add(song=np.arange(40))
-    drawn = np.zeros(40, np.int64)
-    for _ in range(rounds):
-        sample = memory.sample(1, 16, rng)
-        songs = sample.data["song"]
-        # the evening ends after one song, so the target is the reward
-        memory.update(sample.places, signal(rewards[songs], values[songs]))
-        for song in songs[0]:
-            values[song] += 0.25 * (rewards[song] - values[song])
-        np.add.at(drawn, songs[0], 1)
-    return Estimates(values, rewards, drawn, memory.tree.get(np.arange(40)))
-
-
-def estimates_picture(axes: NDArray[Any], found: Mapping[str, Estimates]) -> None:
-    """For each of ``found`` how often each song was drawn; hits grey, flops pink."""
-    for ax, (title, one) in zip(axes, found.items(), strict=True):
-        for paid, colour, label in (
-            (1.0, "0.6", "hits: nothing left to learn"),
-            (0.0, PINK, "flops: believed to be hits"),
-        ):
-            songs = np.flatnonzero(one.rewards == paid)
-            ax.bar(songs, one.drawn[songs], color=colour, label=label)
-        ax.set(title=title, xlabel="song")
-        ax.legend(frameon=False, fontsize=8, loc="upper left")
-        ax.grid(False, axis="x")
-    axes[0].set_ylabel("times drawn")
-
-
 # -- the lesson's pictures
 def draw_story(figure: Figure) -> None:
     """Left the set of five songs, right all that was logged, the one like in green."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     _draw_set(left, 5)
-    reward = chain_log(5)["reward"]
-    for place, liked in enumerate(reward):
-        colour = GREEN if liked else "0.85"
+    plays = 2**6 - 2
+    for place in range(plays):
+        colour = GREEN if place == plays - 1 else "0.85"
         right.plot(place % 11, -(place // 11), "s", ms=14, color=colour, mec="white")
     right.set(xlim=(-0.8, 10.8), ylim=(-5.7, 0.7))
-    right.set_title(f"the log of all evenings: {len(reward)} plays, one like")
+    right.set_title(f"the log of all evenings: {plays} plays, one like")
     for ax in (left, right):
         ax.set_axis_off()
 

@@ -1,8 +1,10 @@
 """Checks that the tests of several lessons share."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -17,6 +19,19 @@ def words(artists) -> list[str]:
 def words_of(figure) -> list[str]:
     """The texts inside all axes of a figure."""
     return [word for ax in figure.axes for word in words(ax.texts)]
+
+
+def defined(lesson: str, *beginnings: str) -> dict[str, Any]:
+    """What a lesson's first cell and those with these beginnings of a line define."""
+    (text,) = (LESSONS / "text").glob(f"{lesson}_*.md")
+    cells = re.findall(r"```python.*?\n(.*?)```", text.read_text("utf-8"), re.DOTALL)
+    for beginning in beginnings:
+        assert any(f"\n{beginning}" in f"\n{cell}" for cell in cells), beginning
+    names: dict[str, Any] = {}
+    for number, cell in enumerate(cells):
+        if not number or any(f"\n{one}" in f"\n{cell}" for one in beginnings):
+            exec(compile(cell, f"{text.name}, cell {number}", "exec"), names)
+    return names
 
 
 def assert_nothing_is_cut_off(draw, result, size) -> None:

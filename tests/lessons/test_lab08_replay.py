@@ -2,15 +2,15 @@
 
 from collections import Counter
 from itertools import product
+from typing import Any
 
 import lab08_replay as lab08
 import numpy as np
 import pytest
-from lesson_checks import words
+from lesson_checks import defined, words
 from matplotlib.figure import Figure
 
-from rlrec.agents.replay import PrioritisedReplay, PriorityConfig, Sample, SumTree
-from rlrec.errors import ConfigError
+from rlrec.agents.replay import PrioritisedReplay, PriorityConfig, SumTree
 
 
 def test_the_lessons_numbers() -> None:
@@ -36,7 +36,8 @@ def test_the_answers_to_the_questions() -> None:
     assert "P <b>0.477</b>, weight <b>0.717</b>" in lab.line.value
     even = lab.set(alpha=0.0, beta=1.0)
     np.testing.assert_allclose([even.probabilities * 3, even.weights, even.pull], 1.0)
-    np.testing.assert_allclose(lab.set(alpha=1.0).pull, 1.0)
+    # all alike, and shorter than in uniform replay: 3 P w = 3 times the smallest P
+    np.testing.assert_allclose(lab.set(alpha=1.0).pull, 3 / 7)
     before = lab.set(alpha=0.6, beta=0.0)
     after = lab.set(beta=1.0)
     np.testing.assert_array_equal(before.counts, after.counts)
@@ -64,8 +65,15 @@ def test_no_bar_leaves_the_picture(memory, alpha) -> None:
         assert max(heights(ax)) <= ax.get_ylim()[1]
 
 
+@pytest.fixture(scope="module")
+def notebook() -> dict[str, Any]:
+    """What the lesson's own cells define."""
+    start = ("def probabilities_and_weights", "SONG =")
+    return defined("08", *start, "def vera_log", "def one_song", "def replay_songs")
+
+
 @pytest.mark.parametrize("length", [1, 3, 5])
-def test_the_log_holds_every_evening_once(length) -> None:
+def test_the_log_holds_every_evening_once(notebook, length) -> None:
     expected = []
     for choices in product((0, 1), repeat=length):
         for song, action in enumerate(choices):
@@ -74,100 +82,57 @@ def test_the_log_holds_every_evening_once(length) -> None:
             expected.append((song, action, float(action and last), ended))
             if not action:
                 break
-    log = lab08.chain_log(length)
-    columns = [log[name] for name in ("state", "action", "reward", "terminated")]
-    rows = list(zip(*columns, strict=True))
+    log = notebook["vera_log"](length)
+    columns = log[["state", "action", "reward", "terminated"]]
+    rows = list(columns.itertuples(index=False, name=None))
     assert len(rows) == 2 ** (length + 1) - 2
     # an evening that ends early is the same for all later choices: it counts for each
     assert Counter(rows) == Counter(expected)
     assert log["reward"].sum() == 1
 
 
-def test_fickle_plays_are_worth_nothing_on_average() -> None:
-    log = lab08.chain_log(3, fickle=10)
-    assert (len(log["state"]), log["reward"][14:].sum()) == (24, 0)
+def test_plays_of_a_coin_are_worth_nothing_on_average(notebook) -> None:
+    log = notebook["vera_log"](3, coins=10)
+    assert (len(log), log["reward"][14:].sum()) == (24, 0)
     assert log["terminated"][14:].all()
     assert (log["state"][14:] == 3).all()
 
 
-def test_the_true_values_are_where_learning_stands_still() -> None:
-    log = lab08.chain_log(4)
-    table = np.zeros((5, 2))
-    table[:4] = lab08.chain_values(4)
-    data = {name: values[None] for name, values in log.items()}
-    everything = Sample(data, np.arange(30)[None], np.ones((1, 30), np.float32))
-    errors = lab08.learn_draws(table, everything, 0.75, 0.25)
-    np.testing.assert_allclose(errors, 0.0, atol=1e-12)
-
-
-def test_a_draw_is_learned_by_hand() -> None:
+def test_a_draw_is_learned_by_hand(notebook) -> None:
     table = np.array([[0.0, 1.0], [0.2, 0.0]])
-    data = {
-        "state": np.array([[0]]),
-        "action": np.array([[1]]),
-        "reward": np.array([[10.0]]),
-        "next_state": np.array([[1]]),
-        "terminated": np.array([[False]]),
-    }
-    sample = Sample(data, np.zeros((1, 1), int), np.array([[0.5]], np.float32))
-    np.testing.assert_allclose(lab08.learn_draws(table, sample, 0.9, 0.2), [[9.18]])
+    log = [(0, 1, 10.0, 1, False)]
+    found = notebook["learn"](table, log, [0], [0.5], discount=0.9, rate=0.2)
+    np.testing.assert_allclose(found, [9.18])
     assert table[0, 1] == pytest.approx(1.918)  # step .2 times weight .5
 
 
-def test_prioritised_needs_fewer_updates_and_the_oracle_fewest() -> None:
+def test_prioritised_needs_fewer_updates(notebook) -> None:
     def mean_updates(replay):
-        return np.mean([lab08.updates_needed(6, replay, seed=i) for i in range(5)])
+        return np.mean([notebook["updates_needed"](6, replay, i) for i in range(5)])
 
-    prioritised = mean_updates("prioritised")
-    assert prioritised < mean_updates("uniform") / 2
-    assert lab08.updates_needed(6, "oracle") < prioritised
-    assert lab08.updates_needed(6, "uniform", limit=64) == 64
-    assert lab08.updates_needed(4, "greedy", limit=200) <= 200
-
-
-def test_another_replay_is_refused() -> None:
-    with pytest.raises(ConfigError, match="no replay 'prioritized'; choose one of"):
-        lab08.updates_needed(4, "prioritized")
-
-
-def settled(config):
-    """Mean of the last 100 values, over ten seeds."""
-    found = [lab08.replay_one_song(config, seed=seed) for seed in range(10)]
-    return np.array(found)[:, -100:].mean()
+    assert mean_updates("prioritised") < mean_updates("uniform") / 2
 
 
 @pytest.mark.parametrize(
     ("alpha", "beta", "value"),
-    [(1, 0, 0.732), (0.6, 0, 0.670), (0.6, 0.4, 0.617), (1, 1, 0.5)],
+    [(0, 0, 0.5), (1, 0, 0.732), (0.6, 0, 0.670), (0.6, 0.4, 0.617), (1, 1, 0.5)],
 )
-def test_the_bias_is_where_the_formula_says(alpha, beta, value) -> None:
-    assert lab08.fixed_point(1, 4, 2.0, alpha, beta) == pytest.approx(value, abs=5e-4)
+def test_the_bias_is_where_the_formula_says(notebook, alpha, beta, value) -> None:
+    s = 1 + alpha * (1 - beta)
+    assert 2 / (1 + 3 ** (1 / s)) == pytest.approx(value, abs=5e-4)
     config = PriorityConfig(alpha=alpha, beta_start=beta, beta_end=beta)
-    assert settled(config) == pytest.approx(value, abs=0.02)
+    found = [notebook["one_song"](config, seed)[-100:] for seed in range(10)]
+    assert np.mean(found) == pytest.approx(value, abs=0.02)
 
 
-def test_uniform_replay_finds_the_mean() -> None:
-    assert settled(None) == pytest.approx(0.5, abs=0.02)
-
-
-def test_a_target_for_a_priority_never_lets_go() -> None:
-    wrong = lab08.replay_estimates(lambda target, value: target)
-    right = lab08.replay_estimates(lambda target, value: target - value)
-    assert wrong.drawn[30:].sum() < 0.1 * wrong.drawn.sum()
-    assert 0.1 * wrong.drawn.sum() < 0.25 * right.drawn.sum() < right.drawn[30:].sum()
-    assert wrong.values[30:].mean() > 0.5
-    assert right.values[30:].mean() < 0.01
-    assert (np.argsort(-wrong.priorities)[:10] < 30).all()
-
-
-def test_plots_show_every_series() -> None:
-    axes = Figure().subplots(1, 3)
-    found = lab08.replay_estimates(lambda target, value: target)
-    lab08.estimates_picture(axes[:2], {"a": found, "b": found})
-    assert [ax.get_title() for ax in axes[:2]] == ["a", "b"]
-    assert sum(heights(axes[0])) == 480
-    lab08.updates_plot(axes[2], [1, 2], {"uniform": [[10, 20], [30, 40]]}, "x")
-    np.testing.assert_allclose(axes[2].lines[0].get_ydata(), [20, 30])
+def test_a_target_for_a_priority_never_lets_go(notebook) -> None:
+    wrong = notebook["replay_songs"](lambda target, value: target, 0)
+    right = notebook["replay_songs"](lambda target, value: target - value, 0)
+    assert wrong.drawn.sum() == right.drawn.sum() == 480
+    assert wrong.drawn[30:].sum() < 0.1 * 480 < 0.25 * right.drawn[30:].sum() * 4
+    assert wrong.value[30:].mean() > 0.5
+    assert right.value[30:].mean() < 0.01
+    assert (np.argsort(-wrong.priority.to_numpy())[:10] < 30).all()
 
 
 def test_the_trees_paths_end_in_the_lessons_leaves() -> None:
