@@ -1,41 +1,33 @@
-"""Lesson 04: edit what a listener's likes are worth, and see what the agent then does.
-
-The table is trained in sweeps: once a sweep, every genre is tried after every genre,
-and each cell takes one Q-learning step. This is Watkins' update with a "parallel
-sampling" model (Kearns and Singh, "Finite-sample convergence rates for Q-learning and
-indirect algorithms", NIPS 1998). The rule is that of ``rlrec.agents.QLearning``. Only
-the order of the visits differs, which makes it fast enough for a slider.
-"""
+"""Lesson 04: edit what a listener's likes are worth; see what the agent then does."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, BELOW, CENTRED, without_frame
+import pandas as pd
+from drawing import CENTRED, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
-from rlrec.agents import Recommender
 from rlrec.agents.planning import value_iteration
-from rlrec.datasets import load_play_counts, locate
+from rlrec.datasets import load_play_counts
 from rlrec.envs import GENRES, PROFILES, GenreBatch, GenreProfile
-from rlrec.errors import ConfigError, DataError
-from rlrec.evaluation import session_steps
-from rlrec.types import Floats, Ids
+from rlrec.errors import DataError
+from rlrec.types import Floats
 from rlrec.viz.style import agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
 SONGS = 20  # in an evening
-RUNS = 10  # of the widget's training
-SWEEPS = 600
 BONUS = 6.0  # what the label's campaign pays for every hip-hop song played
 LIKED = "#009E73"
 DISLIKED = "#CC79A7"
+COLOURS = {"learned": agent_colour("q-learning"), "optimum": agent_colour("oracle")}
 
 INES = GenreProfile(
     "ines",
@@ -45,18 +37,6 @@ INES = GenreProfile(
     "misses ends most evenings.",
 )
 STARTS: dict[str, GenreProfile] = {**PROFILES, "ines": INES}  # the widget's drop-down
-
-
-# -- rewards by hand -------------------------------------------------------------------
-def expected_reward(
-    like_probability: float, like_reward: float, dislike_reward: float
-) -> float:
-    """``p r_like + (1 - p) r_dislike``: what one song is worth on average.
-
-    >>> round(expected_reward(0.9, 1, -1), 3), round(expected_reward(0.25, 12, -1), 3)
-    (0.8, 2.25)
-    """
-    return like_probability * like_reward + (1.0 - like_probability) * dislike_reward
 
 
 def with_bonus(user: GenreProfile, genre: str, bonus: float) -> GenreProfile:
@@ -70,86 +50,31 @@ def with_bonus(user: GenreProfile, genre: str, bonus: float) -> GenreProfile:
     )
 
 
-def scaled_and_shifted(
-    user: GenreProfile, scale: float = 1.0, shift: float = 0.0
-) -> GenreProfile:
-    """A copy of ``user`` with every reward r replaced by ``scale r + shift``."""
-    return replace(
-        user,
-        like_reward=scale * user.like_reward + shift,
-        dislike_reward=scale * user.dislike_reward + shift,
-    )
-
-
-# -- training and evenings -------------------------------------------------------------
-def sweep_train(
-    user: GenreProfile,
-    *,
-    sweeps: int = SWEEPS,
-    discount: float = 0.9,
-    runs: int = RUNS,
-    seed: int = 0,
-) -> Floats:
-    """Train tables of zeros by Q-learning in sweeps: [runs, states, actions].
-
-    A sweep updates each cell once. In cell (s, a) the listener hears a after s, and
-    likes it with the profile's probability. After a dislike the listener may leave.
-
-        Q(s, a) <- Q(s, a) + alpha_k (r + gamma max_b Q(a, b) - Q(s, a))
-
-    without ``gamma max_b Q(a, b)`` if the listener has left. In sweep k = 0, 1, ... the
-    step size is alpha_k = 1 / (1 + (1 - gamma) k): large at first, small later
-    (Wainwright, "Stochastic approximation with cone-contractive operators", 2019).
-    """
-    genres = len(user.genres)
-    rng = np.random.default_rng(seed)
-    draws = rng.random((sweeps, 2, runs, genres, genres), np.float32)
-    liked = draws[:, 0] < user.like_table()
-    rewards = np.where(liked, user.like_reward, user.dislike_reward)
-    discounts = discount * (liked | (draws[:, 1] >= user.leave_probability))
-    table = np.zeros((runs, genres, genres))
-    for k in range(sweeps):
-        target = rewards[k] + discounts[k] * table.max(axis=2)[:, None, :]
-        table += (target - table) / (1.0 + (1.0 - discount) * k)
-    return table
-
-
-class ExpectedSession(NamedTuple):
-    """What a session holds on average."""
-
-    songs: Floats  # [A]: songs of each genre; their sum is the expected length
-    reward: float  # not discounted
-
-
+# -- the widget ------------------------------------------------------------------------
 def expected_session(
     user: GenreProfile, policy: ArrayLike, length: int = SONGS
-) -> ExpectedSession:
-    """The expected session of ``length`` songs at most, exactly.
-
-    The first state is uniformly random. ``policy`` [..., states]: the action in each
-    state; the session is averaged over leading axes.
-    """
+) -> tuple[Floats, float]:
+    """Expected songs of each genre [A], and reward, under ``policy`` [states]."""
     model = user.model()
-    chosen = np.atleast_2d(policy)[:, :, None] == np.arange(len(model.reward))
-    present = np.full(chosen.shape[:2], 1.0 / chosen[:, :, 0].size)  # P(run, state)
-    songs = np.zeros(len(model.reward))
+    chosen = np.asarray(policy)[:, None] == np.arange(len(model.reward))
+    present = np.full(len(chosen), 1.0 / len(chosen))  # P(state)
+    songs = np.zeros(len(chosen))
     reward = 0.0
     for _ in range(length):
-        played = present[:, :, None] * chosen  # P(run, state, action)
-        songs += played.sum(axis=(0, 1))
+        played = present[:, None] * chosen  # P(state, action)
+        songs += played.sum(axis=0)
         reward += float((played * model.reward).sum())
-        present = (played * model.continues).sum(axis=1)  # the action is the next state
-    return ExpectedSession(songs, reward)
+        present = (played * model.continues).sum(axis=0)  # the action is the next state
+    return songs, reward
 
 
-# -- the widget ------------------------------------------------------------------------
 class RewardView(NamedTuple):
     """What the widget shows."""
 
     learned: Floats  # [S, A] mean table over the runs
     optimum: Floats  # [S, A] value iteration
-    agree: float  # share of runs and states in which the greedy action is optimal
-    favourite: str  # the genre that the mean table plays most
+    favourite: str  # what the mean table plays most
+    tied: str  # genres that are exactly as good there, itself included
     learned_songs: Floats  # [A] in an evening
     optimal_songs: Floats  # [A]
     edited: float  # reward of the learned evening by the sliders
@@ -157,108 +82,74 @@ class RewardView(NamedTuple):
 
 
 def reward_view(
-    profile: str = "pop_lover",
-    pop: float = 10.0,
-    rock: float = 3.0,
-    jazz: float = 2.0,
-    classical: float = 2.0,
-    hiphop: float = 3.0,
-    bonus: float = 0.0,
+    train: Callable[..., Floats],
+    profile: str,
     discount: float = 0.9,
+    bonus: float = 0.0,
+    **likes: float,
 ) -> RewardView:
     """Train on the edited rewards, plan on them, and play an evening.
 
-    ``profile``: a key of ``STARTS``. ``pop`` ... ``hiphop``: reward of a liked song.
-    ``bonus``: paid for every hip-hop song, liked or not.
+    ``train(user, discount=...)``: tables [runs, S, A]; ``likes``: rewards, by genre.
     """
     own = STARTS[profile]
-    likes = dict(zip(GENRES, (pop, rock, jazz, classical, hiphop), strict=True))
-    user = with_bonus(own.with_rewards(like=likes), "HipHop", bonus)
-    tables = sweep_train(user, discount=discount)
+    edited_likes = {genre: likes[genre.lower()] for genre in GENRES}
+    user = with_bonus(own.with_rewards(like=edited_likes), "HipHop", bonus)
+    learned = train(user, discount=discount).mean(axis=0)
     optimum = value_iteration(user.model(), discount)
-    states = np.arange(len(GENRES))
-    chosen = optimum[states, tables.argmax(axis=2)]  # [runs, states]
-    learned = tables.mean(axis=0)
     policy = learned.argmax(axis=1)
-    heard = expected_session(user, policy)
+    songs, edited = expected_session(user, policy)
+    favourite = int(songs.argmax())
+    best = optimum >= optimum.max(axis=1, keepdims=True) - 1e-6
+    tied = best[best[:, favourite]].all(axis=0) & best[:, favourite].any()
     return RewardView(
         learned,
         optimum,
-        float((chosen >= optimum.max(axis=1) - 1e-6).mean()),
-        GENRES[int(heard.songs.argmax())],
-        heard.songs,
-        expected_session(user, optimum.argmax(axis=1)).songs,
-        heard.reward,
-        expected_session(own, policy).reward,
+        " and ".join(np.array(GENRES)[songs > songs.max() - 0.5]),
+        " and ".join(np.array(GENRES)[tied]),
+        songs,
+        expected_session(user, optimum.argmax(axis=1))[0],
+        edited,
+        expected_session(own, policy)[1],
     )
 
 
 def draw_reward_view(figure: Figure, view: RewardView) -> None:
     """The learned table, the optimum, and the evening that follows from each."""
     figure.set_layout_engine("none")  # fixed places: a third faster to draw
-    _two_tables(figure.add_axes((0.085, 0.13, 0.63, 0.74)), view)
-    _songs(figure.add_axes((0.735, 0.13, 0.245, 0.74)), view)
-
-
-def _two_tables(ax: Axes, view: RewardView) -> None:
-    genres = np.arange(len(GENRES))
-    right = len(GENRES) + 0.6  # where the second table begins
+    margins = {"left": 0.085, "right": 0.985, "bottom": 0.15, "top": 0.9}
+    axes = figure.subplots(1, 3, gridspec_kw=margins | {"wspace": 0.08})
     top = np.abs([view.learned, view.optimum]).max(initial=1e-9)
-    _values(ax, 0.0, view.learned, top, f"learned (mean of {RUNS} runs)")
-    _values(ax, right, view.optimum, top, "exact optimum")
-    ax.set_xlim(-0.55, right + len(GENRES) - 0.45)
-    places = np.concatenate([genres, right + genres])
-    ax.set_xticks(places, GENRES + GENRES, fontsize=8.5)
-    ax.set_yticks(genres, GENRES, fontsize=9)
-    without_frame(ax)
-    corner = ax.text(-0.02, 1.03, "now on", fontsize=8.5, transform=ax.transAxes)
-    corner.set(ha="right", va="bottom")
+    _table(axes[0], view.learned, top, "learned (mean of runs)")
+    _table(axes[1], view.optimum, top, "exact optimum")
+    axes[0].set_yticks(range(len(GENRES)), GENRES, fontsize=9)
+    songs = {"learned": view.learned_songs, "optimum": view.optimal_songs}
+    for shift, (name, bars) in zip((-0.2, 0.2), songs.items(), strict=True):
+        places = np.arange(len(GENRES)) + shift
+        axes[2].barh(places, bars, 0.36, color=COLOURS[name], label=name)
+    axes[2].set(xlim=(0, SONGS), ylim=(4.5, -0.5), yticks=[], title="songs heard")
+    axes[2].legend(frameon=False, fontsize=9, loc="lower right")
 
 
-def _values(ax: Axes, left: float, table: Floats, top: float, title: str) -> None:
-    """Draw a table [S, A] from ``left`` on, the best of each row in a frame."""
-    size = len(table)
-    place = (left - 0.5, left + size - 0.5, size - 0.5, -0.5)
-    ax.imshow(table, cmap="RdBu", vmin=-top, vmax=top, aspect="auto", extent=place)
-    best = table.argmax(axis=1)
+def _table(ax: Axes, table: Floats, top: float, title: str) -> None:
+    """Draw a table [S, A], the best of each row in a frame."""
+    ax.imshow(table, cmap="RdBu", vmin=-top, vmax=top, aspect="auto")
     for (row, column), value in np.ndenumerate(table):
-        text = ax.text(left + column, row, f"{value:.1f}", fontsize=8.5, **CENTRED)
-        text.set_color("white" if abs(value) > 0.6 * top else "black")
-        text.set_fontweight("bold" if column == best[row] else "normal")
-    ax.plot(*_frames(left, best), color="black", lw=2)
-    ax.text(left + 2.0, -0.7, title, fontsize=10, **ABOVE)
+        colour = "white" if abs(value) > 0.6 * top else "black"
+        ax.text(column, row, f"{value:.1f}", fontsize=8.5, color=colour, **CENTRED)
+    for row, column in enumerate(table.argmax(axis=1)):
+        x, y = column - 0.46, row - 0.45
+        ax.add_patch(Rectangle((x, y), 0.92, 0.9, fill=False, ec="black", lw=2))
+    ax.set_xticks(range(len(GENRES)), GENRES, fontsize=8)
+    ax.set(yticks=[], title=title)
+    without_frame(ax)
 
 
-def _frames(left: float, best: Ids) -> tuple[Floats, Floats]:
-    """The frames of the best cells as one line with gaps: x and y."""
-    x = left + np.array([-0.46, 0.46, 0.46, -0.46, -0.46, np.nan])
-    y = np.array([-0.45, -0.45, 0.45, 0.45, -0.45, np.nan])
-    rows = np.arange(len(best))
-    return np.add.outer(best, x).ravel(), np.add.outer(rows, y).ravel()
-
-
-def _songs(ax: Axes, view: RewardView) -> None:
-    rows = np.arange(len(GENRES))
-    for name, agent, songs, shift, place in (
-        ("learned", "q-learning", view.learned_songs, -0.2, 0.25),
-        ("optimum", "oracle", view.optimal_songs, 0.2, 0.75),
-    ):
-        colour = agent_colour(agent)
-        ax.barh(rows + shift, songs, 0.36, color=colour)
-        label = ax.text(place, -0.05, name, color=colour, fontsize=9, **BELOW)
-        label.set_transform(ax.transAxes)
-    ax.set_xlim(0, SONGS)
-    ax.set_ylim(len(GENRES) - 0.5, -0.5)
-    ax.set_xticks([0, 10, 20])
-    ax.set_yticks([])
-    ax.set_title("songs in an evening", fontsize=10)
-
-
-def reward_text(view: RewardView) -> str:
-    """One line: the favourite, the share of optimal choices, the evening's rewards."""
+def describe_reward(view: RewardView) -> str:
+    """One line: the favourite, or what ties with it, and the evening's rewards."""
+    tie = f" ({view.tied} tie: noise decides)" if " and " in view.tied else ""
     return (
-        f"plays mostly <b>{view.favourite}</b>; "
-        f"{view.agree:.0%} of single runs' choices are optimal; an evening has "
+        f"plays mostly <b>{view.favourite}</b>{tie}; an evening has "
         f"<b>{view.learned_songs.sum():.1f}</b> of {SONGS} songs, "
         f"worth <b>{view.edited:+.1f}</b> by your sliders "
         f"and <b>{view.own:+.1f}</b> by the listener's own rewards"
@@ -282,20 +173,17 @@ class RewardLab(Lab[RewardView]):
 
 
 def own_rewards(profile: str) -> dict[str, float]:
-    """The sliders' values that leave a profile as it is.
+    """The sliders' values that leave a profile as it is."""
+    names = [genre.lower() for genre in GENRES]
+    likes = dict(zip(names, STARTS[profile].like_reward.tolist(), strict=True))
+    return {**likes, "bonus": 0.0}
 
-    >>> rewards = own_rewards("headliner")
-    >>> rewards["rock"], rewards["hiphop"], rewards["bonus"]
-    (2.0, 12.0, 0.0)
+
+def reward_lab(train: Callable[..., Floats], profile: str = "pop_lover") -> RewardLab:
+    """The widget of lesson 04, starting with a profile as it is.
+
+    ``train(user, discount=...)`` gives tables [runs, states, actions].
     """
-    values = {}
-    for genre, reward in zip(GENRES, STARTS[profile].like_reward, strict=True):
-        values[genre.lower()] = float(reward)
-    return values | {"bonus": 0.0}
-
-
-def reward_lab(profile: str = "pop_lover") -> RewardLab:
-    """The widget of lesson 04, starting with a profile as it is."""
     start = own_rewards(profile)
     controls: dict[str, Any] = {"profile": choice("listener", list(STARTS), profile)}
     for genre in GENRES:
@@ -310,63 +198,11 @@ def reward_lab(profile: str = "pop_lover") -> RewardLab:
     return RewardLab(
         "The reward lab",
         controls,
-        reward_view,
+        partial(reward_view, train),
         draw_reward_view,
-        reward_text,
+        describe_reward,
         (9.4, 3.1),
     )
-
-
-# -- whole sessions, many at once ------------------------------------------------------
-class OwnTables:
-    """A policy of several tables [runs, states, actions], one for each group of rows.
-
-    Row i of a batch follows table ``i // (rows / runs)``.
-    """
-
-    def __init__(self, tables: Floats, rng: np.random.Generator) -> None:
-        self.tables = tables
-        self.rng = rng
-
-    def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """The best actions: [batch, k]; ties in random order."""
-        states = np.asarray(observations)
-        run = np.arange(len(states)) * len(self.tables) // len(states)
-        values = self.tables[run, states]
-        order = np.lexsort((self.rng.random(values.shape), -values), axis=1)
-        return np.asarray(order[:, :k])
-
-
-class SessionMeans(NamedTuple):
-    """Means over the sessions of each group: [groups] each."""
-
-    reward: Floats  # a session, by the rewards of the user played with
-    songs: Floats
-    left: Floats  # share of sessions that the listener ended
-
-    @property
-    def per_song(self) -> Floats:
-        """Reward a song."""
-        return self.reward / self.songs
-
-
-def play_sessions(
-    user: GenreProfile,
-    policy: Recommender,
-    *,
-    groups: int = 20,
-    sessions: int = 100,
-    seed: int = 10_000,
-) -> SessionMeans:
-    """Play ``sessions`` whole sessions with ``user`` in each of ``groups``.
-
-    Equal seeds give equal random draws, whatever the policy.
-    """
-    env = GenreBatch(groups * sessions, user, session_length=SONGS)
-    totals = np.zeros((3, env.num_envs))  # rewards, songs, sessions ended by leaving
-    for alive, rewards, terminated, _ in session_steps(env, policy, seed=seed):
-        totals += np.array([rewards * alive, alive, terminated & alive])
-    return SessionMeans(*totals.reshape(3, groups, sessions).mean(axis=2))
 
 
 # -- a listener's own history ----------------------------------------------------------
@@ -394,49 +230,21 @@ CATALOGUE_GENRE: dict[str, str] = {
 
 
 def listening_history(
-    source: str | None = None, *, catalogue: tuple[str, ...]
-) -> tuple[Floats, tuple[str, ...], str]:
-    """One listener's plays by genre: counts [G], names of genres, name of the source.
+    catalogue: tuple[str, ...], source: str = "lastfm"
+) -> tuple[pd.Series, str]:
+    """Plays of one listener by genre of the catalogue, and the source's name.
 
-    ``source``: a name or path for ``load_play_counts``; the listener is the one with
-    the median number of plays. None: "lastfm" if that is on this machine, else the
-    invented listener. ``catalogue``: the genres wanted. Other genres are renamed by
-    ``CATALOGUE_GENRE`` where it has them, else left out.
-    Raises ``DataError`` for a ``source`` that can't be read, ``ConfigError`` if no play
-    is left.
+    The listener of ``source`` with the median number of plays; an invented one, where
+    ``source`` is not on this machine.
     """
-    if source is None and not _is_here("lastfm"):
-        name = "an invented listener"
-        plays: Mapping[str, float] = INVENTED_HISTORY
-    else:
-        name = "lastfm" if source is None else source
-        plays = _median_listener(name)
-    merged: dict[str, float] = {}
-    for genre, count in plays.items():
-        here = CATALOGUE_GENRE.get(genre, genre)
-        if here in catalogue:
-            merged[here] = merged.get(here, 0.0) + count
-    if not sum(merged.values()):
-        raise ConfigError(
-            f"no play of {name} is of a genre the catalogue has "
-            f"({', '.join(catalogue)})"
-        )
-    return np.array(list(merged.values()), np.float64), tuple(merged), name
-
-
-def _median_listener(name: str) -> dict[str, float]:
-    found = load_play_counts(name)
-    order = found.counts.sum(axis=1).argsort(kind="stable")
-    plays = found.counts[order[len(order) // 2]].tolist()
-    return dict(zip(found.genres, plays, strict=True))
-
-
-def _is_here(name: str) -> bool:
     try:
-        locate(name)
+        found = load_play_counts(source)
     except DataError:
-        return False
-    return True
+        return pd.Series(INVENTED_HISTORY, dtype=float), "an invented listener"
+    order = found.counts.sum(axis=1).argsort(kind="stable")
+    plays = pd.Series(found.counts[order[len(order) // 2]], list(found.genres))
+    plays = plays.rename(CATALOGUE_GENRE).groupby(level=0, sort=False).sum()
+    return plays[plays.index.isin(catalogue)], source
 
 
 # -- the lesson's picture --------------------------------------------------------------
@@ -466,25 +274,18 @@ def draw_two_evenings(figure: Figure) -> None:
 
 def _strip(ax: Axes, bonus: float, title: str) -> None:
     heard = _evening_of_ines(bonus)
-    own = paid = 0.0
+    own = sum(1 if liked else -1 for _, liked in heard)
+    paid = own + bonus * sum(genre == "HipHop" for genre, _ in heard)
     for place, (genre, liked) in enumerate(heard, 1):
         ax.bar(place, 1.0, 0.9, color=LIKED if liked else DISLIKED)
         words = f"{genre}\n{'liked' if liked else 'disliked'}"
         ax.text(place, 0.5, words, rotation=90, fontsize=8.5, color="white", **CENTRED)
-        own += 1 if liked else -1
-        paid += bonus * (genre == "HipHop")
     if len(heard) < SONGS:
-        gone = ax.text(len(heard) + 0.8, 0.5, "Ines has gone", color="#4d4d4d")
-        gone.set(va="center", fontsize=11)
-    songs = f"{len(heard)} songs" if len(heard) > 1 else "1 song"
-    ax.set_title(
-        f"{title}: {songs}, {(own + paid) / len(heard):+.1f} a song on the dashboard, "
-        f"{own:+.0f} to Ines",
-        fontsize=10.5,
-        loc="left",
-    )
-    ax.set_xlim(0.4, SONGS + 0.6)
-    ax.set_yticks([])
+        ax.text(len(heard) + 0.8, 0.5, "Ines has gone", va="center", fontsize=11)
+    words = f"{title}: {len(heard)} songs, {paid / len(heard):+.1f} a song on the "
+    words += f"dashboard, {own:+.0f} to Ines"
+    ax.set_title(words, fontsize=10.5, loc="left")
+    ax.set(xlim=(0.4, SONGS + 0.6), yticks=[])
     without_frame(ax)
 
 

@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from PIL import Image
 
-from rlrec.envs import GENRES
+from rlrec.envs import GENRES, GenreProfile
 from rlrec.types import Floats
 from rlrec.viz.style import PALETTE, theme
 
@@ -36,10 +36,36 @@ SIZE = (9.0, 3.1)  # inches, 100 dots each
 BLUE, ORANGE = PALETTE[0], PALETTE[5]
 
 
+def sweep_train(
+    user: GenreProfile,
+    *,
+    sweeps: int = 600,
+    discount: float = 0.9,
+    runs: int = 10,
+    seed: int = 0,
+) -> Floats:
+    """Train tables of zeros by Q-learning in sweeps: [runs, states, actions].
+
+    A sweep updates each cell once; in sweep k the step size is 1 / (1 + (1 - gamma) k)
+    (Wainwright, "Stochastic approximation with cone-contractive operators", 2019).
+    """
+    genres = len(user.genres)
+    rng = np.random.default_rng(seed)
+    draws = rng.random((sweeps, 2, runs, genres, genres), np.float32)
+    liked = draws[:, 0] < user.like_table()
+    rewards = np.where(liked, user.like_reward, user.dislike_reward)
+    discounts = discount * (liked | (draws[:, 1] >= user.leave_probability))
+    table = np.zeros((runs, genres, genres))
+    for k in range(sweeps):
+        target = rewards[k] + discounts[k] * table.max(axis=2)[:, None, :]
+        table += (target - table) / (1.0 + (1.0 - discount) * k)
+    return table
+
+
 def frame(reward: float) -> Image.Image:
     """The picture for one value of the dragged reward."""
     likes = own_rewards(LISTENER) | {MOVED.lower(): reward}
-    view = reward_view(LISTENER, **likes)
+    view = reward_view(sweep_train, LISTENER, **likes)
     with mpl.rc_context(theme()):
         figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
         canvas = FigureCanvasAgg(figure)

@@ -4,6 +4,7 @@ import statistics
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 from lab00_first_taste import first_taste_lab
@@ -11,6 +12,7 @@ from lab01_deciding import returns_and_beliefs_lab
 from lab02_td_update import update_lab
 from lab03_exploration import exploration_lab
 from lab04_reward_lab import reward_lab
+from moving_picture import sweep_train
 from threadpoolctl import threadpool_limits
 
 import rlrec
@@ -96,7 +98,7 @@ def main():
         returns_and_beliefs_lab,
         update_lab,
         exploration_lab,
-        reward_lab,
+        partial(reward_lab, sweep_train),
     )
     shown = ", ".join(
         f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs)

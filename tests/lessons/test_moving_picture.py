@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from lab04_reward_lab import own_rewards, reward_view
-from moving_picture import LISTENER, MOVED, REWARDS, UP, frame
+from moving_picture import LISTENER, MOVED, REWARDS, UP, frame, sweep_train
 from PIL import Image
 
 STORED = Path(__file__).resolve().parents[2] / "figures" / "readme.gif"
@@ -13,7 +13,7 @@ STORED = Path(__file__).resolve().parents[2] / "figures" / "readme.gif"
 
 def evening(reward):
     likes = own_rewards(LISTENER) | {MOVED.lower(): reward}
-    return reward_view(LISTENER, **likes).learned_songs
+    return reward_view(sweep_train, LISTENER, **likes).learned_songs
 
 
 def test_a_higher_reward_of_hiphop_shortens_the_evening_from_19_songs_to_3():
