@@ -29,7 +29,8 @@ from rlrec.types import Bools, Floats, Ids, Say
 
 FILMS = 20  # recommended to each stranger
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0)  # of UCB, tried on known people
-ROUNDS = 8  # in each the n-step learner plays 20 films to every known person
+ROUNDS = 8  # of practice, in each of them with some of the known people
+PRACTICE = 256
 RIDGE = 10.0
 
 
@@ -156,7 +157,8 @@ def learn_n_step(
             chosen.append(seen_features)
             return values
 
-        history, liked = play(crowd, rng.random(likes.shape) < likes, explore)
+        some = rng.permutation(likes)[:PRACTICE]
+        history, liked = play(crowd, rng.random(some.shape) < some, explore)
         rows = np.arange(len(history))
         played = [chosen[t][rows, history[:, t]] for t in range(FILMS)]
         over = np.zeros((FILMS, len(rows)), np.bool_)
@@ -175,7 +177,7 @@ def likes_of(ratings: Ratings, seed: int, share: float = 0.2) -> dict[str, float
     likes = rng.permutation(like_probabilities(ratings, rng))
     strangers, known = np.split(likes, [round(share * len(likes))])
     crowd = Crowd.of(known)
-    practice = rng.random(known.shape) < known
+    practice = rng.random(known.shape)[:PRACTICE] < known[:PRACTICE]
     tried = [play(crowd, practice, ucb(width))[1].mean() for width in WIDTHS]
     policies: dict[str, Scores] = {
         "popularity": popular,
