@@ -237,6 +237,15 @@ def actor() -> None:
     store("actor_ml-100k", {"tried": tried} | provenance(command, start))
 
 
+def cold_start() -> None:
+    """Lesson 09: likes of 20 recommended films, one at a time, to strangers."""
+    sys.path.insert(0, str(HERE.parent))
+    from lab09_cold_start import study_cold_start
+
+    command = "python lessons/results/make.py cold_start"
+    store("cold_start_ml-100k", study_cold_start("ml-100k", command=command))
+
+
 def store(name: str, content: dict[str, object]) -> None:
     """Write lessons/results/NAME.json."""
     (HERE / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
@@ -250,6 +259,8 @@ def main(names: list[str]) -> None:
         vae()
     if "actor" in names:
         actor()
+    if "cold_start" in names:
+        cold_start()
     names = [name for name in names if name in STUDIES]
     jobs = [
         (folder(name, part, seed), flags, seed)
@@ -264,4 +275,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*STUDIES, "vae", "actor"])
+    main(sys.argv[1:] or [*STUDIES, "vae", "actor", "cold_start"])
