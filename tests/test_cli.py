@@ -152,6 +152,23 @@ def test_mistakes_get_one_clear_line_and_status_1(
     assert "Traceback" not in error
 
 
+def test_a_typing_mistake_suggests_flags_of_its_own_command(capsys):
+    with pytest.raises(SystemExit):
+        rlrec("recommend x --histori y")
+    said = capsys.readouterr().err
+    assert "--history TITLES" in said
+    assert "train ddpg" not in said
+
+
+@pytest.mark.parametrize("command", ["train qlearning", "data fetch", "recommend"])
+def test_a_default_is_said_once(command, capsys):
+    with pytest.raises(SystemExit):
+        rlrec(command, "--help")
+    said = capsys.readouterr().out
+    assert "(default" in said
+    assert "None" not in said
+
+
 # -- a run's config.json ---------------------------------------------------------------
 @pytest.mark.parametrize(
     ("change", "words"),

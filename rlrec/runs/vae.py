@@ -24,6 +24,7 @@ from rlrec import storage
 from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import Tracks, load_tracks
 from rlrec.errors import ConfigError, DataError
+from rlrec.runs.progress import ProgressBar
 from rlrec.runs.provenance import device, versions
 from rlrec.runs.run import (
     Run,
@@ -33,7 +34,7 @@ from rlrec.runs.run import (
     require_unused,
 )
 from rlrec.sound.vae import PCA, VAE, Codec, kl_to_normal, reconstruction_error
-from rlrec.sound.vae_config import History, VAEConfig
+from rlrec.sound.vae_config import INPUTS, History, VAEConfig
 from rlrec.types import Floats, Floats32, Say
 
 Scaling = Literal["fixed", "min-max"]
@@ -127,7 +128,7 @@ def train_vae(
         f"hidden {config.hidden}, {config.updates:,} updates"
     )
     model = VAE(config, seed)
-    history = model.train(known)
+    history = _train(model, known)
     seconds = time.monotonic() - start
     found = measure_map(model, known, new, seed)
     for line in map_report(found, config.dimensions):
@@ -151,6 +152,26 @@ def train_vae(
     run.write()
     say(f"{seconds:.0f} s on {run.device}; kept in {folder}")
     return found
+
+
+def _train(model: VAE, features: Floats32) -> History:
+    """Train on ``features`` [n, 11], with a progress bar."""
+    bar = ProgressBar(0, model.config.updates)
+    began: list[tuple[int, float]] = []  # after the first epoch, which compiles
+
+    def show(updates: int, error: float) -> None:
+        now = time.monotonic()
+        if not began:
+            began.append((updates, now))
+            return
+        first, start = began[0]
+        speed = (updates - first) / (now - start)
+        bar.show(updates, {"error": f"{error / INPUTS:.4f}"}, speed)
+
+    try:
+        return model.train(features, callback=show)
+    finally:
+        bar.close()
 
 
 def _write_map(folder: Path, model: VAE, history: History) -> None:

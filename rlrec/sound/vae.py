@@ -79,13 +79,14 @@ class VAE:
         self.high = np.ones(dimensions, np.float32)
         self.active = np.ones(dimensions, np.bool_)
 
-    def train(self, features: ArrayLike, loss: Any = None) -> History:
+    def train(self, features: ArrayLike, loss: Any = None, **callback: Any) -> History:
         """Train on ``features`` [n, 11] in [0, 1], in whole epochs.
 
         A second call continues from the present weights with a new optimiser. The same
         seed gives bit-identical weights. ``loss``: a TensorFlow function in place of
-        `rlrec.sound.vae_training.loss_parts`. Raises ``ConfigError`` for bad features,
-        ``TrainingDiverged`` if the loss is NaN or infinite.
+        `rlrec.sound.vae_training.loss_parts`; ``callback``: as of `fit` there. Raises
+        ``ConfigError`` for bad features, ``TrainingDiverged`` if the loss is NaN or
+        infinite.
         """
         from rlrec.sound.vae_training import fit
 
@@ -93,10 +94,12 @@ class VAE:
         if not len(known):
             raise ConfigError(
                 "no tracks to train on; look at the file's report: "
-                "rlrec data check tracks FILE"
+                "rlrec data check FILE"
             )
         rng = np.random.default_rng([self.seed, 1])
-        self.weights, history = fit(self.weights, known, self.config, rng, loss)
+        self.weights, history = fit(
+            self.weights, known, self.config, rng, loss, **callback
+        )
         means = self.encode(known)
         self.low = means.min(axis=0)
         self.high = means.max(axis=0)

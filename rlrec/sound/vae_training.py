@@ -24,10 +24,12 @@ def fit(
     config: VAEConfig,
     rng: np.random.Generator,
     loss: Loss | None = None,
+    callback: Callable[[int, float], object] = lambda updates, error: None,
 ) -> tuple[Arrays, History]:
     """Train for ``config.updates`` minibatches of ``features`` [n, 11].
 
     ``rng`` draws the order and the noise. ``loss``: a replacement for ``loss_parts``.
+    ``callback(updates, squared error)`` is called after each epoch.
     Raises ``TrainingDiverged`` once the loss of an epoch is NaN or infinite.
     """
     count = len(features)
@@ -49,6 +51,7 @@ def fit(
                     f"{(epoch + 1) * updates:,}; train with a smaller learning_rate "
                     f"than {config.learning_rate:g}"
                 )
+            callback((epoch + 1) * updates, float(parts[epoch, 0]))
         return trainer.arrays(), History(*parts.T)
 
 

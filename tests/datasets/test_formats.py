@@ -9,6 +9,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -512,6 +513,8 @@ def test_check_and_train_agree(
     rlrec("data check", path)
     said = capsys.readouterr().out
     (line,) = [x for x in said.splitlines() if f"--protocol {protocol}:" in x]
+    for refusal in re.findall("no, because .*", said):
+        assert re.search("give |is --", refusal), "it says what to do"
     out = tmp_path / "run"
     command = f"train ddpg --protocol {protocol} --data"
     status = rlrec(command, path, "--out", out)

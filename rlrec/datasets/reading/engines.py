@@ -28,9 +28,8 @@ UNIT = "\x1f"  # stands for "::", since both engines take one character
 BLANKS = " "  # several count as one
 BLOCK = 2**20  # bytes looked at together
 _EXACT = 2.0**53
-_TORN = re.compile(
-    rb'[^",\t;| \x1f\n]"[^",\t;| \x1f\n]'
-)  # quotation mark within a word
+# A quotation mark within a word; begins with the mark, which is found fast.
+_TORN = re.compile(rb'"(?<=[^",\t;| \x1f\n]")[^",\t;| \x1f\n]')
 
 
 class Rows(Protocol):

@@ -170,7 +170,7 @@ def _item_column(table: Table, item: int | None, title: int | None) -> int | Non
 def is_empty(table: Table, at: int) -> bool:
     """Whether no cell of a column holds anything."""
     cells = table.frame[at]
-    return cells.dtype == object and all(map(is_missing, cells.unique()))
+    return cells.dtype == object and all(map(is_missing, cells))
 
 
 def numbers_rows(table: Table, at: int) -> bool:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rlrec.datasets.reading.tables import Table, to_numbers
 from rlrec.types import Floats
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Groups: weekday, first number, second number, year, the rest.
 _DATE = re.compile(
@@ -33,8 +37,8 @@ def read_times(table: Table, at: int) -> tuple[Floats, list[str]]:
     cells = table.frame[at]
     if cells.dtype != object:
         return _in_seconds(table.numbers(at), [])
-    codes, texts = pd.factorize(table.column(at))
-    times, notes = _read_texts(texts)
+    codes, texts = pd.factorize(cells.to_numpy())
+    times, notes = _read_texts(pd.Series(texts, dtype=object).str.strip())
     return _in_seconds(times[codes], notes)
 
 
@@ -49,23 +53,24 @@ def _in_seconds(times: Floats, notes: list[str]) -> tuple[Floats, list[str]]:
     return times, notes
 
 
-def _read_texts(texts: Iterable[str]) -> tuple[Floats, list[str]]:
+def _read_texts(texts: pd.Series) -> tuple[Floats, list[str]]:
     """As `read_times`, of the distinct texts."""
-    import pandas as pd
-
-    numbers = to_numbers(texts)
-    if not bool(np.isnan(numbers).any()):
+    plain = np.array([":" not in text and "/" not in text for text in texts])
+    numbers = np.full(len(texts), np.nan)
+    numbers[plain] = to_numbers(texts[plain])  # slow for what is no number
+    is_text = np.isnan(numbers)
+    if not is_text.any():
         return numbers, []
     dates, notes = _read_dates(texts)
-    is_text = np.isnan(numbers)
-    is_year = pd.Series(texts, dtype=object).str.fullmatch(r"[12]\d{3}").to_numpy(bool)
+    others = texts[~is_text]
+    years = others.str.fullmatch(r"[12]\d{3}").sum()
     date_count = int((is_text & ~np.isnan(dates)).sum())
-    if date_count > int((~is_text & ~is_year).sum()):
+    if date_count > len(others) - years:
         return dates, notes
     return numbers, notes if not date_count and bool(is_text.all()) else []
 
 
-def _read_dates(texts: Iterable[str]) -> tuple[Floats, list[str]]:
+def _read_dates(texts: pd.Series) -> tuple[Floats, list[str]]:
     """Seconds since 1970 [n], and notes.
 
     Dates such as 1/2/2020 are read in the one order of the column, then ISO dates,
@@ -75,9 +80,11 @@ def _read_dates(texts: Iterable[str]) -> tuple[Floats, list[str]]:
 
     matches = list(filter(None, map(_DATE.match, texts)))
     day_first, notes = _day_first(matches)
-    iso = pd.Series(texts, dtype=object).str.replace(
-        _DATE, lambda match: _as_iso(match, day_first), regex=True
-    )
+    iso = texts
+    if matches:
+        iso = iso.str.replace(
+            _DATE, lambda match: _as_iso(match, day_first), regex=True
+        )
     dates = pd.to_datetime(iso, errors="coerce", utc=True, format="ISO8601")
     rest = dates.isna()
     if bool(rest.any()):
