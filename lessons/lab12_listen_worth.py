@@ -1,103 +1,36 @@
-"""Lesson 12, what is a listen worth: feedback on songs, and how far estimates miss.
-
-The truth is the expected reward of a *first* play (``first_plays``).
-"""
+"""Lesson 12, what is a listen worth: maps of the songs, the widget, a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
-from first_plays import (
-    DEFAULT_REWARD,
-    first_play_value,
-    first_plays,
-    random_tastes,
-)
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from rlrec.envs import default_catalogue
-from rlrec.envs.rewards import Reward
 from rlrec.sound.propagation import (
     ClusterPropagation,
     Clusters,
     Labels,
-    MeanPropagation,
-    NeighbourPropagation,
     Propagation,
-    RidgePropagation,
     blend,
     find_clusters,
 )
-from rlrec.types import Floats, Ids
-from rlrec.viz.plots import mean_band
+from rlrec.types import Floats
 from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider
 
-# quiet songs to dance to; her taste lies within the two axes of the pictures
-PILAR = np.array([-0.8, 0.6, 0.0, 0.0, 0.0])
-TIES = 9  # decimals that decide a ranking, so that it is the same on every machine
-MOST_PLAYS = 30  # plays of each song in a world
-CROWD = 400  # listeners in the crowd
-SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
-SCHEMES: dict[str, Propagation] = {
-    "mean": MeanPropagation(),
-    "clusters": ClusterPropagation(),
-    "neighbours": NeighbourPropagation(),
-    "ridge": RidgePropagation(),
-}
 COLOURS = {
     "mean": "#8C8C8C",
     "clusters": PALETTE[0],
     "neighbours": PALETTE[1],
     "ridge": PALETTE[2],
 }
-MARKERS = {"mean": "s", "clusters": "o", "neighbours": "^", "ridge": "D"}
-
-
-# -- worlds: a truth, and feedback on it
-
-
-class World(NamedTuple):
-    """The true values of songs to somebody, and plays to learn them from."""
-
-    truth: Floats  # [songs] expected reward of a first play
-    paid: Floats  # [songs, MOST_PLAYS] rewards of plays, each the first of an evening
-    order: Ids  # [songs] in which order songs get feedback
-
-    def labels(self, share: float, plays: int) -> Labels:
-        """Feedback on the first ``share`` (0..1) of the songs.
-
-        Each has the mean reward of ``plays`` (1..30) plays.
-        """
-        songs = np.sort(self.order[: max(2, round(share * len(self.order)))])
-        rewards = self.paid[songs, :plays].mean(axis=1)
-        return Labels(songs, rewards, np.full(len(songs), float(plays)))
-
-
-def listener_world(taste: Floats, seed: int, reward: Reward = DEFAULT_REWARD) -> World:
-    """One listener with this ``taste`` [5], to whom every song is played 30 times."""
-    return _world(taste[None], seed, reward)
-
-
-def crowd_world(seed: int, reward: Reward = DEFAULT_REWARD) -> World:
-    """A crowd of 400 fixed tastes, one of them drawn for each play; mean values."""
-    return _world(random_tastes(CROWD, 99), seed, reward)
-
-
-def _world(tastes: Floats, seed: int, reward: Reward) -> World:
-    rng = np.random.default_rng(seed)
-    count = len(default_catalogue())
-    songs = np.repeat(np.arange(count), MOST_PLAYS)
-    paid = reward(*first_plays(songs, rng, tastes)).reshape(count, MOST_PLAYS)
-    truth = first_play_value(tastes, reward).mean(axis=0)
-    return World(truth, paid, rng.permutation(count))
 
 
 # -- maps
@@ -143,141 +76,6 @@ def estimate(scheme: Propagation, name: str, labels: Labels) -> Floats:
     return blend(scheme.spread(clusters_of(name, count), labels), labels, scheme.shrink)
 
 
-# -- how far off
-
-
-def rmse(guess: Floats, truth: Floats) -> float:
-    """Root of the mean squared error over songs, in the unit of the reward.
-
-    >>> rmse(np.array([1.0, 0.0]), np.array([0.4, 0.8]))
-    0.7071067811865476
-    """
-    return float(np.sqrt(np.mean((guess - truth) ** 2)))
-
-
-def rank_correlation(guess: Floats, truth: Floats) -> float:
-    """Spearman's rank correlation; 0 if one of them is the same for all songs."""
-    from scipy.stats import spearmanr
-
-    if np.ptp(guess) < 1e-12 or np.ptp(truth) < 1e-12:
-        return 0.0
-    return float(spearmanr(guess.round(TIES), truth).statistic)
-
-
-class Growth(NamedTuple):
-    """Errors as the share of songs with feedback grows."""
-
-    rmse: Floats  # [worlds, shares]
-    rank: Floats  # [worlds, shares]
-
-
-def grow(
-    worlds: Sequence[World],
-    name: str,
-    plays: int,
-    shrink: float = 0.0,
-    shares: Sequence[float] = SHARES,
-) -> dict[str, Growth]:
-    """Errors of each of ``SCHEMES`` on the map ``name``, for each world and share."""
-    found: dict[str, Growth] = {}
-    for scheme_name, scheme in SCHEMES.items():
-        shrunk = replace(scheme, shrink=shrink)
-        growth = Growth(*np.zeros((2, len(worlds), len(shares))))
-        for at in np.ndindex(growth.rmse.shape):
-            world = worlds[at[0]]
-            guess = estimate(shrunk, name, world.labels(shares[at[1]], plays))
-            growth.rmse[at] = rmse(guess, world.truth)
-            growth.rank[at] = rank_correlation(guess, world.truth)
-        found[scheme_name] = growth
-    return found
-
-
-# title -> crowd or listener, plays a song, shrink
-PANELS = {
-    "one listener, 1 play a song,\nown number kept": ("listener", 1, 0.0),
-    "one listener, 1 play a song,\nown number shrunk by 10": ("listener", 1, 10.0),
-    "one listener, 30 plays a song,\nown number kept": ("listener", 30, 0.0),
-    "a crowd, 30 plays a song,\nown number kept": ("crowd", 30, 0.0),
-}
-
-
-@lru_cache(maxsize=4)
-def worlds(kind: str, count: int = 8) -> tuple[World, ...]:
-    """``count`` worlds: listeners with different tastes, or one crowd and new plays."""
-    if kind == "crowd":
-        return tuple(map(crowd_world, range(count)))
-    return tuple(map(listener_world, random_tastes(count, 7), range(count)))
-
-
-def all_panels() -> dict[str, dict[str, Growth]]:
-    """The experiment: the four situations of ``PANELS`` on the map of sound."""
-    found = {}
-    for title, (kind, plays, shrink) in PANELS.items():
-        found[title] = grow(worlds(kind), "sound", plays, shrink)
-    return found
-
-
-def draw_growth(figure: Figure, panels: Mapping[str, Mapping[str, Growth]]) -> None:
-    """Above the RMSE, below the rank correlation; one column for each situation.
-
-    Means over worlds with 95% intervals.
-    """
-    axes = figure.subplots(2, len(panels), sharex=True, sharey="row", squeeze=False)
-    for column, (title, found) in enumerate(panels.items()):
-        above, below = axes[:, column]
-        for scheme, growth in found.items():
-            _curve(above, scheme, growth.rmse)
-            _curve(below, scheme, growth.rank)
-        above.set_title(title, fontsize=10)
-        below.set_xlabel("songs with feedback")
-    axes[0, 0].set_ylabel("RMSE to the truth")
-    axes[1, 0].set_ylabel("rank correlation")
-    axes[0, 0].legend(frameon=False, fontsize=9)
-
-
-def _curve(ax: Axes, scheme: str, values: Floats) -> None:
-    style: Style = {"marker": MARKERS[scheme], "ms": 4, "label": scheme}
-    mean_band(ax, 100 * np.array(SHARES), values, colour=COLOURS[scheme], **style)
-    ax.set_xscale("log")
-    ax.set_xticks([1, 10, 100], ["1%", "10%", "100%"])
-    ax.set_xticks([], minor=True)
-
-
-# -- choosing with it
-
-
-def value_of_picks(
-    count: int = 20, heard: int = 60, picks: int = 10
-) -> dict[str, Floats]:
-    """True value of ``picks`` unheard songs a listener, by who chooses them.
-
-    Returns name -> [``count`` listeners]. ``heard`` songs were played once to each
-    listener. "crowd" chooses by the true mean of the crowd, the same for everybody.
-    """
-    catalogue = default_catalogue()
-    rng = np.random.default_rng(12)
-    crowd = first_play_value(random_tastes(CROWD, 99)).mean(axis=0)
-    rows: dict[str, list[float]] = {}
-    for seed, taste in enumerate(random_tastes(count, 21)):
-        world = listener_world(taste, 100 + seed)
-        labels = world.labels(heard / len(catalogue), 1)
-        scores = {
-            "random": rng.random(len(catalogue)),
-            "popularity": catalogue.appeal,
-            "crowd": crowd,
-        }
-        for name, scheme in SCHEMES.items():
-            if name != "mean":
-                scores[name] = estimate(scheme, "sound", labels)
-        scores["oracle"] = world.truth
-        for name, score in scores.items():
-            unheard = np.array(score)
-            unheard[labels.songs] = -np.inf
-            best = np.argsort(-unheard.round(TIES), kind="stable")[:picks]
-            rows.setdefault(name, []).append(float(world.truth[best].mean()))
-    return {name: np.array(values) for name, values in rows.items()}
-
-
 # -- the widget
 
 
@@ -290,45 +88,6 @@ class Spread(NamedTuple):
     clusters: Clusters
     errors: dict[str, float]  # RMSE by scheme, over the songs never heard
     rank: float  # rank correlation of the clusters, over the songs never heard
-
-
-@lru_cache(maxsize=1)
-def pilar_world() -> World:
-    """Pilar and her plays, always the same."""
-    return listener_world(PILAR / np.linalg.norm(PILAR), 1)
-
-
-def spread_view(
-    share: int = 10,
-    clusters: int = 20,
-    plays: int = 5,
-    decay: str = "linear",
-    rate: float = 0.5,
-    towards: str = "mean",
-) -> Spread:
-    """Estimates with clusters on the two axes of the picture.
-
-    ``share``: 1..90 percent of the songs have feedback; ``clusters``: 1..100.
-    """
-    world = pilar_world()
-    labels = world.labels(share / 100, plays)
-    scheme = ClusterPropagation(
-        n_clusters=clusters,
-        decay=decay,  # type: ignore[arg-type]
-        rate=rate,
-        towards=towards,  # type: ignore[arg-type]
-    )
-    unheard = np.setdiff1d(world.order, labels.songs)
-    truth = world.truth[unheard]
-    guesses = {}
-    errors = {}
-    for name, one in (SCHEMES | {"clusters": scheme}).items():
-        guesses[name] = estimate(one, "two axes", labels)
-        errors[name] = rmse(guesses[name][unheard], truth)
-    guess = guesses["clusters"]
-    rank = rank_correlation(guess[unheard], truth)
-    found = clusters_of("two axes", clusters)
-    return Spread(world.truth, guess, labels, found, errors, rank)
 
 
 def draw_spread(figure: Figure, view: Spread) -> None:
@@ -372,17 +131,18 @@ def say_spread(view: Spread) -> str:
     """The picture in a line."""
     gap = view.errors["mean"] - view.errors["clusters"]
     verdict = "better" if gap > 0 else "worse"
+    many = len(view.clusters.centroids)
     return (
         f"{len(view.labels.songs)} songs with feedback, "
-        f"{len(view.clusters.centroids)} clusters: RMSE "
+        f"{many} cluster{'s' if many > 1 else ''}: RMSE "
         f"<b>{view.errors['clusters']:.3f}</b>, "
         f"{abs(gap):.3f} {verdict} than the mean of all plays; "
         f"rank correlation <b>{view.rank:.2f}</b>"
     )
 
 
-def propagation_lab() -> Lab[Spread]:
-    """Share, plays, clusters and decay under controls."""
+def propagation_lab(view: Callable[..., Spread]) -> Lab[Spread]:
+    """Share, plays, clusters and decay under controls; ``view`` takes them by name."""
     edge = "0: nothing is lost at the edge"
     controls = {
         "share": slider("songs with feedback", 10, 1, 90, 1, unit="percent"),
@@ -393,7 +153,7 @@ def propagation_lab() -> Lab[Spread]:
         "towards": choice("fades to", ("mean", "zero")),
     }
     title = "Rewards over a map"
-    return Lab(title, controls, spread_view, draw_spread, say_spread, (10.5, 3.6))
+    return Lab(title, controls, view, draw_spread, say_spread, (10.5, 3.6))
 
 
 # -- pictures
@@ -439,12 +199,4 @@ def _draw_cluster(
     ax.plot(centre, mean, "x", color=colour, ms=11, mew=3)
 
 
-def draw_propagation(figure: Figure) -> None:
-    """The lesson's experiment."""
-    draw_growth(figure, all_panels())
-
-
-FIGURES = {
-    "12_six_songs.png": (draw_six_songs, (8.5, 3.6)),
-    "12_propagation.png": (draw_propagation, (12.0, 5.4)),
-}
+FIGURES = {"12_six_songs.png": (draw_six_songs, (8.5, 3.6))}

@@ -4,14 +4,18 @@ import lab12_listen_worth as lab12
 import numpy as np
 import pytest
 from first_plays import first_play_value, outcome_means, random_tastes
-from lesson_checks import assert_no_tensorflow
+from lesson_checks import assert_no_tensorflow, defined
 from matplotlib.figure import Figure
 
 from rlrec.envs import default_catalogue
 from rlrec.envs.rewards import BinaryReward, FractionReward, ListenSkipReward
 from rlrec.sound.propagation import ClusterPropagation
 
-PILAR = lab12.PILAR
+LESSON = defined(
+    "12", "SONGS =", "def propagate", "class World", "def view", "def grow"
+)
+PILAR = LESSON["PILAR"][0]
+rank_correlation = LESSON["rank_correlation"]
 
 
 # -- the truth
@@ -29,15 +33,19 @@ def test_means_of_the_three_outcomes_by_hand():
     assert liked == pytest.approx(heard + 10)
 
 
-def listener_world(seed, reward):
-    return lab12.listener_world(PILAR, seed, reward)
+def listener_world(seed, reward=None, taste=PILAR):
+    return LESSON["make_world"](taste[None], seed, reward)
+
+
+def crowd_world(seed, reward=None):
+    return LESSON["make_world"](random_tastes(400, 99), seed, reward)
 
 
 @pytest.mark.parametrize(
     "reward",
     [BinaryReward(), ListenSkipReward(), FractionReward(1.0), FractionReward(10.0)],
 )
-@pytest.mark.parametrize("make", [listener_world, lab12.crowd_world])
+@pytest.mark.parametrize("make", [listener_world, crowd_world])
 def test_truth_is_the_mean_of_many_plays(make, reward):
     world = make(3, reward)
     fifths = np.array_split(np.argsort(world.truth), 5)
@@ -52,14 +60,14 @@ def test_truth_rises_along_the_listeners_taste():
     catalogue = default_catalogue()
     truth = first_play_value(PILAR[None])[0]
     pull = 1.5 * catalogue.sound @ PILAR + 0.28 * catalogue.appeal
-    assert lab12.rank_correlation(truth, pull) > 0.999
+    assert rank_correlation(truth, pull) > 0.999
 
 
 # -- worlds and errors
 
 
 def test_labels_grow_and_average():
-    world = lab12.listener_world(PILAR, 0)
+    world = listener_world(0)
     few = world.labels(0.01, 1)
     many = world.labels(0.1, 30)
     assert len(few.songs) == 20
@@ -71,14 +79,14 @@ def test_labels_grow_and_average():
 
 def test_errors_by_hand():
     guess = np.array([1.0, 2.0, 3.0])
-    assert lab12.rmse(guess, np.ones(3)) == pytest.approx(np.sqrt(5 / 3))
+    assert LESSON["rmse"](guess, np.ones(3)) == pytest.approx(np.sqrt(5 / 3))
     other = np.array([0.1, 5.0, 9.0])
-    assert lab12.rank_correlation(guess, other) == pytest.approx(1)
-    assert lab12.rank_correlation(np.ones(3), guess) == 0.0
+    assert rank_correlation(guess, other) == pytest.approx(1)
+    assert rank_correlation(np.ones(3), guess) == 0.0
 
 
 def test_remembered_clusters_change_nothing():
-    labels = lab12.listener_world(PILAR, 0).labels(0.05, 5)
+    labels = listener_world(0).labels(0.05, 5)
     scheme = ClusterPropagation(decay="gaussian", rate=0.8, shrink=3.0)
     ours = lab12.estimate(scheme, "sound", labels)
     anew = scheme.estimate(lab12.song_map("sound"), *labels)
@@ -95,33 +103,49 @@ def test_key_and_mode_rule_the_principal_components_of_all_features():
         lab12.song_map("nowhere")
 
 
+def errors(worlds, plays, share, shrink=0.0):
+    """Mean RMSE of each scheme, as the lesson measures it."""
+    means = {}
+    for name, scheme in LESSON["SCHEMES"].items():
+        guesses = [
+            lab12.estimate(scheme, "sound", world.labels(share, plays))
+            for world in worlds
+        ]
+        pairs = zip(guesses, worlds, strict=True)
+        means[name] = np.mean([LESSON["rmse"](g, world.truth) for g, world in pairs])
+    return means
+
+
 def test_the_lessons_claims_hold_with_other_listeners():
     tastes = random_tastes(5, 50)
-    worlds = list(map(lab12.listener_world, tastes, range(50, 55)))
-    noisy = lab12.grow(worlds, "sound", plays=1, shares=(0.1, 1.0))
-    for growth in noisy.values():  # single plays kept: more feedback, more error
-        assert (growth.rmse[:, 1] > growth.rmse[:, 0] + 0.1).all()
-    assert noisy["clusters"].rmse[:, 0].mean() > noisy["mean"].rmse[:, 0].mean()
-    clean = lab12.grow(worlds, "sound", plays=30, shares=(0.1,))
-    order = sorted(clean, key=lambda name: clean[name].rmse.mean())
+    worlds = [listener_world(50 + n, taste=taste) for n, taste in enumerate(tastes)]
+    few, all_heard = errors(worlds, 1, 0.1), errors(worlds, 1, 1.0)
+    for name in few:  # single plays kept: more feedback, more error
+        assert all_heard[name] > few[name] + 0.1
+    assert few["clusters"] > few["mean"]
+    clean = errors(worlds, 30, 0.1)
+    order = sorted(clean, key=clean.get)
     assert order == ["ridge", "neighbours", "clusters", "mean"]
-    crowd = lab12.grow([lab12.crowd_world(77)], "sound", plays=30, shares=(0.1,))
-    assert crowd["mean"].rmse[0, 0] < crowd["clusters"].rmse[0, 0]
+    crowd = errors([crowd_world(77)], 30, 0.1)
+    assert crowd["mean"] < crowd["clusters"]
 
 
-def test_picks_leave_out_what_was_heard_and_the_oracle_is_best():
-    picks = lab12.value_of_picks(count=4)
-    for values in picks.values():
-        assert values.shape == (4,)
-        assert (values <= picks["oracle"] + 1e-12).all()
-    assert picks["ridge"].mean() > picks["crowd"].mean() > picks["random"].mean()
+def test_the_lessons_table_is_what_each_world_gives():
+    found = LESSON["grow"]("listener", plays=30, shares=(10,))
+    assert len(found) == 8 * 4
+    tastes = random_tastes(8, 7)
+    world = listener_world(3, taste=tastes[3])
+    (row,) = found[(found.world == 3) & (found.scheme == "ridge")].itertuples()
+    guess = lab12.estimate(LESSON["SCHEMES"]["ridge"], "sound", world.labels(0.1, 30))
+    assert row.rmse == pytest.approx(LESSON["rmse"](guess, world.truth))
+    assert row.rank == pytest.approx(rank_correlation(guess, world.truth))
 
 
 # -- the widget and the pictures
 
 
 def test_each_control_moves_the_estimate_and_the_line():
-    lab = lab12.propagation_lab()
+    lab = lab12.propagation_lab(LESSON["view"])
     start = lab.values
     for change in (
         {"share": 90},
@@ -140,15 +164,15 @@ def test_each_control_moves_the_estimate_and_the_line():
 
 
 def test_the_widget_counts_only_songs_never_heard():
-    view = lab12.spread_view(share=50, plays=30)
+    view = LESSON["view"](share=50, plays=30)
     unheard = np.setdiff1d(np.arange(2000), view.labels.songs)
-    error = lab12.rmse(view.guess[unheard], view.truth[unheard])
+    error = LESSON["rmse"](view.guess[unheard], view.truth[unheard])
     assert view.errors["clusters"] == pytest.approx(error)
     assert "1000 songs with feedback, 20 clusters" in lab12.say_spread(view)
 
 
 def test_one_cluster_that_never_fades_is_the_mean():
-    view = lab12.spread_view(clusters=1, rate=0.0)
+    view = LESSON["view"](clusters=1, rate=0.0)
     assert view.errors["clusters"] == pytest.approx(view.errors["mean"])
 
 
@@ -157,11 +181,9 @@ def test_pictures_can_be_drawn():
     lab12.draw_six_songs(figure)
     words = [text.get_text() for text in figure.axes[0].texts]
     assert {f"song {number}" for number in range(6)} < set(words)
-    worlds = lab12.worlds("listener", 2)
-    figure = Figure()
-    lab12.draw_growth(figure, {"a": lab12.grow(worlds, "sound", 1)})
-    assert [line.get_label() for line in figure.axes[0].lines] == list(lab12.SCHEMES)
 
 
 def test_no_tensorflow_is_imported():
-    assert_no_tensorflow("import lab12_listen_worth as lab; lab.spread_view()")
+    assert_no_tensorflow(
+        "import lab12_listen_worth as lab; lab.clusters_of(lab.MAPS[0], 3)"
+    )
