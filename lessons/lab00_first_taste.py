@@ -12,7 +12,9 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, CENTRED, table_axes
+import pandas as pd
+import seaborn as sns
+from drawing import CENTRED
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
@@ -26,6 +28,7 @@ from rlrec.viz.widgets import Lab, choice, slider
 
 SONGS = 20  # an evening, as in Genre-v0
 EVENINGS = 30  # the widget's slider ends here
+SEQUENTIAL: dict[str, Any] = {"cmap": "Blues", "annot": True, "cbar": False}
 AGENTS = 20  # learn side by side, each with random draws of its own
 LISTENERS = (
     "pop_lover",
@@ -39,24 +42,16 @@ LISTENERS = (
 
 # -- the expected return of an evening -------------------------------------------------
 def greedy_policy(table: Floats) -> Floats:
-    """The greedy policy of ``table`` [..., S, A], ties sharing the probability.
-
-    >>> greedy_policy(np.array([[1.0, 3.0], [2.0, 2.0]])).tolist()
-    [[0.0, 1.0], [0.5, 0.5]]
-    """
+    """The greedy policy of ``table`` [..., S, A], ties sharing the probability."""
     best = table == table.max(axis=-1, keepdims=True)
     return np.asarray(best / best.sum(axis=-1, keepdims=True))
 
 
 def evening_return(model: GenreModel, policy: Floats, songs: int = SONGS) -> float:
-    """Expected return of one evening under ``policy`` [S, A].
-
-    The first state is random. Backward induction, once a song, without discount:
-    ``V(s) <- sum_a pi(a|s) (R(s, a) + c(s, a) V(a))``.
+    """Expected return of one evening under ``policy`` [S, A], by backward induction.
 
     >>> always_pop = np.eye(5)[[0] * 5]
-    >>> pop_lover = PROFILES["pop_lover"].model()
-    >>> round(evening_return(pop_lover, always_pop), 2)  # 20 songs of 8.9
+    >>> round(evening_return(PROFILES["pop_lover"].model(), always_pop), 2)
     178.0
     """
     values = np.zeros(len(model.reward))
@@ -67,12 +62,7 @@ def evening_return(model: GenreModel, policy: Floats, songs: int = SONGS) -> flo
 
 
 def best_evening(model: GenreModel, songs: int = SONGS) -> float:
-    """Expected return of the best possible evening: a maximum over actions instead.
-
-    >>> seeker = PROFILES["variety_seeker"].model()
-    >>> round(best_evening(seeker), 2)  # jazz, pop, jazz, pop: 10 times 4.4
-    44.0
-    """
+    """Expected return of the best possible evening: a maximum over actions instead."""
     values = np.zeros(len(model.reward))
     for _ in range(songs):
         values = (model.reward + model.continues * values).max(axis=1)
@@ -106,10 +96,7 @@ def tables_by_evening(user: str) -> Floats:
 
 
 def taste(user: str, evenings: int) -> Taste:
-    """What the agents recommend after training, and the return it brings.
-
-    ``user``: a name from ``PROFILES``; ``evenings`` of training: 0..30.
-    """
+    """What the agents recommend after 0 to 30 evenings, and the return it brings."""
     model = PROFILES[user].model()
     policies = greedy_policy(tables_by_evening(user)[evenings])  # [agents, S, A]
     uniform = np.full(model.reward.shape, 1.0 / len(model.reward))
@@ -127,38 +114,22 @@ def taste(user: str, evenings: int) -> Taste:
 def draw_taste(figure: Figure, result: Taste) -> None:
     """Left: the agents' choices; right: their return beside random and optimal play."""
     left, right = figure.subplots(1, 2, width_ratios=(1.15, 1))
-    _draw_shares(left, result)
-    _draw_returns(right, result)
-
-
-def _draw_shares(ax: Axes, result: Taste) -> None:
-    ax.imshow(result.shares, cmap="Blues", vmin=0, vmax=1.2, aspect="auto")
-    for row, column in np.argwhere(result.shares >= 0.005):
-        share = result.shares[row, column]
-        colour = "white" if share > 0.7 else "black"
-        ax.text(column, row, f"{share:.0%}", color=colour, **CENTRED)
-    table_axes(ax, result.genres)
-    ax.set(xlabel="recommended next", title=f"choice of {AGENTS} agents")
-
-
-def _draw_returns(ax: Axes, result: Taste) -> None:
-    interval = mean_interval(result.returns)
-    bars = {"random": result.random, "q-learning": interval.mean, "oracle": result.best}
-    low = min(0.0, *bars.values())
-    high = max(0.0, *bars.values())
-    reach = max(high - low, 1.0)
-    for place, (name, value) in enumerate(bars.items()):
-        ax.bar(name, value, color=agent_colour(name), width=0.6)
-        top = interval.high if name == "q-learning" else value
-        ax.text(place, max(top, 0.0) + 0.03 * reach, f"{value:.1f}", **ABOVE)
-    ends = (interval.low, interval.high)
-    ax.plot([1, 1], ends, color="black", lw=3, solid_capstyle="butt")
-    ax.axhline(0.0, color="black", lw=0.8)
-    ax.set(
-        ylabel="rewards in an evening",
-        title=f"evenings of training: {result.evenings}",
-        ylim=(low - 0.05 * reach, high + 0.18 * reach),
-    )
+    shares = pd.DataFrame(result.shares, result.genres, result.genres)
+    sns.heatmap(shares, vmin=0, vmax=1.2, ax=left, fmt=".0%", **SEQUENTIAL)
+    title = f"choice of {AGENTS} agents"
+    left.set(xlabel="recommended next", ylabel="now playing", title=title)
+    mean, low, high = mean_interval(result.returns)
+    bars = {"random": result.random, "q-learning": mean, "oracle": result.best}
+    colours = [agent_colour(name) for name in bars]
+    drawn = right.bar(list(bars), list(bars.values()), color=colours, width=0.6)
+    right.bar_label(drawn, fmt="%.1f", padding=6)
+    right.plot([1, 1], [low, high], color="black", lw=3, solid_capstyle="butt")
+    right.axhline(0.0, color="black", lw=0.8)
+    bottom = min(0.0, *bars.values())
+    top = max(1.0, *bars.values())
+    right.set_ylim(1.05 * bottom - 0.05 * top, 1.18 * top - 0.18 * bottom)
+    title = f"evenings of training: {result.evenings}"
+    right.set(ylabel="rewards in an evening", title=title)
 
 
 def describe_taste(result: Taste) -> str:
@@ -196,7 +167,7 @@ README_LABELS = {
     "greedy": "greedy\n(is told the rewards)",
     "oracle": "oracle\n(is told them, and plans)",
 }
-FAVOURITE_COLOUR = "#CC79A7"
+README_COLOURS = {"one favourite": "#CC79A7"}
 
 
 def favourites(log: TrainingLog, n_genres: int) -> Floats:
@@ -237,57 +208,34 @@ def compare_policies(
     return agent.table.mean(axis=0), returns
 
 
-def evening_bars(
-    ax: Axes, returns: Mapping[str, Floats], labels: Mapping[str, str] | None = None
-) -> Axes:
-    """One bar for each policy: its mean as a number, its 95% interval as a line.
-
-    ``returns``: name -> [seeds]; ``labels``: name -> what to write beside the bar.
-    """
-    intervals = np.array([mean_interval(values) for values in returns.values()])
-    top = intervals.max()  # the highest upper end
-    for row, (name, (mean, low, high)) in enumerate(
-        zip(returns, intervals, strict=True)
-    ):
-        colour = FAVOURITE_COLOUR if name == "one favourite" else agent_colour(name)
-        ax.barh(row, mean, color=colour, height=0.62)
-        ends = (low, high)
-        ax.plot(ends, [row, row], color="#D55E00", lw=3, solid_capstyle="butt")
-        place = max(high, 0.0) + 0.02 * top
-        ax.text(place, row, f"{mean:.1f}", va="center", weight="bold")
-    labels = labels or {}
-    ax.set_yticks(range(len(returns)), [labels.get(name, name) for name in returns])
-    ax.set(xlim=(-0.1 * top, 1.18 * top), ylim=(len(returns) - 0.5, -0.5))
-    ax.axvline(0.0, color="black", lw=0.8)
-    ax.grid(False, axis="y")
-    return ax
-
-
 def draw_readme(figure: Figure) -> None:
     """A trained Q-table, and its return beside that of four other policies."""
     table, returns = compare_policies("variety_seeker")
     left, right = figure.subplots(1, 2)
-    _draw_table(left, table)
-    evening_bars(right, returns, README_LABELS)
-    right.tick_params(axis="y", labelsize=9)
-    right.set_title(
-        "What it is worth: rewards in an evening", fontsize=11, weight="bold"
-    )
-    right.set_xlabel("20 songs; mean and 95% interval over 20 seeds", fontsize=9.5)
-
-
-def _draw_table(ax: Axes, table: Floats) -> None:
-    ax.imshow(table, cmap="viridis", aspect="auto")
-    bright = table.min() + 0.6 * np.ptp(table)
-    for (row, column), value in np.ndenumerate(table):
-        colour = "black" if value > bright else "white"
-        ax.text(column, row, f"{value:.1f}", color=colour, **CENTRED)
-    frame: dict[str, Any] = {"fill": False, "edgecolor": "#D55E00", "lw": 3}
+    genres = PROFILES["variety_seeker"].genres
+    sns.heatmap(pd.DataFrame(table, genres, genres), ax=left, fmt=".1f", **SEQUENTIAL)
     for row, column in enumerate(table.argmax(axis=1)):
-        ax.add_patch(Rectangle((column - 0.47, row - 0.46), 0.94, 0.92, **frame))
-    table_axes(ax, PROFILES["variety_seeker"].genres)
-    ax.set_xlabel("recommended next (Q-table, mean of 20 seeds)")
-    ax.set_title("Learned: jazz, but never twice in a row", fontsize=11, weight="bold")
+        left.add_patch(Rectangle((column, row), 1, 1, fill=False, ec="#D55E00", lw=3))
+    left.set(
+        xlabel="recommended next (Q-table, mean of 20 seeds)", ylabel="now playing"
+    )
+    left.set_title("Learned: jazz, but never twice in a row", fontsize=11)
+    _draw_returns(right, returns)
+
+
+def _draw_returns(ax: Axes, returns: Mapping[str, Floats]) -> None:
+    intervals = [mean_interval(values) for values in returns.values()]
+    colours = [README_COLOURS.get(name) or agent_colour(name) for name in returns]
+    means = [interval.mean for interval in intervals]
+    bars = ax.barh([README_LABELS[name] for name in returns], means, color=colours)
+    ax.bar_label(bars, fmt="%.1f", padding=14, weight="bold")
+    for row, interval in enumerate(intervals):
+        ax.plot([interval.low, interval.high], [row, row], color="#D55E00", lw=3)
+    ax.axvline(0.0, color="black", lw=0.8)
+    ax.invert_yaxis()
+    ax.margins(x=0.16)
+    ax.set_title("What it is worth: rewards in an evening", fontsize=11)
+    ax.set_xlabel("20 songs; mean and 95% interval over 20 seeds", fontsize=9.5)
 
 
 # -- the map of the course -------------------------------------------------------------
@@ -328,13 +276,7 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ),
 )
 
-_ARROW: dict[str, Any] = {
-    "arrowstyle": "-|>",
-    "color": "#555555",
-    "lw": 1.2,
-    "shrinkA": 0,
-    "shrinkB": 0,
-}
+BOX = "round,pad=0,rounding_size=0.06"
 
 
 def draw_map(figure: Figure) -> None:
@@ -342,36 +284,19 @@ def draw_map(figure: Figure) -> None:
     ax = figure.subplots()
     ax.set(xlim=(-0.05, 6.05), ylim=(0.0, 3.05))
     ax.axis("off")
+    white = {**CENTRED, "color": "white", "linespacing": 1.1}
     number = 0
     for row, (name, colour, titles) in enumerate(PARTS):
         bottom = 2.1 - row
-        heading = ax.text(0.06, bottom + 0.72, name, color=colour, va="center")
-        heading.set(weight="bold", fontsize=11)
+        ax.text(0.06, bottom + 0.66, name, color=colour, weight="bold", fontsize=11)
         for column, title in enumerate(titles):
-            _lesson_box(ax, column, bottom, f"{number:02d}", title, colour)
-            if column:
-                end = (column + 0.08, bottom + 0.28)
-                start = (column - 0.08, bottom + 0.28)
-                ax.annotate("", end, start, arrowprops=_ARROW)
+            corner = (column + 0.08, bottom)
+            box = FancyBboxPatch(corner, 0.84, 0.56, boxstyle=BOX, color=colour)
+            ax.add_patch(box)
+            middle = column + 0.5
+            ax.text(middle, bottom + 0.44, f"{number:02d}", weight="bold", **white)
+            ax.text(middle, bottom + 0.18, title, fontsize=9, **white)
             number += 1
-
-
-def _lesson_box(
-    ax: Axes, column: int, bottom: float, number: str, title: str, colour: str
-) -> None:
-    box = FancyBboxPatch(
-        (column + 0.08, bottom),
-        0.84,
-        0.56,
-        boxstyle="round,pad=0,rounding_size=0.06",
-        color=colour,
-        lw=1.4,
-    )
-    ax.add_patch(box)
-    white = {**CENTRED, "color": "white"}
-    middle = column + 0.5
-    ax.text(middle, bottom + 0.44, number, weight="bold", fontsize=10, **white)
-    ax.text(middle, bottom + 0.18, title, fontsize=9, linespacing=1.1, **white)
 
 
 FIGURES = {
