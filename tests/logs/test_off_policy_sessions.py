@@ -1,11 +1,14 @@
 """Off-policy estimators for whole sessions: by hand, loops, the simulator."""
 
+from functools import partial
 from types import SimpleNamespace
 
-import lab10_any_good as lab10
 import numpy as np
 import pytest
+from lab10_any_good import evening_features
+from lesson_checks import defined
 
+from rlrec.envs import default_catalogue
 from rlrec.errors import ConfigError, DataError
 from rlrec.logs.live import StatedPolicy
 from rlrec.logs.off_policy import (
@@ -23,6 +26,15 @@ from rlrec.logs.off_policy_sessions import (
     per_decision,
     sequential_doubly_robust,
 )
+
+# The evenings of lesson 10.
+LESSON = defined("10", "SONGS =", "def evenings", "def judge_from_log")
+
+
+def evenings(*given, **options):
+    seen, places, log = LESSON["evenings"](*given, **options)
+    of_played = partial(LESSON["of_played"], places=places)
+    return SimpleNamespace(seen=seen, places=places, log=log, of_played=of_played)
 
 
 def some_sessions(n=300, steps=4, actions=3, seed=0):
@@ -302,11 +314,11 @@ def test_same_generator_same_bits():
 
 
 def test_a_policy_far_from_the_log_is_refused_for_whole_sessions_only():
-    found = lab10.evenings(0)
-    policy = lab10.policies()["greedy + variety"]
+    found = evenings(0)
+    policy = LESSON["policies"]()["greedy + variety"]
     table, features = (
-        lab10.probabilities_of(policy, found),
-        lab10.evening_features(found),
+        LESSON["probabilities_of"](policy, found.seen),
+        evening_features(found.seen),
     )
     target, played = found.of_played(table), found.of_played(features)
     expected = np.einsum("nta,ntaf->ntf", table, features)
@@ -326,10 +338,9 @@ def test_a_policy_far_from_the_log_is_refused_for_whole_sessions_only():
 
 
 def test_what_the_log_never_plays_is_refused_by_all():
-    found = lab10.evenings(
-        0, policy=StatedPolicy(10.0 * lab10.default_catalogue().appeal, 0.0)
-    )
-    table = lab10.probabilities_of(lab10.policies()["random"], found)
+    found = evenings(0, StatedPolicy(10.0 * default_catalogue().appeal, 0.0))
+    anything = LESSON["policies"]()["random"]
+    table = LESSON["probabilities_of"](anything, found.seen)
     target, ones = found.of_played(table), np.ones((*found.places.shape, 1))
     for ask in (
         lambda: per_decision(found.log, target),
@@ -423,14 +434,12 @@ def test_what_comes_after_a_sessions_end_does_not_matter():
 
 def test_a_small_change_of_policy_is_told_from_100_logs():
     sessions, per_log = 12_000, 120
-    popular = lab10.default_catalogue().appeal
+    popular = default_catalogue().appeal
     old, new = StatedPolicy(popular, 0.5), StatedPolicy(popular, 0.3)
-    truth = (
-        lab10.evenings(0, new, sessions, first=500_000).log.rewards.sum(axis=1).mean()
-    )
-    found = lab10.evenings(0, old, sessions)
+    truth = evenings(0, new, sessions, first=500_000).log.rewards.sum(axis=1).mean()
+    found = evenings(0, old, sessions)
     table = np.stack([new.probabilities(seen)[1] for seen in found.seen], axis=1)
-    target, features = found.of_played(table), lab10.evening_features(found)
+    target, features = found.of_played(table), evening_features(found.seen)
     played, expected = (
         found.of_played(features),
         np.einsum("nta,ntaf->ntf", table, features),
@@ -453,12 +462,13 @@ def test_a_small_change_of_policy_is_told_from_100_logs():
 
 
 def test_fitted_q_is_biased_where_its_features_miss_what_matters():
-    policy = lab10.policies()["more of the same"]
-    truth = lab10.songs_heard(policy, 1000).mean()
-    found = lab10.evenings(0)
-    evening = lab10.evening_features(found)
-    said = lab10.judge_from_log(
-        found, policy, {"blind": evening[..., : lab10.SONG], "seeing": evening}
+    policy = LESSON["policies"]()["more of the same"]
+    truth = LESSON["songs_heard"](policy, 1000).mean()
+    found = evenings(0)
+    evening = evening_features(found.seen)
+    features = {"blind": evening[..., :3], "seeing": evening}
+    said = LESSON["judge_from_log"](
+        found.seen, found.places, found.log, policy, features
     )
     assert (
         said["SNIPS, song by song"] > truth + 3
