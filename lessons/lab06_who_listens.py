@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from drawing import ABOVE, BELOW, without_frame
+from drawing import ABOVE, BELOW
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -39,7 +39,7 @@ HISTORY = {
     "Paper Lantern": (-0.9, 0.4, 0.7),
 }
 EXCHANGED = (-0.6, -0.9, -0.5)  # the title that may stand in for the oldest
-LISTENERS = {"Lena": (0.8, 0.5, -0.6), "Omar": (-0.5, 0.7, 0.9)}
+LISTENERS = {"Lena": (0.8, 0.5, -0.6), "Noor": (-0.5, 0.7, 0.9)}
 ORDERS = {
     "as heard": (0, 1, 2, 3, 4),
     "last two swapped": (0, 1, 2, 4, 3),
@@ -97,42 +97,30 @@ def newcomer(first: int, second: int, third: int, ridge: float) -> Newcomer:
 
 def draw_newcomer(figure: Figure, result: Newcomer) -> None:
     """The map on the left, the predicted stars on the right."""
-    figure.set_layout_engine("none")
-    margins = {"left": 0.07, "right": 0.97, "bottom": 0.15, "top": 0.9, "wspace": 0.5}
-    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1), gridspec_kw=margins)
+    left, right = figure.subplots(1, 2, width_ratios=(1.35, 1))
     _draw_map(left, result)
-    _draw_stars(right, result)
+    names = list(SONGS)[RATED:]
+    shown = result.stars[RATED:].clip(1, 5)
+    bars = right.barh(names, shown - MEAN, left=MEAN, color=ORANGE, height=0.55)
+    labels = np.char.mod("%.1f", result.stars[RATED:]).tolist()
+    right.bar_label(bars, labels, padding=3)
+    right.axvline(MEAN, color="black", lw=0.8)
+    right.invert_yaxis()
+    right.set(xlim=(0.6, 5.6), xticks=range(1, 6), xlabel="stars expected of Lena")
 
 
 def _draw_map(ax: Axes, result: Newcomer) -> None:
     for place, (name, (x, y)) in enumerate(SONGS.items()):
         stars = result.ratings[place] if place < RATED else 0
         ax.plot(x, y, "o", color=BLUE if stars else "#B0B0B0", ms=8)
-        words = f"{name}, {stars} stars" if stars else name
+        words = f"{name}, {stars} star{'s' if stars > 1 else ''}" if stars else name
         ax.text(x, y + 0.11, words, fontsize=8, **ABOVE)
-    ax.plot(*result.path.T, "-", color=ORANGE, lw=1.5)
-    ax.plot(*result.path[:-1].T, "o", color="white", mec=ORANGE, ms=6)
-    ax.plot(*result.path[-1], "*", color=ORANGE, ms=17)
+    ax.plot(*result.path.T, "-o", color=ORANGE, mfc="white", lw=1.5, ms=6)
     x, y = result.path[-1]
-    label = max(y - 0.12, -1.2)  # inside the picture, wherever she is
-    ax.text(x, label, "Lena", color="#8A5A00", weight="bold", **BELOW)
-    ax.axhline(0, color="#D0D0D0", lw=0.8, zorder=0)
-    ax.axvline(0, color="#D0D0D0", lw=0.8, zorder=0)
-    ax.set(xlim=(-1.9, 1.9), ylim=(-1.4, 1.6), xticks=[], yticks=[])
-    ax.set(xlabel="quiet  <-  ->  loud", ylabel="new  <-  ->  old")
-    ax.set_title("the map: songs, and Lena after each rating", fontsize=10)
-
-
-def _draw_stars(ax: Axes, result: Newcomer) -> None:
-    names = list(SONGS)[RATED:]
-    stars = result.stars[RATED:]
-    bars = ax.barh(names, stars - MEAN, left=MEAN, color=ORANGE, height=0.55)
-    ax.bar_label(bars, np.char.mod("%.1f", stars).tolist(), padding=3)
-    ax.axvline(MEAN, color="black", lw=0.8)
-    ax.invert_yaxis()
-    ax.set(xlim=(0.5, 6.5), xticks=range(1, 7))
-    ax.set_title("stars expected of Lena", fontsize=10)
-    ax.grid(False, axis="y")
+    ax.plot(x, y, "*", color=ORANGE, ms=17)
+    ax.text(x, max(y - 0.12, -1.2), "Lena", color="#8A5A00", weight="bold", **BELOW)
+    ax.set(xlim=(-1.9, 1.9), ylim=(-1.4, 1.6), xticks=np.arange(-1.5, 2, 0.5))
+    ax.set(xlabel="quiet (-) to loud (+)", ylabel="new (-) to old (+)")
 
 
 def describe_newcomer(result: Newcomer) -> str:
@@ -230,36 +218,16 @@ def moved(order: str, recency: float, exchanged: bool, listener: str) -> Moved:
 
 
 def draw_moved(figure: Figure, result: Moved) -> None:
-    """Each state as two strips, before and after, and a bar for the distance moved."""
-    figure.set_layout_engine("none")
-    margins = {"left": 0.1, "right": 0.97, "bottom": 0.1, "top": 0.86}
-    margins |= {"hspace": 0.75, "wspace": 0.12}
-    axes = figure.subplots(4, 2, width_ratios=(2.6, 1), gridspec_kw=margins)
-    figure.text(0.1, 0.965, " - ".join(result.titles), va="center", fontsize=8.5)
-    for (left, right), name in zip(axes, result.before, strict=True):
-        _draw_strips(left, name, result.before[name], result.after[name])
-        _draw_share(right, result.share(name))
-    axes[0, 1].set_title("moved, % of its length", fontsize=9)
-
-
-def _draw_strips(ax: Axes, name: str, before: Floats, after: Floats) -> None:
-    strips = np.stack([before, after])
-    image = ax.imshow(strips, cmap="RdBu", vmin=-1.2, vmax=1.2, aspect="auto")
-    image.set_interpolation("nearest")
-    ax.set_xticks([])
-    ax.set_yticks([0, 1], ["before", "after"], fontsize=8)
-    ax.axhline(0.5, color="white", lw=2)
-    ax.grid(False)
-    ax.set_title(f"{name}: {len(before)} numbers", fontsize=9, loc="left", pad=3)
-
-
-def _draw_share(ax: Axes, share: float) -> None:
-    percent = 100 * share
-    ax.barh([0], [percent], color=ORANGE if share > 1e-9 else "white", height=0.6)
-    place = min(percent, 160) + 4
-    ax.text(place, 0, f"{percent:.0f}%", va="center", weight="bold")
-    ax.set(xlim=(0, 200), xticks=[], yticks=[])
-    ax.grid(False)
+    """Each state as two strips, before and after, and how far it moved."""
+    figure.suptitle(" - ".join(result.titles), fontsize=9)
+    axes = figure.subplots(4, 1)
+    for ax, (name, before) in zip(axes, result.before.items(), strict=True):
+        strips = np.stack([before, result.after[name]])
+        ax.pcolormesh(strips, cmap="RdBu", vmin=-1.2, vmax=1.2, edgecolor="white")
+        share = f"moved by {result.share(name):.0%} of its length"
+        ax.set_title(f"{name}: {len(before)} numbers, {share}", fontsize=9, loc="left")
+        ax.set(xticks=[], ylim=(2, 0))
+        ax.set_yticks([0.5, 1.5], ["before", "after"], fontsize=8)
 
 
 def describe_moved(result: Moved) -> str:
@@ -291,21 +259,13 @@ def draw_who(figure: Figure) -> None:
     result = newcomer(*FIRST_RATINGS, ridge=0.2)
     _draw_map(left, result)
     liked = [SONGS["Iron Parade"], SONGS["Copper Railway"]]
-    _draw_state(right, numpy_states(result.path[-1], liked)["drr-ave"])
-
-
-def _draw_state(ax: Axes, state: Floats) -> None:
-    questions = ("who is this?\nu", "does it fit?\nu * g", "what was liked last?\ng")
-    for block, colour in enumerate((ORANGE, GREEN, BLUE)):
-        part = state[2 * block : 2 * block + 2]
-        places = 3 * block + np.arange(2)
-        bars = ax.bar(places, part, color=colour, width=0.9)
-        ax.bar_label(bars, np.char.mod("%.2f", part).tolist(), fontsize=8, padding=2)
-        ax.text(places.mean(), -0.06, questions[block], fontsize=9, **BELOW)
-    ax.axhline(0, color="black", lw=0.8)
-    ax.set(xlim=(-0.8, 7.8), ylim=(-0.35, 1.2), xticks=[], yticks=[])
-    ax.set_title("the state: 3 blocks of 2 numbers (loud, old)", fontsize=10)
-    without_frame(ax)
+    state = numpy_states(result.path[-1], liked)["drr-ave"]
+    places = np.array([0, 1, 3, 4, 6, 7])
+    bars = right.bar(places, state, color=np.repeat([ORANGE, GREEN, BLUE], 2))
+    right.bar_label(bars, np.char.mod("%.2f", state).tolist(), fontsize=8)
+    questions = ["who is this?\nu", "does it fit?\nu * g", "what was liked last?\ng"]
+    right.set_xticks([0.5, 3.5, 6.5], questions, fontsize=9)
+    right.set_title("the state: 3 blocks of 2 numbers (loud, old)", fontsize=10)
 
 
 FIGURES = {"06_who_is_listening.png": (draw_who, (9.6, 3.6))}

@@ -76,7 +76,7 @@ def test_an_average_with_equal_weights_is_blind_to_order_and_the_others_are_not(
 
 
 def test_who_listens_is_seen_by_two_states_only_and_what_was_heard_by_all():
-    other = moved("as heard", 1.0, exchanged=False, listener="Omar")
+    other = moved("as heard", 1.0, exchanged=False, listener="Noor")
     assert other.share("drr-n") == other.share("drr-p") == 0.0
     assert min(other.share("drr-u"), other.share("drr-ave")) > 0.5
     exchanged = moved("as heard", 1.0, exchanged=True, listener="Lena")
@@ -122,7 +122,7 @@ def test_text_says_what_the_result_holds():
         (lab_module.draw_newcomer, newcomer(1, 5, 1, 0.02), (9.0, 3.4)),
         (
             lab_module.draw_moved,
-            moved("backwards", 0.3, exchanged=True, listener="Omar"),
+            moved("backwards", 0.3, exchanged=True, listener="Noor"),
             (9.0, 4.2),
         ),
     ],

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import drawing
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
@@ -17,21 +16,6 @@ FOLDER = Path(__file__).resolve().parents[2] / "figures"
 @pytest.fixture
 def ax():
     return Figure().subplots()
-
-
-def test_heatmap_frames_the_best_action_and_prints_each_number(ax):
-    drawing.q_heatmap(ax, [[1.0, 2.0], [4.0, 3.0]], ["a", "b"], ["x", "y"])
-    assert [text.get_text() for text in ax.texts] == ["1.0", "2.0", "4.0", "3.0"]
-    corners = [(patch.get_x() + 0.47, patch.get_y() + 0.45) for patch in ax.patches]
-    np.testing.assert_allclose(corners, [(1, 0), (0, 1)])
-
-
-def test_heatmap_frames_ties_alike_and_nothing_where_nothing_is_known(ax):
-    drawing.q_heatmap(
-        ax, [[2.0, 2.0, 1.0], [0.0, 0.0, 0.0]], ["a", "b"], ["x", "y", "z"]
-    )
-    corners = [(patch.get_x() + 0.47, patch.get_y() + 0.45) for patch in ax.patches]
-    np.testing.assert_allclose(corners, [(0, 0), (1, 0)])
 
 
 def test_curves_show_mean_and_interval(ax):
