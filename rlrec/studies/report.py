@@ -90,7 +90,8 @@ def _kinds(cells: Sequence[Cell]) -> dict[str, str]:
 def judge_contestant(cells: Sequence[Cell], label: str) -> str:
     """The verdict on one agent in one world, against the strongest other baseline.
 
-    Differences are paired by seed.
+    And against its twins, if any took part: those whose labels begin with its own and a
+    comma, and who do not look ahead. Differences are paired by seed.
     """
     best = strongest(cells, but=label)
     if best is None:
@@ -99,10 +100,14 @@ def judge_contestant(cells: Sequence[Cell], label: str) -> str:
     gain = means[label] - means[best]
     p_value = paired_p_value(gain, rng=np.random.default_rng(0))
     name = f"{best}, the strongest baseline"
-    rival = Rival(name, mean_interval(gain), means[best].mean())
+    rivals = [Rival(name, mean_interval(gain), means[best].mean())]
+    for twin in means:
+        if twin.startswith(f"{label}, ") and not _plans(cells, twin):
+            gain = means[label] - means[twin]
+            rivals.append(Rival(f"its twin {twin}", mean_interval(gain)))
     subject = "RL" if _plans(cells, label) else "it"
     return verdict(
-        [rival],
+        rivals,
         seeds=len(gain),
         over="seeds, each with listeners of its own",
         p_value=p_value,

@@ -535,6 +535,25 @@ def test_a_verdict_by_hand():
     assert "\nmine: undecided" in "\n".join(study_report.study_table(cells))
 
 
+def test_a_gain_that_its_twin_has_too_is_no_gain_of_rl():
+    """4 over popularity in each seed, but its twin with discount 0 has 1 more."""
+    twin = "mine, discount 0"
+    cells = []
+    for seed in range(5):
+        cells.append(cell("mine", seed, 10.0))
+        cells.append(cell("popularity", seed, 6.0))
+        of_twin = {"kind": "qlearning", "settings": {"discount": 0.0}}
+        of_twin = {"kind": "qlearning", "settings": {"discount": 0.0}}
+        cells.append(cell(twin, seed, 11.0) | of_twin)
+    told = study_report.judge_contestant(cells, "mine")
+    assert told.startswith("RL does not pay here: +4.00")
+    assert f"-1.00 [-1.00, -1.00] over its twin {twin}" in told
+    assert study_report.judge_contestant(cells, twin).startswith("it pays here: +5.00")
+    for one in cells[2::3]:  # one that looks ahead is no twin
+        one["settings"] = {"discount": 0.5}
+    assert study_report.judge_contestant(cells, "mine").startswith("RL pays here")
+
+
 def test_the_verdict_says_rl_of_rl_alone():
     cells = []
     for agent, level in LEVELS.items():
