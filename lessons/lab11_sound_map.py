@@ -1,4 +1,4 @@
-"""Lesson 11, a map of sound: a stored map, VAE and PCA over beta, the stored study.
+"""Lesson 11, a map of sound: a stored map, a walk on it, the stored study.
 
 The map (``lessons/results/sound_map``) is stored because a training of thousands of
 steps ends a little differently on another processor, which changes nearest titles.
@@ -7,8 +7,6 @@ steps ends a little differently on another processor, which changes nearest titl
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,18 +22,13 @@ from numpy.typing import ArrayLike, NDArray
 from rlrec.agents.retrieval import Neighbours
 from rlrec.datasets import FEATURES, Tracks, load_tracks
 from rlrec.errors import DataError
-from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.runs.vae import (
-    MapFigures,
     load_map,
-    measure_map,
     split,
     tracks_fingerprint,
 )
 from rlrec.sound.vae import VAE
-from rlrec.sound.vae_config import VAEConfig
 from rlrec.types import Floats, Ids
-from rlrec.viz.plots import mean_band
 from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, slider
 
@@ -169,137 +162,10 @@ def walk_lab() -> Lab[Place]:
     )
 
 
-# -- the experiment
-class Study(NamedTuple):
-    """Figures on held-out tracks: of the VAE [betas, seeds], of PCA [seeds]."""
-
-    betas: tuple[float, ...]
-    vae: dict[str, Floats]
-    pca: dict[str, Floats]
-    mean_mse: Floats  # [seeds]
-    variances: Floats  # [11] of the principal components, mean over seeds
-
-
-FIGURES_OF = ("mse", "recall", "active", "prior_gap", "stray")
-
-
-def beta_study(
-    features: NDArray[np.float32],
-    betas: Sequence[float],
-    seeds: Sequence[int],
-    config: VAEConfig,
-) -> Study:
-    """Train a VAE for each beta and seed.
-
-    A seed holds out the same tenth of the tracks for all betas and for PCA.
-    """
-    found = []
-    for beta in betas:
-        for seed in seeds:
-            known, new = split(features, seed)
-            model = VAE(replace(config, beta=beta), seed)
-            model.train(known)
-            found.append(measure_map(model, known, new, seed))
-    return collect(betas, len(seeds), found)
-
-
-def collect(betas: Sequence[float], seeds: int, found: Sequence[MapFigures]) -> Study:
-    """Put figures into arrays. ``found``: beta after beta, each with ``seeds`` runs."""
-    vae = {}
-    pca = {}
-    for name in FIGURES_OF:
-        of_vae = [getattr(one.vae, name) for one in found]
-        of_pca = [getattr(one.pca, name) for one in found[:seeds]]
-        vae[name] = np.array(of_vae, np.float64).reshape(-1, seeds)
-        pca[name] = np.array(of_pca, np.float64)
-    mean_mse = np.array([one.mean_mse for one in found[:seeds]])
-    variances = np.mean([one.variances for one in found[:seeds]], axis=0)
-    return Study(tuple(betas), vae, pca, mean_mse, variances)
-
-
-def study_picture(figure: Figure, study: Study) -> None:
-    """Error, neighbours and stray of the VAE over beta; PCA and trivial answers too."""
-    mean_track = study.mean_mse.mean()
-    at_random = (0.0, "four at random", (-0.02, 0.6))
-    panels = {
-        "mse": ("squared error a feature", mean_track, "the mean track", (0, 0.08)),
-        "recall": ("true neighbours kept", *at_random),
-        "stray": ("stray of random points", 1.0, "a track never seen", (0, 2.5)),
-    }
-    places = list(map(_place, study.betas))
-    ticks = [f"{beta:g}" for beta in study.betas]
-    style: Style = {"marker": "o", "ms": 4, "label": "VAE, 5 dimensions"}
-    axes = figure.subplots(1, 3)
-    for ax, (name, panel) in zip(axes, panels.items(), strict=True):
-        title, trivial, label, limits = panel
-        mean_band(ax, places, study.vae[name].T, colour=BLUE, alpha=0.25, **style)
-        pca = mean_interval(study.pca[name])
-        ax.axhline(pca.mean, color=ORANGE, lw=2, label="PCA, 5 components")
-        ax.axhspan(pca.low, pca.high, color=ORANGE, alpha=0.25, lw=0)
-        ax.axhline(trivial, color="black", lw=1, ls=":", label=label)
-        ax.set_xticks(places, ticks, fontsize=8)
-        ax.set(title=title, xlabel="beta", ylim=limits)
-        corner = "upper left" if name == "mse" else "upper right"
-        ax.legend(frameon=False, fontsize=8, loc=corner)
-
-
-def _place(beta: float) -> float:
-    """Place of a beta on the axis: its logarithm, 0 to the left of all."""
-    return float(np.log10(beta)) if beta else -4.0
-
-
-def survivors(variances: ArrayLike, beta: float, dimensions: int = 5) -> int:
-    """How many dimensions of a *linear* VAE stay in use.
-
-    They are the components with a variance above beta / 2.
-
-    >>> survivors([0.25, 0.1, 0.03], beta=0.1)
-    2
-    """
-    return min(dimensions, int((np.asarray(variances) > beta / 2).sum()))
-
-
 # -- the stored study
 def stored_study(folder: Path = FOLDER) -> Content:
     """The study on real tracks. Raises ``DataError`` where it is missing."""
     return read_result("vae", MAKE, folder)
-
-
-def stored_lines(content: Content) -> list[str]:
-    """The study with fixed ranges as a table; the last lines: PCA, the mean track."""
-    lines = [
-        f"{'':<18}{'error':>17}{'neighbours':>14}{'active':>8}{'gap':>7}{'stray':>7}"
-    ]
-    parts = [part for part in content["parts"] if part["scaling"] == "fixed"]
-    for part in parts:
-        lines.append(_row(f"vae, beta {part['beta']:g}", part["vae"]))
-    lines.append(_row("pca, 5 components", parts[0]["pca"]))
-    return [*lines, f"{'the mean track':<18}{parts[0]['mean_mse']:9.4f}"]
-
-
-def _row(name: str, of: Mapping[str, Mapping[str, float]]) -> str:
-    mse = of["mse"]
-    recall = of["recall"]
-    error = f"{mse['mean']:.4f} ±{mse['high'] - mse['mean']:.4f}"
-    kept = f"{recall['mean']:.2f} ±{recall['high'] - recall['mean']:.2f}"
-    active = of["active"]["mean"]
-    rest = f"{of['prior_gap']['mean']:>7.2f}{of['stray']['mean']:>7.2f}"
-    return f"{name:<18}{error:>17}{kept:>14}{active:>8.1f}{rest}"
-
-
-def difference_lines(content: Content) -> list[str]:
-    """The paired difference to PCA with the default beta, for both scales."""
-    lines = []
-    for part in content["parts"]:
-        if part["beta"] != content["vae"]["beta"]:
-            continue
-        less = Interval(**part["mse_less_pca"])
-        lines.append(
-            f"{part['scaling']:>7} scale, beta {part['beta']:g}: "
-            f"{part['vae']['mse']['mean']:.4f}, PCA {part['pca']['mse']['mean']:.4f}, "
-            f"paired {less.mean:+.4f} [{less.low:+.4f}, {less.high:+.4f}]"
-        )
-    return lines
 
 
 def provenance(content: Content) -> str:
