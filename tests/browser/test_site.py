@@ -252,13 +252,9 @@ def test_a_lab_shows_the_setting_that_its_controls_say(page, address, key):
         wanted.focus()
         page.keyboard.press("ArrowRight" if number % 2 else "ArrowDown")
         page.wait_for_timeout(50)
-        places = (
-            lab.locator("label")
-            .locator("input, select")
-            .evaluate_all(
-                "all => all.map(one => +(one.type[0] === 'c' ? one.checked : one.value))"
-            )
-        )
+        inputs = lab.locator("label").locator("input, select")
+        value = "one => +(one.type === 'checkbox' ? one.checked : one.value)"
+        places = inputs.evaluate_all(f"all => all.map({value})")
         frame = int(lab.get_attribute("data-frame"))
         assert data["frames"][frame] == places
 
