@@ -5,13 +5,14 @@ READY  := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 	$$p -c 'import sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' 2>/dev/null && echo $$p && break; done)
 JOBS   ?= 2
+SITE   := $(VENV)/.site
 
 # The same lessons on an older processor, as far as one machine can play another: what they print must not change.
 SECOND_MACHINE := ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott NPY_DISABLE_CPU_FEATURES="X86_V4 X86_V3" \
 	TF_ENABLE_ONEDNN_OPTS=1 TF_NUM_INTRAOP_THREADS=4
 TWINS = $(wildcard lessons/text/$(LESSON)*.md lessons/solutions/text/$(LESSON)*.md)
 
-.PHONY: second-machine setup results lab test mutants torture lint figures bench refresh clean help
+.PHONY: second-machine setup results lab test mutants torture lint figures bench refresh site site-test clean help
 help:
 	@echo "make lab      set up, then open JupyterLab on the lessons"
 	@echo "make test     set up, then run every test, notebooks included"
@@ -23,6 +24,8 @@ help:
 	@echo "make lint     ruff, ruff format, mypy"
 	@echo "make figures  redraw figures/"
 	@echo "make bench    speed, as figures and ratios; PPO and DDPG beside Stable-Baselines3, replay beside cpprb, loaders beside pandas (installs them)"
+	@echo "make site     the course as pages: build/site/html/index.html; they need no kernel and no network"
+	@echo "make site-test  build the site and open each page in Chromium, without a network"
 	@echo "make refresh  run the lessons and store their outputs (LESSON=02: only that one)"
 
 $(READY): pyproject.toml constraints.txt
@@ -69,6 +72,16 @@ bench: $(READY)
 
 refresh: $(READY)
 	$(BIN)/python -m pytest --nbval --refresh $(if $(LESSON),$(or $(TWINS),lessons/text/$(LESSON).md),lessons)
+
+$(SITE): $(READY)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[site]'
+	@touch $@
+
+site: $(SITE)
+	RLREC_DATA=bundled $(BIN)/python lessons/site/build.py
+
+site-test: site
+	$(BIN)/python -m pytest -q tests/browser/test_site.py tests/lessons/test_site.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,121 @@
+"""The site's build: which cells a widget needs, which settings, and what is drawn."""
+
+import io
+import json
+from pathlib import Path
+
+import frames
+import nbformat
+import numpy as np
+import pytest
+from PIL import Image
+
+from rlrec.viz.widgets import Lab, choice, slider, tick
+
+ROOT = Path(__file__).resolve().parents[2]
+DRAWN = sorted((ROOT / "build" / "site" / "frames").glob("*/*/made.json"))
+
+
+def small_lab(**more):
+    controls = {"size": slider("size", 2, 0, 4, 1), "sign": choice("sign", ["+", "-"])}
+    return Lab(
+        "A bar",
+        controls | more,
+        lambda size, sign, **_: size if sign == "+" else -size,
+        lambda figure, result: figure.subplots().barh(0, result),
+        "size <b>{}</b>".format,
+        (2.0, 1.0),
+    )
+
+
+def cells(*sources):
+    return [nbformat.v4.new_code_cell(source) for source in sources]
+
+
+def test_a_widget_needs_the_cells_that_define_its_names():
+    found = cells(
+        "import numpy as np",
+        "rows = [1]",
+        "print(np.pi)",
+        "def f(): return rows",
+        "f()",
+    )
+    assert frames.needed(found, [4]) == [1, 3, 4]
+
+
+def test_what_questions_set_is_noted():
+    found = cells("a = 1", "lab = make(a)\nlab", "lab.set(size=4)", "other = 1")
+    names, used = frames.names_of("from x import make as f\nf(b)")
+    assert (names, used) == ({"f"}, {"f", "b"})
+    lab = small_lab()
+    asked = []
+    frames.note_settings(lab, asked)
+    lab.set(size=4)
+    assert asked == [{"size": 4, "sign": "+"}]
+    assert frames.asking_cells(found, [1], 1) == [2]
+
+
+def test_a_slider_stops_at_both_ends_and_where_a_question_is():
+    control = slider("rate", 0.1, 0.0, 1.0, 0.05)
+    assert frames.stops(control, 5, [0.1]) == [0.0, 0.1, 0.25, 0.5, 0.75, 1.0]
+    assert frames.stops(slider("n", 2, 0, 4, 1), 13, []) == [0, 1, 2, 3, 4]
+    assert frames.stops(tick("on"), 5, []) == [False, True]
+
+
+def test_all_settings_are_drawn_where_the_budget_allows_it():
+    found = frames.settings(small_lab(), "xx/1", [], 10)
+    assert found[0] == {"size": 2, "sign": "+"}
+    assert len(found) == 10  # 5 sizes, 2 signs
+
+
+@pytest.mark.parametrize(("budget", "count"), [(60, 59), (25, 23)])
+def test_else_two_controls_together_or_each_alone(budget, count):
+    extra = {f"c{n}": slider(f"c{n}", 0, 0, 3, 1) for n in range(2)}
+    found = frames.settings(small_lab(**extra), "xx/1", [], budget)
+    start = found[0]
+    moved = [sum(one[name] != start[name] for name in one) for one in found]
+    assert len(found) <= budget
+    assert max(moved) == (2 if budget == 60 else 1)
+    assert len(found) == len({tuple(one.values()) for one in found})
+
+
+def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
+    lab = small_lab()
+    drawn = frames.settings(lab, "xx/1", [], 20)
+    frames.draw(lab, drawn, "xx-1", tmp_path / "1")
+    text = (tmp_path / "1" / "frames.js").read_text("utf-8")
+    data = json.loads(text.removeprefix('rlrecLab("xx-1",').rstrip(")\n"))
+    assert data["lines"][0] == "size <b>2</b>"
+    assert data["controls"][0]["shown"] == ["0", "1", "2", "3", "4"]
+    assert data["frames"][0] == [2, 0]
+    for number in (0, 5, 9):
+        assert is_same(lab, drawn[number], tmp_path / "1", number, data)
+
+
+def is_same(lab, setting, folder, number, data):
+    """Whether a drawn frame is the live picture, but for a few colours."""
+    sheet, place = divmod(number, data["perSheet"])
+    top = place * data["height"]
+    stored = Image.open(folder / f"{sheet}.webp").convert("RGB")
+    stored = stored.crop((0, top, data["width"], top + data["height"]))
+    live = Image.open(io.BytesIO(lab.render(lab.compute(**setting)))).convert("RGB")
+    off = np.abs(np.asarray(live, int) - np.asarray(stored, int)).max(axis=-1) > 64
+    return off.mean() < 0.005
+
+
+@pytest.mark.parametrize("made", DRAWN, ids=lambda path: "-".join(path.parts[-3:-1]))
+def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
+    """Five settings of each widget that was drawn."""
+    lesson, number = made.parts[-3:-1]
+    (path,) = (ROOT / "lessons").glob(f"{lesson}_*.ipynb")
+    monkeypatch.chdir(path.parent)
+    notebook = nbformat.read(path, 4)
+    labs = frames.lab_cells(notebook)
+    lab, asked = frames.made_by(notebook.cells, labs, labs[int(number) - 1])
+    drawn = frames.settings(lab, f"{lesson}/{number}", asked)
+    text = (made.parent / "frames.js").read_text("utf-8")
+    data = json.loads(text[text.index(",") + 1 : text.rindex(")")])
+    assert len(data["frames"]) == len(drawn)
+    for one in np.linspace(0, len(drawn) - 1, 5).astype(int):
+        assert is_same(lab, drawn[one], made.parent, int(one), data)
+        assert data["lines"][one] == lab.text(lab.compute(**drawn[one]))
