@@ -1,4 +1,4 @@
-"""Lesson 15, the contest: stored studies, the two dials as a map, a verdict."""
+"""Lesson 15, the contest: stored studies, maps of differences, the two dials."""
 
 from __future__ import annotations
 
@@ -7,34 +7,32 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 from course_results import FOLDER, commit_of, read_result
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from rlrec.evaluation.intervals import (
-    Interval,
     interquartile_mean,
     mean_interval,
     stratified_interval,
 )
-from rlrec.studies.report import by_agent, judge_contestant, strongest, worlds
-from rlrec.studies.study import Cell
+from rlrec.studies.report import by_agent, judge_contestant, worlds
+from rlrec.studies.study import Cell, cells_frame
 from rlrec.types import Floats
-from rlrec.viz.plots import mean_band
-from rlrec.viz.style import AGENT_COLOURS, PALETTE, Style
+from rlrec.viz.style import AGENT_COLOURS, PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
 
-GREEDY = "greedy one step"
 RULE = "greedy + variety (a rule)"
 COLOURS = {
-    GREEDY: AGENT_COLOURS["greedy"],
+    "greedy one step": AGENT_COLOURS["greedy"],
     RULE: "#7B3294",
     "LinUCB": "#0072B2",
     "Q-learning": "#56B4E9",
-    "random": AGENT_COLOURS["random"],
-    "popularity": AGENT_COLOURS["popularity"],
-    "oracle": AGENT_COLOURS["oracle"],
+    "n-step": "#0072B2",
 }
+DIALS = ["taste_strength", "long_term_effect"]
 
 
 # -- stored studies
@@ -52,148 +50,101 @@ def provenance(found: Mapping[str, Any]) -> str:
     return f"{made}\n  {found['command']}"
 
 
-def one_world(cells: Sequence[Cell], taste: float, effect: float) -> list[Cell]:
-    """The cells of one setting of the two dials."""
-    dials = {"taste_strength": taste, "long_term_effect": effect}
-    return [cell for cell in cells if dials.items() <= cell["world"].items()]
+def colours(labels: Sequence[str]) -> dict[str, str]:
+    """The colour of each contestant; grey for one without its own."""
+    found = {}
+    for label in labels:
+        known = {**AGENT_COLOURS, "n-step, n = 1": "#8C8C8C", **COLOURS}
+        first = [known[name] for name in known if label.lower().startswith(name)]
+        found[label] = COLOURS.get(label, [*first, "#5F5F5F"][0])
+    return found
 
 
-def dial_values(cells: Sequence[Cell]) -> tuple[list[float], list[float]]:
-    """The values of taste strength and of long-term effect, each ascending."""
-    found = worlds(cells)
-    tastes = sorted({one["taste_strength"] for one in found})
-    effects = sorted({one["long_term_effect"] for one in found})
-    return tastes, effects
+# -- the interval of a picture is the interval of the text
+def ends(values: Any) -> tuple[float, float]:
+    """The 95% interval of the mean of ``values`` [seeds], by Student's t."""
+    found = mean_interval(values)
+    return found.low, found.high
 
 
-def gains(cells: Sequence[Cell], label: str, over: str) -> tuple[Floats, Floats]:
-    """How many more songs ``label`` is heard than ``over``, paired by seed.
-
-    Returns mean and sign [tastes, effects]. The sign is 1 or -1 where the 95% interval
-    (Student's t) lies on one side of 0, else 0.
-    """
-    tastes, effects = dial_values(cells)
-    mean = np.zeros((len(tastes), len(effects)))
-    sign = np.zeros(mean.shape)
-    for at in np.ndindex(mean.shape):
-        means = by_agent(one_world(cells, tastes[at[0]], effects[at[1]]))
-        gain = mean_interval(means[label] - means[over])
-        mean[at] = gain.mean
-        sign[at] = int(gain.low > 0) - int(gain.high < 0)
-    return mean, sign
+def bootstrap_ends(values: Any) -> tuple[float, float]:
+    """The 95% bootstrap interval of the interquartile mean of ``values`` [seeds]."""
+    table = np.asarray(values)[:, None]
+    found = stratified_interval(table, rng=np.random.default_rng(0))
+    return found.low, found.high
 
 
-# -- drawing
-def colour(label: str) -> str:
-    """The colour of a contestant; grey for one without its own."""
-    if label in COLOURS:
-        return COLOURS[label]
-    for name, known in AGENT_COLOURS.items():
-        if label.lower().startswith(name):
-            return known
-    return "#5F5F5F"
-
-
-def draw_levels(ax: Axes, means: Mapping[str, Floats]) -> None:
+def draw_levels(ax: Axes, frame: pd.DataFrame) -> None:
     """Each seed a dot, the interquartile mean a bar with its 95% interval, best on top.
 
-    ``means``: label -> [seeds].
+    ``frame``: a row an agent and seed, with ``mean``.
     """
-    order = sorted(means, key=lambda label: float(interquartile_mean(means[label])))
-    for row, label in enumerate(order):
-        values = means[label]
-        found = stratified_interval(values[:, None], rng=np.random.default_rng(0))
-        wide: Style = {"color": colour(label), "lw": 8, "alpha": 0.35}
-        ends = [found.low, found.high]
-        ax.plot(ends, [row, row], solid_capstyle="butt", **wide)
-        ax.plot([found.mean] * 2, [row - 0.3, row + 0.3], color=colour(label), lw=3)
-        ax.plot(values, np.full(len(values), row), ".", color="black", ms=4)
-    ax.set_yticks(range(len(order)), order)
-    ax.set(xlabel="songs heard in a session", ylim=(-0.7, len(order) - 0.3))
+    middles = frame.groupby("agent")["mean"].agg(interquartile_mean)
+    order = list(middles.sort_values(ascending=False).index)
+    sns.stripplot(frame, x="mean", y="agent", order=order, color="k", size=3, ax=ax)
+    sns.pointplot(
+        frame,
+        x="mean",
+        y="agent",
+        hue="agent",
+        order=order,
+        palette=colours(order),
+        estimator=interquartile_mean,
+        errorbar=bootstrap_ends,
+        linestyle="none",
+        marker="|",
+        markersize=14,
+        ax=ax,
+    )
+    ax.set(xlabel="songs heard in a session", ylabel="")
 
 
-def draw_profiles(ax: Axes, means: Mapping[str, Floats], thresholds: Floats) -> None:
-    """The share of seeds above each threshold, with its 95% band."""
-    for label, values in means.items():
-        band = [_share_above(values, threshold) for threshold in thresholds]
-        share = [ends.mean for ends in band]
-        low = [ends.low for ends in band]
-        high = [ends.high for ends in band]
-        ax.plot(thresholds, share, color=colour(label), label=label)
-        ax.fill_between(thresholds, low, high, color=colour(label), alpha=0.15, lw=0)
-    ax.set(xlabel="songs heard in a session: more than", ylabel="share of seeds")
-    ax.set_ylim(-0.03, 1.03)
-    ax.legend(frameon=False, fontsize=8)
+def gains(frame: pd.DataFrame, label: str, over: str) -> pd.DataFrame:
+    """How many more songs ``label`` is heard than ``over``, paired by seed.
 
-
-def _share_above(values: Floats, threshold: float) -> Interval:
-    """The share of ``values`` [seeds] above a threshold, with its 95% band."""
-    above = (values[:, None] > threshold).astype(np.float64)
-    rng = np.random.default_rng(0)
-    return stratified_interval(above, np.mean, rng=rng, resamples=1_000)
-
-
-def draw_cold_start(ax: Axes, cells: Sequence[Cell], labels: Sequence[str]) -> None:
-    """Songs heard after so many songs of practice: mean and 95% interval over seeds.
-
-    A flat dashed line never practised.
+    A row a world: mean, low and high (95%, Student's t), and what a map shows.
     """
-    points = sorted({point[0] for cell in cells for point in cell["curve"]})
-    for label in labels:
-        curves = [cell["curve"] for cell in cells if cell["agent"] == label]
-        table = np.array(curves, np.float64)  # [seeds, points, (songs, heard)]
-        songs = table[0, :, 0]
-        heard = table[:, :, 1]
-        style: Style = {"colour": colour(label), "label": label, "ls": "-"}
-        if len(songs) == 1:
-            songs = np.array([points[0], cells[0]["steps"]])
-            heard = np.repeat(heard, 2, axis=1)
-            style["ls"] = "--"
-        mean_band(ax, songs, heard, alpha=0.15, **style)
-    ax.set(xscale="log", xlabel="songs played to learn from")
-    ax.set_ylabel("songs heard in a session")
-    ax.set_xticks(points, [f"{one:,}" for one in points])
-    ax.minorticks_off()
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    heard = frame.pivot(index=[*DIALS, "seed"], columns="agent", values="mean")
+    by_world: Any = (heard[label] - heard[over]).groupby(level=DIALS)
+    rows = []
+    for (taste, effect), values in by_world:
+        found = mean_interval(values)
+        told = found.low > 0.0 or found.high < 0.0
+        words = f"{found.mean:+.2f}" if told else f"({found.mean:+.2f})"
+        rows.append([taste, effect, *found, words])
+    columns = [*DIALS, "mean", "low", "high", "words"]
+    return pd.DataFrame(rows, columns=columns)
 
 
-def draw_two_dials(figure: Figure, found: Mapping[str, Any] | None = None) -> None:
-    """For each contestant a map over taste and effect: songs more than greedy.
-
-    In brackets where the 95% interval holds 0.
-    """
-    cells = (stored("dials") if found is None else found)["cells"]
-    agents = dict.fromkeys(cell["agent"] for cell in cells)
-    labels = [label for label in agents if label not in (GREEDY, "oracle")]
-    columns = 4
-    axes = figure.subplots(-(-len(labels) // columns), columns, squeeze=False)
-    for place, ax in enumerate(axes.flat):
-        if place >= len(labels):
-            ax.set_axis_off()
-            continue
-        _draw_gains(ax, cells, labels[place])
-        if place % columns == 0:
-            ax.set_ylabel("taste strength")
-        if place + columns >= len(labels):
-            ax.set_xlabel("long-term effect")
-    title = "songs heard in a session, more or less than greedy "
-    figure.suptitle(title + "(in brackets: undecided)", fontsize=11)
+def draw_map(ax: Axes, gain: pd.DataFrame, title: str, limit: float = 3.0) -> None:
+    """A heat map over both dials of what ``gains`` gives; in brackets: undecided."""
+    table = gain.pivot(index=DIALS[0], columns=DIALS[1])
+    sns.heatmap(
+        table["mean"],
+        annot=table["words"],
+        fmt="",
+        cmap="RdBu",
+        center=0.0,
+        vmin=-limit,
+        vmax=limit,
+        cbar=False,
+        ax=ax,
+    )
+    ax.invert_yaxis()
+    ax.set(title=title, xlabel="long-term effect", ylabel="taste strength")
 
 
-def _draw_gains(ax: Axes, cells: Sequence[Cell], label: str) -> None:
-    """The map of one contestant."""
-    tastes, effects = dial_values(cells)
-    mean, sign = gains(cells, label, GREEDY)
-    ax.imshow(mean, cmap="RdBu", vmin=-2.5, vmax=2.5, aspect="auto", origin="lower")
-    for row, column in np.ndindex(mean.shape):
-        gain = mean[row, column]
-        words = f"{gain:+.1f}" if sign[row, column] else f"({gain:+.1f})"
-        ink: Style = {"color": "white" if abs(gain) > 1.5 else "black", "fontsize": 9}
-        ax.text(column, row, words, ha="center", va="center", **ink)
-    ax.set_xticks(range(len(effects)), [f"{one:g}" for one in effects])
-    ax.set_yticks(range(len(tastes)), [f"{one:g}" for one in tastes])
-    ax.set_title(label)
-    ax.grid(False)
+def draw_rl_part(figure: Figure, found: Mapping[str, Any] | None = None) -> None:
+    """Two maps: paid for three songs less paid for one, and less the tuned rule."""
+    frame = cells_frame((stored("dials") if found is None else found)["cells"])
+    axes = figure.subplots(1, 2, sharey=True)
+    looks = gains(frame, "n-step", "n-step, n = 1")
+    draw_map(axes[0], looks, "paid for three songs\nless paid for one: the RL part")
+    over = gains(frame, "n-step", RULE)
+    draw_map(axes[1], over, "paid for three songs\nless the rule tuned in each world")
+    axes[1].set_ylabel("")
+    title = "songs heard in a session, more or less (in brackets: undecided)"
+    figure.suptitle(title, fontsize=11)
 
 
 # Two invented agents of ten seeds each: A steady near 9.0; B lower, with one good seed.
@@ -224,8 +175,8 @@ class Setting(NamedTuple):
     """One setting of the dials, seen with so many seeds."""
 
     means: dict[str, Floats]  # label -> [seeds]
+    frame: pd.DataFrame
     agent: str
-    rival: str
     verdict: str
 
 
@@ -233,15 +184,19 @@ def look(
     cells: Sequence[Cell], seeds: int, taste: float, effect: float, agent: str
 ) -> Setting:
     """Figures of the first ``seeds`` seeds of a world, and a verdict on ``agent``."""
-    mine = [cell for cell in one_world(cells, taste, effect) if cell["seed"] < seeds]
-    rival = str(strongest(mine, but=agent))
-    return Setting(by_agent(mine), agent, rival, judge_contestant(mine, agent))
+    dials = {DIALS[0]: taste, DIALS[1]: effect}
+    mine = []
+    for cell in cells:
+        if dials.items() <= cell["world"].items() and cell["seed"] < seeds:
+            mine.append(cell)
+    verdict = judge_contestant(mine, agent)
+    return Setting(by_agent(mine), cells_frame(mine), agent, verdict)
 
 
 def draw_setting(figure: Figure, found: Setting) -> None:
     """Levels of all; the scale stays."""
     ax = figure.subplots()
-    draw_levels(ax, found.means)
+    draw_levels(ax, found.frame)
     ax.set_xlim(4.5, 15.5)
     for label in ax.get_yticklabels():
         label.set_fontweight("bold" if label.get_text() == found.agent else "normal")
@@ -249,27 +204,28 @@ def draw_setting(figure: Figure, found: Setting) -> None:
 
 def contest_lab(cells: Sequence[Cell]) -> Lab[Setting]:
     """Seeds, taste, effect and the learner on trial, over a stored study."""
-    tastes, effects = dial_values(cells)
+    found = worlds(cells)
+    tastes = sorted({one[DIALS[0]] for one in found})
+    effects = sorted({one[DIALS[1]] for one in found})
     last = max(cell["seed"] for cell in cells) + 1
     on_trial = list(dict.fromkeys(cell["agent"] for cell in cells if cell["learns"]))
-    first = "LinUCB" if "LinUCB" in on_trial else on_trial[0]
     controls = {
         "seeds": slider("seeds", last, 2, last, 1),
         "taste": choice("taste strength", tastes, tastes[len(tastes) // 2]),
         "effect": choice("long-term effect", effects, effects[0]),
-        "agent": choice("on trial", on_trial, first),
+        "agent": choice("on trial", on_trial, on_trial[0]),
     }
     return Lab(
         "The two dials",
         controls,
         lambda **values: look(cells, **values),
         draw_setting,
-        lambda found: f"{found.agent}: <b>{found.verdict}</b>",
-        (8.0, 4.4),
+        lambda seen: f"{seen.agent}: <b>{seen.verdict}</b>",
+        (8.0, 4.8),
     )
 
 
 FIGURES = {
-    "15_two_dials.png": (draw_two_dials, (13.0, 7.0)),
+    "15_rl_part.png": (draw_rl_part, (10.0, 3.6)),
     "15_lucky_seed.png": (draw_lucky, (9.5, 3.2)),
 }

@@ -5,11 +5,13 @@ from pathlib import Path
 import lab15_contest as contest
 import numpy as np
 import pytest
-from lab15_contest import GREEDY
 from lesson_checks import words
 from matplotlib.figure import Figure
 
 from rlrec.errors import DataError
+from rlrec.studies.study import cells_frame
+
+GREEDY = "greedy one step"
 
 MEANS = {  # agent: kind, then the seeds' means at effect 0 and at effect 1
     "random": ("random", (8.0, 8.1, 7.9), (8.0, 8.1, 7.9)),
@@ -30,6 +32,7 @@ def cell(agent, kind, effect, seed, mean):
             "candidates": 10,
         },
         "seed": seed,
+        "settings": {},
         "steps": 200,
         "mean": mean,
         "curve": [[100, mean - 1], [200, mean]] if learns else [[200, mean]],
@@ -47,30 +50,35 @@ def cells():
     return found
 
 
-def test_gains_are_paired_differences_and_signs_say_what_can_be_told(cells):
-    mean, sign = contest.gains(cells, "learner", GREEDY)
-    # -1, -1.1, -1 and 1, 1.1, 1
-    np.testing.assert_allclose(mean, [[-3.1 / 3, 3.1 / 3]])
-    assert sign.tolist() == [[-1, 1]]
-    mean, sign = contest.gains(cells, "random", GREEDY)
-    assert sign.tolist() == [[-1, 0]]  # 0, -.1, -.2: the interval holds 0
+def test_gains_are_paired_differences_and_brackets_say_what_cannot_be_told(cells):
+    gain = contest.gains(cells_frame(cells), "learner", GREEDY)
+    # -1, -1.1, -1 and 1, 1.1, 1: sd .0577, half 4.303 * .0577 / sqrt 3 = .143
+    np.testing.assert_allclose(gain["mean"], [-3.1 / 3, 3.1 / 3])
+    np.testing.assert_allclose(gain["high"] - gain["mean"], [0.1434] * 2, atol=1e-4)
+    assert list(gain["words"]) == ["-1.03", "+1.03"]
+    gain = contest.gains(cells_frame(cells), "random", GREEDY)
+    # 0, -.1, -.2: the interval holds 0
+    assert list(gain["words"]) == ["-1.10", "(-0.10)"]
 
 
-def test_worlds_and_dials_are_found(cells):
-    assert contest.dial_values(cells) == ([1.5], [0.0, 1.0])
-    assert len(contest.one_world(cells, 1.5, 1.0)) == 12
-    assert contest.one_world(cells, 1.0, 1.0) == []
+def test_pairs_go_by_seed_whatever_the_order(cells):
+    found = contest.gains(cells_frame(cells[::-1]), "learner", GREEDY)
+    expected = contest.gains(cells_frame(cells), "learner", GREEDY)
+    assert (found == expected).all(axis=None)
 
 
-def test_a_map_for_everybody_but_greedy_and_the_oracle(cells):
+def test_the_map_shows_what_can_be_told(cells):
+    ax = Figure().subplots()
+    contest.draw_map(ax, contest.gains(cells_frame(cells), "random", GREEDY), "a map")
+    assert words(ax.texts) == ["-1.10", "(-0.10)"]
+    assert ax.get_title() == "a map"
+
+
+def test_both_maps_of_the_stored_study():
     figure = Figure()
-    contest.draw_two_dials(figure, {"cells": cells})
-    first, second, *rest = figure.axes
-    assert first.get_title() == "random"
-    assert words(first.texts) == ["-1.1", "(-0.1)"]
-    assert second.get_title() == "learner"
-    assert words(second.texts) == ["-1.0", "+1.0"]
-    assert not any(ax.images for ax in rest)
+    contest.draw_rl_part(figure)
+    for ax in figure.axes:
+        assert len(ax.texts) == 12
 
 
 def test_the_widget_follows_its_controls(cells):
@@ -90,36 +98,28 @@ def test_the_widget_follows_its_controls(cells):
 
 def test_levels_are_ordered_with_every_seed_a_dot(cells):
     ax = Figure().subplots()
-    contest.draw_levels(ax, contest.by_agent(contest.one_world(cells, 1.5, 0.0)))
+    frame = cells_frame(cells)
+    contest.draw_levels(ax, frame[frame["long_term_effect"] == 0.0])
     labels = words(ax.get_yticklabels())
-    assert labels == ["random", "learner", GREEDY, "oracle"]
-    dots = ax.lines[2]  # of the first row: interval, mean, seeds
-    assert dots.get_xdata().tolist() == [8.0, 8.1, 7.9]
+    assert labels == ["oracle", GREEDY, "learner", "random"]
+    dots = ax.collections[3].get_offsets()  # of the last row
+    assert sorted(dots[:, 0]) == [7.9, 8.0, 8.1]
 
 
-def test_profiles_fall_from_all_to_none(cells):
-    ax = Figure().subplots()
-    means = {"a": np.array([1.0, 2.0, 3.0, 4.0])}
-    contest.draw_profiles(ax, means, np.array([0.5, 2.5, 4.5]))
-    assert ax.lines[0].get_ydata().tolist() == [1.0, 0.5, 0.0]
+def test_intervals_of_pictures_are_those_of_the_library():
+    values = [1.0, 2.0, 3.0, 4.0, 5.0]
+    np.testing.assert_allclose(contest.ends(values), [1.04, 4.96], atol=0.01)
+    low, high = contest.bootstrap_ends(values)
+    assert 1.0 <= low < 3.0 < high <= 5.0
 
 
-def test_who_never_practised_is_a_flat_line(cells):
-    ax = Figure().subplots()
-    contest.draw_cold_start(ax, contest.one_world(cells, 1.5, 1.0), ["learner", GREEDY])
-    learner, greedy = ax.lines
-    assert learner.get_xdata().tolist() == greedy.get_xdata().tolist() == [100, 200]
-    np.testing.assert_allclose(learner.get_ydata(), [27.4 / 3 - 1, 27.4 / 3])
-    np.testing.assert_allclose(greedy.get_ydata(), [8.1, 8.1])
-    assert greedy.get_linestyle() == "--"
-
-
-@pytest.mark.parametrize("name", ["contest", "dials"])
+@pytest.mark.parametrize("name", ["contest", "dials", "settings", "curve"])
 def test_a_stored_study_is_whole_and_says_where_it_comes_from(name):
     found = contest.stored(name)
-    tastes, effects = contest.dial_values(found["cells"])
+    worlds = len(found["study"]["worlds"])
     agents, seeds = len(found["study"]["agents"]), found["study"]["seeds"]
-    assert len(found["cells"]) == len(tastes) * len(effects) * agents * seeds
+    assert len(found["cells"]) == worlds * agents * seeds
+    assert "dirty" not in found["commit"]
     told = contest.provenance(found)
     assert f"rlrec study lessons/results/{name}.toml" in told
     assert found["commit"][:10] in told
