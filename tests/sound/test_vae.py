@@ -253,7 +253,7 @@ def broken(value):
     [
         (lambda: VAEConfig(dimensions=12), r"must lie in \[1, 11\]"),
         (lambda: VAEConfig(updates=0), "updates is 0"),
-        (lambda: VAEConfig(hidden=(8, 0)), "1 unit or more"),
+        (lambda: VAEConfig(hidden=(8, 0)), "each of 1..8,192 units"),
         (lambda: VAEConfig(beta=-1.0), "beta is -1.0"),
         (lambda: VAEConfig(learning_rate=np.inf), "learning_rate is inf"),
         (lambda: PCA(0), "dimensions is 0"),
