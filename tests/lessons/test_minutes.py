@@ -76,6 +76,8 @@ def names(text, is_core):
     used = {node.id for node in found if isinstance(node.ctx, ast.Load)}
     assigned = {node.id for node in found if not isinstance(node.ctx, ast.Load)}
     assigned |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    handlers = [n for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler)]
+    assigned |= {handler.name for handler in handlers if handler.name}
     defined = (ast.FunctionDef, ast.ClassDef)
     return assigned | {n.name for n in tree.body if isinstance(n, defined)}, used
 
