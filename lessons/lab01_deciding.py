@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,15 +16,12 @@ from rlrec.envs import Catalogue, ListeningBatch
 from rlrec.errors import ConfigError
 from rlrec.evaluation import simulate
 from rlrec.types import Bools, Floats, Ids, Observations
-from rlrec.viz.plots import interval_bars
-from rlrec.viz.style import AGENT_COLOURS
 from rlrec.viz.widgets import Lab, slider, tick
 
 Score = Callable[[Floats, Floats, Floats], Any]
 SEEN = "#0072B2"
 HIDDEN = "#D55E00"
 SKIP = "#E69F00"
-OTHER = "#7A5230"  # a policy that is no agent of the course
 SONGS = 5  # in the widget
 
 
@@ -241,7 +238,7 @@ def _draw_hidden(ax: Axes, session: Record) -> None:
         arrowprops={"arrowstyle": "->", "color": "black"},
         fontsize=9,
     )
-    words = "momentum: each skip makes the next more likely"
+    words = "momentum: the mood lasts, so skips come in runs"
     ax.text(place[turn] - 0.4, -0.3, words, fontsize=9)
     ax.set(
         ylim=(-0.38, 1.05),
@@ -286,21 +283,6 @@ def draw_loop(figure: Figure) -> None:
 
 
 # -- the experiment and the exercises --------------------------------------------------
-def draw_dials(figure: Figure, results: Mapping[float, Mapping[str, Floats]]) -> None:
-    """One panel for each long-term effect: songs heard in a session, with intervals.
-
-    ``results``: long-term effect -> policy -> songs heard, an array of any shape.
-    """
-    panels = figure.subplots(1, len(results), sharex=True, sharey=True, squeeze=False)
-    for ax, (effect, heard) in zip(panels[0], results.items(), strict=True):
-        flat = {name: np.ravel(values) for name, values in heard.items()}
-        interval_bars(ax, flat, xlabel="songs heard a session")
-        ax.set_title(f"long-term effect {effect:g}", fontsize=11)
-        for row, name in enumerate(heard):
-            for line in ax.lines[2 * row : 2 * row + 2]:  # the interval, the mean
-                line.set_color(AGENT_COLOURS.get(name, OTHER))
-
-
 class Scored:
     """A policy for ``Listening-v0`` that ranks by a function of the reader's.
 

@@ -1,4 +1,4 @@
-"""Lesson 01: returns from the right end, beliefs, and a policy that remembers."""
+"""Lesson 01: returns from the right end, values, beliefs, a policy that remembers."""
 
 import lab01_deciding as deciding
 import numpy as np
@@ -274,6 +274,38 @@ EXERCISES = {
             "played[-1], 0), and pull itself while nothing was played.",
             "Then fade: weights 0.2 * 0.8 ** age over all songs played. Try c from "
             "0.2 to 3.",
+        ],
+    ),
+    "01.5": Exercise(
+        "two equations",
+        expected=[2.9 / 0.19, 2.8 / 0.19],
+        tolerance=0.01,
+        mistakes=[
+            (
+                [2.8 / 0.19, 2.9 / 0.19],
+                "The right two numbers, exchanged: before A the 2 comes first.",
+            ),
+            ([20.0, 10.0], "Those are A for ever and B for ever: they take turns."),
+            (
+                [15.0, 15.0],
+                "That is the mean reward for ever; who comes first matters.",
+            ),
+            ([2.9, 2.8], "Those are two songs only; the turns never end."),
+            (
+                [2.9 / 0.1, 2.8 / 0.1],
+                "After two songs the discount is .81: divide by 1 - .81.",
+            ),
+            (
+                [2 / 0.19, 1 / 0.19],
+                "The song in between is missing: 2 + .9 * 1 in every round.",
+            ),
+            ([3 / 0.19, 3 / 0.19], "The second song of a round is discounted once."),
+            ([2.0, 1.0], "Those are the rewards of the next song alone."),
+            ([2.9 / 0.81, 2.8 / 0.81], "Divide by 1 - .81, not by .81."),
+        ],
+        hints=[
+            "Put the second equation into the first: v(A) = 2 + .9 (1 + .9 v(A)).",
+            "So v(A) (1 - .81) is `2 + .9 * 1` = 2.9. The other one: 1 + .9 v(A).",
         ],
     ),
 }

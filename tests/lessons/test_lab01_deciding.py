@@ -160,17 +160,6 @@ def test_satiation_needs_the_dial() -> None:
     assert late[1.0] > late[0.0] + 0.15
 
 
-def test_dials_draw_a_panel_for_each_effect_in_the_agents_colours() -> None:
-    figure = Figure(figsize=(9, 3.4))
-    heard = {"random": np.array([8.0, 9.0]), "taste known": np.array([9.0, 10.0])}
-    deciding.draw_dials(figure, {0.0: heard, 1.0: heard})
-    left, right = figure.axes
-    assert left.get_title() == "long-term effect 0"
-    assert right.get_title() == "long-term effect 1"
-    colours = [line.get_color() for line in left.lines[::2]]
-    assert colours == ["#8C8C8C", deciding.OTHER]
-
-
 @pytest.mark.parametrize("name", list(deciding.FIGURES))
 def test_figures_keep_inside_their_paper(name) -> None:
     draw, size = deciding.FIGURES[name]

@@ -81,4 +81,11 @@ WRONG = {
         (lambda pull, directions, played: -(directions @ _last(played)), "`pull`"),
         (too_little, "how much weight"),
     ],
+    "01.5": [
+        ([15.26], "asked for is"),
+        (15.26, "asked for is"),
+        ([14.74, 15.26], "exchanged"),
+        ([10.0, 10.0], ""),
+        ([15, 15], "mean reward"),
+    ],
 }
