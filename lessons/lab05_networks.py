@@ -104,7 +104,7 @@ def _draw_claims(ax: Axes, found: MaxBias) -> None:
     ax.set(xlim=(-7.0, 10.0), ylim=(0, 1600), yticks=[])
     ax.set_xlabel("claimed value of the best action")
     ax.set_title("what is claimed (dashed: mean)")
-    ax.legend(frameon=False)
+    ax.legend(frameon=False, loc="upper right")
 
 
 def _draw_curves(ax: Axes, found: MaxBias) -> None:
@@ -214,7 +214,7 @@ def _draw_rows(ax: Axes) -> None:
 
 
 def _draw_network(ax: Axes) -> None:
-    _box(ax, (0.0, 5.1), (3.4, 1.7), "Aino\nso far", GREEN)
+    _box(ax, (0.0, 5.1), (3.4, 1.7), "Lena\nso far", GREEN)
     songs = {"a song on offer": 6.2, "another": 5.8, "one nobody has played": 3.1}
     for place, (name, value) in enumerate(songs.items()):
         y = 2.9 - 1.35 * place

@@ -1,30 +1,20 @@
-"""Lesson 07: an actor on a critic's slope, and listeners who come back."""
+"""Lesson 07: an actor on a critic's slope, and a critic that flatters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from drawing import ABOVE
-from gymnasium import spaces
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
-from rlrec.agents import GreedyListening, Recommender
-from rlrec.agents.retrieval import best_k
-from rlrec.envs import Catalogue, ListeningBatch
-from rlrec.envs.catalogue import SOUND_DIMENSIONS
-from rlrec.envs.listeners import LONGEST
-from rlrec.evaluation import mean_interval, session_steps
-from rlrec.types import Bools, Floats, Ids, Observations
+from rlrec.types import Floats
 from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider
-
-if TYPE_CHECKING:
-    from rlrec.agents.ddpg import DDPG
 
 Function = Callable[[Any], Any]
 BLUE = PALETTE[0]
@@ -32,8 +22,6 @@ GREEN = PALETTE[2]
 RED = PALETTE[5]
 ONE_HILL = "one hill"
 TWO_HILLS = "two hills"
-EARLIER = 3  # evenings that a listener's vector rests on
-FIRST_TEST = 1000  # number of the first evening that is held out
 
 
 # -- an actor on a hill ----------------------------------------------------------------
@@ -210,234 +198,6 @@ def flattery(error: float, draws: int = 2000, seed: int = 0) -> Flattery:
     one, other = critics[:, np.arange(draws), chosen]
     true = truth[chosen]
     return Flattery(one - true, other - true, np.minimum(one, other) - true, -true)
-
-
-# -- listeners whose earlier evenings are known ----------------------------------------
-class People(NamedTuple):
-    """Listeners who come back, evening after evening."""
-
-    tastes: Floats  # [n, 5] unit vectors; hidden in the simulator
-    vectors: Floats  # [n, 6] known: estimated taste in sound, weight of popularity
-
-    def __len__(self) -> int:
-        """How many."""
-        return len(self.tastes)
-
-
-def song_vectors(catalogue: Catalogue) -> Floats:
-    """Five numbers of sound and one of popularity for each song: [songs, 6]."""
-    return np.column_stack([catalogue.sound, catalogue.appeal])
-
-
-class KnownListeners(ListeningBatch):
-    """``Listening-v0`` for ``people`` who come back and who hear no song twice.
-
-    Observations name the listener. Row i plays listener
-    ``(seed + episode * num_envs) % len(people)``, where ``seed`` is the row's own.
-    ``satiation`` is the dial ``long_term_effect``.
-    """
-
-    def __init__(
-        self, people: People, num_envs: int, satiation: float = 0.0, history: int = 5
-    ) -> None:
-        self.people = people
-        self.user = np.zeros(num_envs, np.int64)
-        super().__init__(
-            num_envs,
-            "song",
-            "ids",
-            reward="listen_skip",
-            history=history,
-            long_term_effect=satiation,
-        )
-
-    def allowed(self) -> Bools:
-        """Songs that have not played this evening: [batch, songs]."""
-        may = np.ones((self.num_envs, len(self.catalogue)), np.bool_)
-        rows, places = np.nonzero(self.played >= 0)
-        may[rows, self.played[rows, places]] = False
-        return may
-
-    def evening(self, number: int) -> Any:
-        """Begin evening ``number`` with listener i in row i; the observations."""
-        return self.reset(seed=self.seed_of(number))[0]
-
-    def seed_of(self, number: int) -> int:
-        """The seed of evening ``number``: listener i plays in row i."""
-        return len(self.people) * number
-
-    def _observation_space(self) -> spaces.Space[Any]:
-        parts = dict(super()._observation_space().items())  # type: ignore[attr-defined]
-        width = self.people.vectors.shape[1]
-        parts["user"] = spaces.Box(0, len(self.people) - 1, (1,), np.int64)
-        parts["user_vector"] = spaces.Box(-np.inf, np.inf, (width,), np.float64)
-        return spaces.Dict(parts)
-
-    def _begin(self, rows: Ids) -> None:
-        super()._begin(rows)
-        number = self.seeds[rows] + self.episodes[rows] * self.num_envs
-        self.user[rows] = number % len(self.people)
-        self.listeners.taste[rows] = self.people.tastes[self.user[rows]]
-
-    def _observe_ids(self) -> Observations:
-        return super()._observe_ids() | {
-            "user": self.user[:, None].copy(),
-            "user_vector": self.people.vectors[self.user],
-        }
-
-
-def invite(count: int, seed: int) -> People:
-    """Listeners with random tastes, and their vectors after three random evenings.
-
-    The vector is the mean over the evenings of ``GreedyListening.belief``, a ridge
-    regression of heard or skipped on sound; last comes the weight that
-    ``GreedyListening`` gives to popularity.
-    """
-    rng = np.random.default_rng(seed)
-    tastes = rng.standard_normal((count, SOUND_DIMENSIONS))
-    tastes /= np.linalg.norm(tastes, axis=1, keepdims=True)
-    unknown = People(tastes, np.zeros((count, SOUND_DIMENSIONS + 1)))
-    env = KnownListeners(unknown, count, history=LONGEST)
-    greedy = GreedyListening(env.catalogue)
-    beliefs = np.zeros((EARLIER, count, SOUND_DIMENSIONS))
-    for number in range(EARLIER):
-        env.evening(number)
-        alive = np.ones(count, np.bool_)
-        while alive.any():
-            songs = rng.integers(len(env.catalogue), size=count)
-            observations, _, ended, _, _ = env.step(songs)
-            leaving = ended & alive
-            beliefs[number][leaving] = greedy.belief(observations)[leaving]
-            alive &= ~ended
-    popularity = np.full(count, greedy.appeal_weight)
-    return People(tastes, np.column_stack([beliefs.mean(axis=0), popularity]))
-
-
-class NewSongs:
-    """A policy from scores: the best among the songs that this evening has not had.
-
-    ``scores(observations)``: [batch, songs], or [songs] if they are the same for all.
-    """
-
-    def __init__(
-        self, env: KnownListeners, scores: Callable[[Observations], Floats]
-    ) -> None:
-        self.env = env
-        self.scores = scores
-
-    def recommend(self, observations: Observations, k: int = 1) -> Ids:
-        """The best new songs: [batch, k]; ties go to the lower id."""
-        may = self.env.allowed()
-        scores = np.broadcast_to(self.scores(observations), may.shape)
-        return best_k(scores, k, may)
-
-
-def baselines(env: KnownListeners, seed: int = 0) -> dict[str, NewSongs]:
-    """The policies that an agent in ``env`` is compared with.
-
-    "greedy" knows as much as an agent; "oracle" knows the true taste.
-    """
-    catalogue = env.catalogue
-    songs = song_vectors(catalogue)
-    session = GreedyListening(catalogue)
-    rng = np.random.default_rng(seed)
-
-    def uniform(_: Observations) -> Floats:
-        return rng.random((env.num_envs, len(songs)))
-
-    def popularity(_: Observations) -> Floats:
-        return catalogue.appeal
-
-    def greedy(observations: Observations) -> Floats:
-        vectors = observations["user_vector"].copy()  # [batch, 6]
-        vectors[:, :SOUND_DIMENSIONS] += session.belief(observations)
-        return np.asarray(vectors @ songs.T)
-
-    def taste(_: Observations) -> Floats:
-        dials = env.listeners.dials
-        liking = env.listeners.taste @ catalogue.sound.T  # [batch, songs]
-        popular = dials.appeal_strength * catalogue.appeal
-        return np.asarray(dials.taste_strength * liking + popular)
-
-    return {
-        "random": NewSongs(env, uniform),
-        "popularity": NewSongs(env, popularity),
-        "greedy": NewSongs(env, greedy),
-        "oracle": NewSongs(env, taste),
-    }
-
-
-class Earned(NamedTuple):
-    """The return of one evening of each listener: [batch] each."""
-
-    total: Floats  # plain sum of rewards
-    discounted: Floats  # sum of discount^t reward: what a critic estimates
-
-
-def listen(
-    env: KnownListeners, policy: Recommender, number: int, discount: float = 0.9
-) -> Earned:
-    """Play evening ``number`` of every listener of ``env`` with ``policy``."""
-    total = np.zeros(env.num_envs)
-    discounted = np.zeros(env.num_envs)
-    weight = 1.0
-    steps = session_steps(env, policy, seed=env.seed_of(number))
-    for alive, rewards, _, _ in steps:
-        total += rewards * alive
-        discounted += weight * rewards * alive
-        weight *= discount
-    return Earned(total, discounted)
-
-
-class WithoutRepeats:
-    """An agent that recommends only songs that have not played this evening."""
-
-    def __init__(self, agent: DDPG, env: KnownListeners) -> None:
-        self.agent = agent
-        self.env = env
-
-    def recommend(self, observations: Any, k: int = 1) -> Ids:
-        """The agent's best new songs: [batch, k]."""
-        return self.agent.recommend(observations, k, self.env.allowed())
-
-
-def predicted_return(agent: DDPG, env: KnownListeners, number: int) -> Floats:
-    """The return of evening ``number`` that the critic predicts at its start: [batch].
-
-    Of twin critics the smaller value counts.
-    """
-    observations = env.evening(number)
-    users = (observations["user_vector"] * agent.user_scale).astype(np.float32)
-    history = observations["history"].astype(np.int32)
-    first = agent.recommend(observations, 1).astype(np.int32)  # [batch, 1]
-    values = agent.learner.judge(users, history, first).numpy()
-    return np.asarray(values[:, 0], np.float64)
-
-
-def training_points(
-    ax: Axes,
-    curves: Mapping[str, ArrayLike],
-    steps: Sequence[int],
-    colours: Mapping[str, str],
-    ylabel: str,
-) -> Axes:
-    """Means over seeds as dots, their 95% intervals (Student's t) as bars.
-
-    ``curves``: name -> [seeds, points]. Training differs in the last digits between
-    machines; thin lines keep the pictures alike.
-    """
-    shift = 0.01 * (max(steps) - min(steps))
-    for place, (name, curve) in enumerate(curves.items()):
-        x = np.asarray(steps) + (place - (len(curves) - 1) / 2) * shift
-        columns = np.asarray(curve, np.float64).T
-        mean, low, high = np.array([mean_interval(column) for column in columns]).T
-        colour = colours[name]
-        ax.plot(x, mean, color=colour, lw=1.5, alpha=0.2)
-        ax.vlines(x, low, high, color=colour, lw=2)
-        ax.plot(x, mean, "o", color=colour, ms=5, label=name)
-    ax.set(xlabel="recommendations in training", ylabel=ylabel, xticks=list(steps))
-    ax.legend(frameon=False, loc="upper right")
-    return ax
 
 
 # -- the picture of the lesson ---------------------------------------------------------

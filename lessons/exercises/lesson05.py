@@ -1,4 +1,4 @@
-"""Lesson 05: a loss, a step with shared weights, double Q-learning, nothing twice."""
+"""Lesson 05: a loss, shared weights, double Q-learning, nothing twice, n-step sums."""
 
 import numpy as np
 
@@ -88,6 +88,22 @@ def best_new(values, pool, history, k, **parts):
 
 def first_history(values, pool, history, k):
     return best_new(values, pool, history[[0] * len(values)], k)
+
+
+# -- 05.5 ------------------------------------------------------------------------------
+def next_rewards(rewards, n, discount):
+    weights = discount ** np.arange(n)
+    return np.convolve(rewards[::-1], weights)[: len(rewards)][::-1]
+
+
+def full_windows(rewards, n, discount):
+    found = next_rewards(rewards, n, discount)
+    found[max(len(rewards) - n + 1, 0) :] = 0.0
+    return found
+
+
+def wrapped(rewards, n, discount):
+    return sum(discount**later * np.roll(rewards, -later) for later in range(n))
 
 
 OFFER = (np.array([[0.9, 0.8, 0.7, 0.1]]), np.array([[4, 7, 9, 2]]))
@@ -319,6 +335,71 @@ EXERCISES = {
             "First mark what was heard, then sort what is left.",
             "heard = (pool[:, :, None] == history[:, None, :]).any(axis=2); "
             "give those the value -np.inf, then argsort.",
+        ],
+    ),
+    "05.5": Exercise(
+        "the next n rewards",
+        cases=[
+            ((np.array([1.0, 0.0, 1.0]), 2, 0.5), [1, 0.5, 1]),
+            ((np.array([1.0, 0.0, 0.0, 1.0, 1.0]), 3, 1.0), [1, 1, 2, 2, 1]),
+            ((np.array([2.0, -1.0]), 4, 0.5), [1.5, -1]),
+            ((np.array([1.0, 0.0, 1.0]), 1, 0.9), [1, 0, 1]),
+            ((np.array([1.0, 2.0, 4.0, 8.0, 16.0]), 3, 0.5), [3, 6, 12, 16, 16]),
+        ],
+        mistakes=[
+            (
+                lambda rewards, n, discount: rewards,
+                "Each song is paid for itself alone: that is n = 1.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(
+                    rewards, len(rewards), discount
+                ),
+                "That is all the rest of the session; n rewards are asked for.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(rewards, n + 1, discount),
+                "One reward too many: a song's own counts as the first of the n.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(
+                    rewards, max(n - 1, 1), discount
+                ),
+                "One reward short: its own and n - 1 that follow.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(rewards, n, 1.0),
+                "The discount is missing.",
+            ),
+            (
+                lambda rewards, n, discount: (
+                    discount * next_rewards(rewards, n, discount)
+                ),
+                "A song's own reward is not discounted: discount to the power of 0.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(rewards[::-1], n, discount)[
+                    ::-1
+                ],
+                "Those are the rewards *before* the song.",
+            ),
+            (
+                full_windows,
+                "Near the end fewer than n rewards are left, and those count.",
+            ),
+            (
+                wrapped,
+                "After the last song nothing follows: yours begins the session again.",
+            ),
+            (
+                lambda rewards, n, discount: next_rewards(rewards, n, discount) / n,
+                "That is a mean over n; the sum is asked for.",
+            ),
+        ],
+        hints=[
+            "What is left for the last song, and for the one before it?",
+            "Append n - 1 zeros to the rewards. Then add up n shifted copies of "
+            "them, the one that starts j places later times discount ** j.",
         ],
     ),
 }

@@ -1,4 +1,4 @@
-"""Lesson 07: the actor's gradient, a careful target, a slow copy, Wolpertinger."""
+"""Lesson 07: the actor's gradient, a target, a slow copy, Wolpertinger, a memory."""
 
 import lab07_actor_critic as lab07
 import numpy as np
@@ -48,6 +48,29 @@ def chosen(action, songs, judge, m, best=True, pick=np.argmax):
     short = short_list(action, songs, m, best)
     return int(short[pick(judge(songs[short]))])
 
+
+# -- 07.5 ------------------------------------------------------------------------------
+def memory(directions, skipped, *, ages=None, use=None, scale=0.2):
+    count = len(directions)
+    ages = np.arange(count - 1, -1, -1) if ages is None else ages
+    use = np.ones(count) if use is None else use
+    return scale * (0.8**ages * use) @ directions
+
+
+def share(directions, skipped):
+    """The weights are made to add up to 1."""
+    found = memory(directions, skipped)
+    total = 0.2 * (0.8 ** np.arange(len(directions))).sum()
+    return found / max(total, 1e-9)
+
+
+def heard_ages(directions, skipped):
+    """Skipped songs are taken out first, so that they don't age the others."""
+    return memory(directions[skipped == 0], skipped)
+
+
+AXES = np.eye(5)
+SESSION = np.array([[0.6, 0.8, 0, 0, 0], [1, 0, 0, 0, 0], [0, 0, 0, -1, 0]])
 
 FIVE, ARROW = lab07.five_songs()
 SHELF = FIVE[[1, 2, 0, 3, 4]]  # B, C, A, D, E
@@ -255,6 +278,69 @@ EXERCISES = {
             "Two steps: a short list by the actor, a choice from it by the critic.",
             "np.argsort(-(songs @ action))[:m] is the short list. Judge songs[short], "
             "and translate the winner's place back.",
+        ],
+    ),
+    "07.5": Exercise(
+        "memory_of",
+        cases=[
+            ((AXES[:3], np.zeros(3)), [0.128, 0.16, 0.2, 0, 0]),
+            ((AXES[:3], np.array([0.0, 1.0, 0.0])), [0.128, 0.16, 0.2, 0, 0]),
+            ((SESSION, np.array([1.0, 0.0, 1.0])), [0.2368, 0.1024, 0, -0.2, 0]),
+            ((AXES[:0], np.zeros(0)), [0, 0, 0, 0, 0]),
+            ((AXES[3:4], np.ones(1)), [0, 0, 0, 0.2, 0]),
+        ],
+        mistakes=[
+            (
+                lambda directions, skipped: memory(
+                    directions, skipped, use=1 - skipped
+                ),
+                "Skipped songs are left out: that is DRR's history. They tire, too.",
+            ),
+            (
+                heard_ages,
+                "Skipped songs are left out: that is DRR's history. They tire, too, "
+                "and they make the earlier ones older.",
+            ),
+            (
+                lambda directions, skipped: memory(directions, skipped, use=skipped),
+                "Only skipped songs are in your memory.",
+            ),
+            (
+                lambda directions, skipped: memory(
+                    directions, skipped, ages=np.arange(len(directions))
+                ),
+                "The oldest song counts most: the last one has age 0.",
+            ),
+            (
+                lambda directions, skipped: memory(
+                    directions, skipped, ages=np.arange(len(directions), 0, -1)
+                ),
+                "The last song has age 0, not 1.",
+            ),
+            (
+                lambda directions, skipped: memory(directions, skipped, scale=1.0),
+                "The factor .2 is missing.",
+            ),
+            (
+                lambda directions, skipped: memory(
+                    directions, skipped, ages=np.zeros(len(directions))
+                ),
+                "All songs count alike: nothing fades.",
+            ),
+            (
+                share,
+                "Divided by the sum of the weights: after one song the memory is .2 of "
+                "it, not all of it.",
+            ),
+            (
+                lambda directions, skipped: memory(directions[-1:], skipped),
+                "Only the last song is remembered.",
+            ),
+        ],
+        hints=[
+            "Ages run from the number of songs less one down to 0.",
+            "age = np.arange(len(directions))[::-1]; then weights @ directions. Does "
+            "`skipped` change what tires?",
         ],
     ),
 }

@@ -38,6 +38,32 @@ def one_by_one(values, pool, history, k):
     return rows
 
 
+def forgets_the_end(rewards, n, discount):
+    """Only songs that have n rewards ahead."""
+    starts = range(len(rewards) - n + 1)
+    return [rewards[start : start + n].sum() for start in starts]
+
+
+def loses_the_last(rewards, n, discount):
+    returns = []
+    for start in range(len(rewards)):
+        total = 0.0
+        for later in range(1, n + 1):
+            if start + later < len(rewards):
+                total += discount ** (later - 1) * rewards[start + later]
+        returns.append(total)
+    return returns
+
+
+def backwards(rewards, n, discount):
+    total = 0.0
+    returns = []
+    for reward in reversed(rewards):
+        total = reward + discount * total
+        returns.append(total)
+    return returns[::-1]
+
+
 WRONG = {
     "05.1": [
         (in_numpy, "tape sees nothing"),
@@ -59,5 +85,11 @@ WRONG = {
         (by_position, ""),
         (one_by_one, "worst songs"),
         (lambda *given: [[4, 9]], ""),
+    ],
+    "05.5": [
+        (forgets_the_end, "asked for is"),
+        (loses_the_last, ""),
+        (backwards, "rest of the session"),
+        (lambda rewards, n, discount: rewards[:n].sum(), "asked for is"),
     ],
 }

@@ -32,6 +32,23 @@ def careful(reward, terminated, truncated, first, second, discount):
     return reward + discount * (1 - done) * min(first, second)
 
 
+def newest_first(directions, skipped):
+    total = np.zeros(5)
+    for age, direction in enumerate(directions):
+        total += 0.2 * 0.8**age * direction
+    return total
+
+
+def one_number(directions, skipped):
+    age = np.arange(len(directions))[::-1]
+    return (0.2 * 0.8**age).sum()
+
+
+def minus_the_skipped(directions, skipped):
+    age = np.arange(len(directions))[::-1]
+    return 0.2 * (0.8**age * (1 - 2 * skipped)) @ directions
+
+
 WRONG = {
     "07.1": [(zero_gradient, ""), (value_instead, ""), (slope_at_memory, "memory")],
     "07.2": [
@@ -41,4 +58,10 @@ WRONG = {
     ],
     "07.3": [(69.3, ""), (138.28, "whole"), (-139, "sign")],
     "07.4": [(actors_worst, "argsort goes up"), (by_sum, ""), (lambda *_: 1, "")],
+    "07.5": [
+        (newest_first, "oldest song"),
+        (one_number, "asked for is"),
+        (minus_the_skipped, ""),
+        (lambda directions, skipped: directions[-1] * 0.2, ""),
+    ],
 }
