@@ -14,8 +14,7 @@ from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
-from rlrec.envs import Catalogue
-from rlrec.types import Floats, Ids
+from rlrec.types import Floats
 from rlrec.viz.style import PALETTE, Style, agent_colour
 from rlrec.viz.widgets import Lab, slider
 
@@ -38,22 +37,6 @@ def provenance(found: dict[str, Any]) -> str:
         f"  evaluated at commit {commit_of(found)}\n"
         f"  {trained['command']}"
     )
-
-
-# -- how alike songs in a row are
-
-
-def closeness_to_last(catalogue: Catalogue, sessions: Ids) -> float:
-    """Mean cosine of each song to the one before it, in ``sessions`` [n, songs].
-
-    -1 stands for no song.
-    """
-    before = sessions[:, :-1]
-    after = sessions[:, 1:]
-    both = (before >= 0) & (after >= 0)
-    direction = catalogue.direction
-    cosine = (direction[before[both]] * direction[after[both]]).sum(axis=1)
-    return float(cosine.mean())
 
 
 # -- the widget: the clip

@@ -2,6 +2,7 @@
 
     ListenerLab()                      # generated tracks, an agent that knows nothing
     ListenerLab(agent=my_ppo)          # a trained agent that sees your reactions
+    ListenerLab(agents={"PPO": my_ppo})  # a choice of agents, the first knows nothing
     ListenerLab(load_tracks("my_tracks.csv"), log="my_session.csv")
 
 No sound is played and nothing is sent: titles and eleven audio features are all there
@@ -13,7 +14,8 @@ from __future__ import annotations
 
 import html
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,7 @@ from lab14_listener_state import (
     let_answer,
     loud_person,
 )
-from lab14_listener_studio import Studio, TasteSoftmax, make_studio
+from lab14_listener_studio import Studio, TasteSoftmax, make_studio, with_agent
 from numpy.typing import ArrayLike
 
 from rlrec.agents.recommender import Recommender
@@ -55,6 +57,7 @@ class ListenerLab(Lab[View]):
     """You are the listener: press Listen, Skip or Like, and watch the agent learn.
 
     ``tracks``, ``agent``, ``sound``, ``seed``, ``offered``: see ``make_studio``.
+    ``agents``: name -> agent, others to change to, in the middle of a session too.
     ``log``: a CSV to continue. ``listener`` is the current state, and ``press("like")``
     does what the button does. Raises ``ConfigError`` or ``DataError``; an error in a
     button's call is shown in the widget.
@@ -66,11 +69,15 @@ class ListenerLab(Lab[View]):
         agent: Recommender | None = None,
         sound: ArrayLike | None = None,
         *,
+        agents: Mapping[str, Recommender] | None = None,
         log: str | Path | None = None,
         seed: int = 0,
         offered: int = 10,
     ) -> None:
         studio = make_studio(tracks, agent, sound, seed, offered)
+        self.studios = {studio.name: studio}
+        for name, other in (agents or {}).items():
+            self.studios[name] = with_agent(studio, name, other)
         self.listener = Listener(studio) if log is None else Listener.load(studio, log)
         self.note = ipywidgets.HTML()
         self.file = ipywidgets.Text(
@@ -92,6 +99,8 @@ class ListenerLab(Lab[View]):
         }
         start = DRAWN if self.listener.sampled else BEST
         controls = {"play": choice("play", [DRAWN, BEST], start)}
+        if agents:
+            controls["agent"] = choice("agent", [*self.studios], studio.name)
         title = "You are the listener"
         super().__init__(title, controls, self._compute, draw_view, view_text, SIZE)
 
@@ -153,8 +162,12 @@ class ListenerLab(Lab[View]):
             self.listener = before
             raise
 
-    def _compute(self, play: str) -> View:
-        self.listener = self.listener.choosing(play == DRAWN)
+    def _compute(self, play: str, agent: str = "") -> View:
+        listener = self.listener.choosing(play == DRAWN)
+        studio = self.studios.get(agent, listener.studio)
+        if studio is not listener.studio:
+            listener = replace(listener, studio=studio)
+        self.listener = listener
         return self.listener.view
 
     def _assemble(self) -> Any:

@@ -358,7 +358,7 @@ def view_text(view: View) -> str:
     listener = view.listener
     tally = Counter(play.kind for play in listener.heard)
     counts = ", ".join(f"{tally[kind]} {word}" for kind, (_, _, word) in MARKS.items())
-    words = _words(view)
+    words = f"{_words(view)}. Agent: <b>{html.escape(listener.studio.name)}</b>"
     if view.now is None:
         over = f"<b>The session is over</b>: {counts}"
         return f"{over}<br>{words}. Start another, or save the log."

@@ -18,6 +18,8 @@ from rlrec.envs.listeners import LONGEST
 from rlrec.errors import ConfigError
 from rlrec.types import Floats, Ids, Observations
 
+BELIEF = "belief and softmax"  # the widget's own agent
+
 
 class TasteSoftmax(GreedyListening):
     """Draws songs from a softmax over how much they are expected to please.
@@ -104,6 +106,7 @@ class Studio:
     agent: Recommender
     seed: int
     offered: int  # songs on offer before each play
+    name: str = BELIEF  # of the agent, in the widget
     # what pictures keep between presses
     drawn: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -191,18 +194,29 @@ def make_studio(
         raise ConfigError(
             f"{count} tracks; a session of {LONGEST} with {offered} on offer needs more"
         )
+    _require_songs(agent, count)
+    catalogue = make_catalogue(tracks)
+    if sound is not None:
+        catalogue = _with_map(catalogue, sound)
+    if agent is None:
+        agent = TasteSoftmax(catalogue)
+    name = BELIEF if isinstance(agent, TasteSoftmax) else type(agent).__name__
+    return Studio(tracks, catalogue, agent, seed, offered, name)
+
+
+def with_agent(studio: Studio, name: str, agent: Recommender) -> Studio:
+    """The studio with another agent, called ``name``. Raises ``ConfigError``."""
+    _require_songs(agent, len(studio.tracks))
+    return replace(studio, agent=agent, name=name)
+
+
+def _require_songs(agent: Recommender | None, count: int) -> None:
     songs = getattr(agent, "songs", None)
     if songs is not None and len(songs) != count:
         raise ConfigError(
             f"the agent knows {len(songs)} songs, there are {count}; "
             "pass the tracks it learned"
         )
-    catalogue = make_catalogue(tracks)
-    if sound is not None:
-        catalogue = _with_map(catalogue, sound)
-    if agent is None:
-        agent = TasteSoftmax(catalogue)
-    return Studio(tracks, catalogue, agent, seed, offered)
 
 
 def _with_map(catalogue: Catalogue, sound: ArrayLike) -> Catalogue:

@@ -1,4 +1,4 @@
-"""``make results``: train and evaluate what lessons 09, 11 and 13 show, over seeds.
+"""``make results``: train and evaluate what lessons 09, 11, 13 and 14 show, over seeds.
 
     python lessons/results/make.py [STUDY ...]
 
@@ -246,6 +246,15 @@ def cold_start() -> None:
     store("cold_start_ml-100k", study_cold_start("ml-100k", command=command))
 
 
+def neighbours() -> None:
+    """Lesson 14: PPO on the VAE's map and on the listeners' taste, by menu."""
+    sys.path.insert(0, str(HERE.parent))
+    from lab14_neighbours import study_neighbours
+
+    command = "python lessons/results/make.py neighbours"
+    store("neighbours", study_neighbours(command=command))
+
+
 def store(name: str, content: dict[str, object]) -> None:
     """Write lessons/results/NAME.json."""
     (HERE / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
@@ -261,6 +270,8 @@ def main(names: list[str]) -> None:
         actor()
     if "cold_start" in names:
         cold_start()
+    if "neighbours" in names:
+        neighbours()
     names = [name for name in names if name in STUDIES]
     jobs = [
         (folder(name, part, seed), flags, seed)
@@ -275,4 +286,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*STUDIES, "vae", "actor", "cold_start"])
+    main(sys.argv[1:] or [*STUDIES, "vae", "actor", "cold_start", "neighbours"])

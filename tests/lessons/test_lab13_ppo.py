@@ -166,15 +166,6 @@ def test_the_rule_plays_what_is_least_like_what_just_played(rule) -> None:
         np.testing.assert_array_equal(best[row], offered[order])
 
 
-def test_likeness_compares_neighbours_of_one_session_only() -> None:
-    catalogue = default_catalogue()
-    a, b, c = catalogue.direction[:3]
-    short = np.array([[0, 1, -1], [2, -1, -1]])
-    assert lab13.closeness_to_last(catalogue, short) == pytest.approx(a @ b)
-    found = lab13.closeness_to_last(catalogue, np.array([[0, 1, 2]]))
-    assert found == pytest.approx((a @ b + b @ c) / 2)
-
-
 def test_played_songs_are_those_the_listeners_heard(rule) -> None:
     env = ListeningBatch(6, "candidate", "ids", history=20)
     songs = play(env, rule, seed=5).songs.T

@@ -557,6 +557,29 @@ def test_the_control_chooses_how_songs_are_chosen(lab):
     assert lab.listener.sampled
 
 
+def test_the_widget_says_which_agent_plays_and_changes_agents():
+    appeal = make_studio().catalogue.appeal
+    lab = ListenerLab(agents={"only popular": PopularityPolicy(appeal)})
+    assert "Agent: <b>belief and softmax</b>" in lab.line.value
+    lab.press("like")
+    lab.controls["agent"].set_state({"index": 1})
+    assert "Agent: <b>only popular</b>" in lab.line.value
+    offered = lab.listener.observation["candidates"][0]
+    assert lab.result.song == offered[appeal[offered].argmax()]
+    lab.press("skip")
+    assert "Agent: <b>only popular</b>" in lab.line.value
+    lab.controls["agent"].set_state({"index": 0})
+    assert kinds_of(lab.listener.plays) == ["like", "skip"]
+    assert "Agent: <b>belief and softmax</b>" in lab.line.value
+
+
+def test_an_agent_of_other_songs_is_refused():
+    agent = PopularityPolicy(np.zeros(50))
+    agent.songs = np.zeros((50, 2))
+    with pytest.raises(ConfigError, match="knows 50 songs, there are 2000"):
+        ListenerLab(agents={"other": agent})
+
+
 def test_save_and_load_by_button(lab, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     lab.controls["play"].set_state({"index": 1})

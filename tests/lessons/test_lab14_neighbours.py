@@ -1,0 +1,52 @@
+"""Lesson 14, the arc from map to agent: menus by hand, a small training."""
+
+from dataclasses import replace
+
+import lab14_neighbours as lab14
+import numpy as np
+import pytest
+
+from rlrec.agents.ppo import PPO
+from rlrec.envs import default_catalogue
+
+
+@pytest.fixture(scope="module")
+def agent() -> PPO:
+    # six songs on a line; the last column, popularity, says nothing of the place
+    line = np.array([[0, 0], [1, 1], [2, 0], [3, 1], [8, 0], [9, 1]], float)
+    config = replace(lab14.SETTINGS, action="neighbours", neighbours=3)
+    return PPO(line, config)
+
+
+def after(song: int) -> dict[str, np.ndarray]:
+    history = np.full((1, 20), -1)
+    history[0, -1] = song
+    return {
+        "history": history,
+        "feedback": np.zeros((1, 20, 3)),
+        "position": np.array([[1]]),
+    }
+
+
+def test_a_menu_by_hand(agent) -> None:
+    score = np.array([0.0, 0.1, 0.9, 0.2, 1.0, 1.0])
+    rng = np.random.default_rng(0)
+    # nearest to song 1 at place 1: songs 0, 2 and 3, not the far ones of score 1
+    popular = lab14.Menu(agent, score, rng).recommend(after(1), 3)
+    assert popular.tolist() == [[2, 3, 0]]
+    drawn = lab14.Menu(agent, None, rng)
+    orders = {tuple(drawn.recommend(after(1), 3)[0]) for _ in range(50)}
+    assert len(orders) == 6
+    assert {song for order in orders for song in order} == {0, 2, 3}
+
+
+def test_a_small_training_on_both_menus() -> None:
+    catalogue = default_catalogue()
+    songs = np.column_stack([catalogue.sound, catalogue.appeal])
+    config = replace(lab14.SETTINGS, rollout=32, schedule_steps=2048)
+    found = {}
+    for menu in lab14.MENUS:
+        found[menu] = lab14.heard(songs, menu, 0, 100, config)
+        assert [*found[menu]] == ["PPO", "popularity", "random"]
+    # neighbours sound alike, and alike tires
+    assert found["four neighbours"]["random"] + 1 < found["ten at random"]["random"]
