@@ -130,7 +130,7 @@ def note_settings(lab: Any, asked: list[Setting]) -> None:
 
     def noting(**values: Any) -> Any:
         result = original(**values)
-        asked.append(lab.values)
+        asked.append(values_of(lab))
         return result
 
     lab.set = noting
@@ -152,12 +152,17 @@ def stops(control: Any, count: int, also: Sequence[Any]) -> list[Any]:
 
 def tidy(control: Any, value: Any) -> Any:
     """A slider's value without the noise of its last bits."""
-    return round(value, 6) if isinstance(control.value, float) else value
+    return round(value, 6) if hasattr(control, "min") else value
+
+
+def values_of(lab: Lab[Any]) -> Setting:
+    """Where a widget's controls stand."""
+    return {name: tidy(one, one.value) for name, one in lab.controls.items()}
 
 
 def bases(lab: Lab[Any]) -> dict[str, dict[Any, Setting]]:
     """For a list whose choice moves other controls too: option -> all values."""
-    start = lab.values
+    start = values_of(lab)
     found: dict[str, dict[Any, Setting]] = {}
     for name, control in lab.controls.items():
         if not hasattr(control, "options") or type(lab)._on_change is Lab._on_change:
@@ -165,7 +170,7 @@ def bases(lab: Lab[Any]) -> dict[str, dict[Any, Setting]]:
         moved = {}
         for option in control.options:
             control.value = option
-            moved[option] = lab.values
+            moved[option] = values_of(lab)
         found[name] = moved
         lab.set(**start)
     return found
@@ -179,7 +184,7 @@ def settings(
     The grid is the product of all controls where the budget allows it; otherwise any
     two controls together (or the pairs of PAIRS), at the least each control alone.
     """
-    start = lab.values
+    start = values_of(lab)
     centres = [start]
     for options in bases(lab).values():
         centres += options.values()

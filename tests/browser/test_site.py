@@ -243,6 +243,13 @@ def test_every_control_moves_picture_and_text(page, address, key):
     assert not page.faults
 
 
+SHOWN_AS_SET = """([lab, frames]) => {
+    const inputs = [...lab.querySelectorAll('label input, label select')];
+    const places = inputs.map(one => +(one.type[0] === 'c' ? one.checked : one.value));
+    return String(frames[lab.dataset.frame]) === String(places);
+}"""
+
+
 @pytest.mark.parametrize("key", LABS)
 def test_a_lab_shows_the_setting_that_its_controls_say(page, address, key):
     lab = open_lab(page, address, key)
@@ -251,12 +258,7 @@ def test_a_lab_shows_the_setting_that_its_controls_say(page, address, key):
         wanted = lab.locator("label").nth(number).locator("input, select")
         wanted.focus()
         page.keyboard.press("ArrowRight" if number % 2 else "ArrowDown")
-        page.wait_for_timeout(50)
-        inputs = lab.locator("label").locator("input, select")
-        value = "one => +(one.type === 'checkbox' ? one.checked : one.value)"
-        places = inputs.evaluate_all(f"all => all.map({value})")
-        frame = int(lab.get_attribute("data-frame"))
-        assert data["frames"][frame] == places
+        page.wait_for_function(SHOWN_AS_SET, arg=[lab.element_handle(), data["frames"]])
 
 
 def test_a_lab_fits_its_budget():

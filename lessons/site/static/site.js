@@ -63,6 +63,11 @@ function reachable() {
   }
 }
 
+/* Films of tables (lessons/drawing.py) have a slider without a name. */
+for (const slider of document.querySelectorAll(".output input[type=range]:not([aria-label])")) {
+  slider.setAttribute("aria-label", "Which table of the film");
+}
+
 document.querySelectorAll(".done").forEach(addButton);
 formulas();
 showMarks();
