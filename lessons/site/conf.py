@@ -38,7 +38,9 @@ autodoc_default_options = {
     "exclude-members": "svds",  # of SciPy
 }
 autodoc_preserve_defaults = True
-python_maximum_signature_line_length = 80
+autodoc_type_aliases = {
+    name: name for name in ("ArrayLike", "Bools", "Floats", "Floats32", "Ids")
+}
 
 html_theme = "furo"
 html_title = "rlrec"
@@ -51,6 +53,7 @@ html_js_files = [
 ]
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # it would be fetched: not possible from a folder
 html_math_renderer = "katex"
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True

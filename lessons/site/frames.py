@@ -197,7 +197,8 @@ def settings(
             name: stops(control, count, [*also.get(name, []), start[name]])
             for name, control in lab.controls.items()
         }
-        drawn += grid(values, centres, PAIRS.get(place))
+        some = itertools.islice(grid(values, centres, PAIRS.get(place)), 20 * budget)
+        drawn += some  # a product may have millions
         unique = list({tuple(one.items()): one for one in drawn}.values())
         if len(unique) <= budget:
             return unique

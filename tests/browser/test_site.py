@@ -286,5 +286,6 @@ def test_source_and_solutions_open_from_a_lesson(page, address):
         )
         text = page.request.get(urljoin(address + name, source)).text()
         assert text.startswith("# " + Path(name).name[:2])
-        page.get_by_role("link", name="Solutions", exact=True).first.click()
+        solutions = page.locator("article").get_by_role("link", name="Solutions")
+        solutions.first.click()
         assert "solutions/" in page.url

@@ -63,11 +63,19 @@ function reachable() {
   }
 }
 
-/* Films of tables (lessons/drawing.py) have a slider without a name. */
-for (const slider of document.querySelectorAll(".output input[type=range]:not([aria-label])")) {
-  slider.setAttribute("aria-label", "Which table of the film");
+/* Names that the theme, ticked lists and films of tables (lessons/drawing.py) lack. */
+function names() {
+  const lacking = {
+    "p.caption[role=heading]": ["aria-level", "2"],
+    ".task-list-item-checkbox": ["aria-label", "Done"],
+    ".output input[type=range]:not([aria-label])": ["aria-label", "Which table of the film"],
+  };
+  for (const [where, [attribute, value]] of Object.entries(lacking)) {
+    for (const node of document.querySelectorAll(where)) node.setAttribute(attribute, value);
+  }
 }
 
+names();
 document.querySelectorAll(".done").forEach(addButton);
 formulas();
 showMarks();
