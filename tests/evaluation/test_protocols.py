@@ -202,7 +202,7 @@ def test_splits_refuse_nonsense(ratings):
     with pytest.raises(DataError, match="same time"):
         split_next_item(timeless)
     assert len(split_next_item(timeless, "user").users)
-    with pytest.raises(DataError, match="too few"):
+    with pytest.raises(DataError, match="0 users to evaluate; give more ratings"):
         split_session(ratings, known=100_000)
 
 

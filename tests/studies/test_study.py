@@ -572,9 +572,9 @@ def test_every_kind_is_on_trial_or_a_baseline():
     assert sorted(known) == sorted(contestants.KINDS)
 
 
-@pytest.mark.parametrize("name", ["contest", "dials"])
+@pytest.mark.parametrize("name", ["contest", "dials", "settings", "curve"])
 def test_the_stored_plans_can_be_read(name):
     root = Path(__file__).parents[2]
     study = Study.read(root / "lessons" / "results" / f"{name}.toml")
-    for label in ("item-kNN", "EASE", "PPO", "DQN", "DDPG, prioritised"):
+    for label in ("popularity", "n-step", "n-step, n = 1", "PPO, interactions"):
         assert label in study.agents
