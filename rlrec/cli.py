@@ -29,7 +29,7 @@ from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
 from rlrec.agents.qlearning import QLearningConfig
 from rlrec.collaborative.drr_config import DRR_SETTINGS, DRRConfig
 from rlrec.datasets.reading.columns import AS_GUESSED, Reading
-from rlrec.errors import ConfigError, DataError, RlrecError, Told
+from rlrec.errors import ConfigError, DataError, Notice, RlrecError
 from rlrec.runs.listening import ListeningRun, World
 from rlrec.runs.progress import Screen, printable
 from rlrec.runs.provenance import fix_threads
@@ -718,7 +718,7 @@ def _run(words: Sequence[str]) -> Any:
 
 @contextmanager
 def _terminal() -> Iterator[None]:
-    """Signals stop the command as Ctrl-C does; what is told appears as a sentence."""
+    """Signals stop the command as Ctrl-C does; warnings appear as sentences."""
     out = Screen(sys.stdout, clean=True)
     with (
         redirect_stdout(cast(TextIO, out)),
@@ -729,7 +729,7 @@ def _terminal() -> Iterator[None]:
         shown = warnings.showwarning
 
         def show(message: Any, category: Any, *place: Any, **more: Any) -> None:
-            if issubclass(category, Told):
+            if issubclass(category, Notice):
                 _fail(f"note: {message}")
             else:
                 shown(message, category, *place, **more)

@@ -38,13 +38,13 @@ class TrainingDiverged(RlrecError, RuntimeError):
     """A loss is NaN, or a critic predicts returns outside the possible range."""
 
 
-class Told(UserWarning):
+class Notice(UserWarning):
     """Something that a user should know, and that stops nothing."""
 
 
-def tell(message: str) -> None:
+def warn(message: str) -> None:
     """Report what stops nothing as a warning; the command prints it as a sentence."""
-    warnings.warn(message, Told, stacklevel=3)
+    warnings.warn(message, Notice, stacklevel=3)
 
 
 def require_ranges(

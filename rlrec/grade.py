@@ -36,7 +36,7 @@ import pandas as pd
 
 from rlrec.errors import ConfigError, require_ranges
 
-SAID = {  # how a check's answer begins
+ANSWERS = {  # how a check's answer begins
     "correct: ": "passed",
     "not right yet: ": "wrong",
     "not solved yet: ": "not tried",
@@ -94,13 +94,13 @@ def _grade(notebook: Path, limits: dict[str, float]) -> dict[str, tuple[str, str
     }
     if not places:
         return {"-": ("error", "it calls no check")}
-    told = _told(cells[: max(places.values()) + 1], min(places)[:2], limits)
-    said = {line["exercise"]: line for line in told if "result" in line}
-    notes = {line["failed"]: line["note"] for line in told if "failed" in line}
+    lines = _reports(cells[: max(places.values()) + 1], min(places)[:2], limits)
+    results = {line["exercise"]: line for line in lines if "result" in line}
+    notes = {line["failed"]: line["note"] for line in lines if "failed" in line}
     found = {}
-    for number in sorted({*told[0]["exercises"], *places}):
-        if number in said:
-            found[number] = (said[number]["result"], said[number]["note"])
+    for number in sorted({*lines[0]["exercises"], *places}):
+        if number in results:
+            found[number] = (results[number]["result"], results[number]["note"])
         elif number in places:
             found[number] = ("error", notes.get(places[number], "not reached"))
         else:
@@ -108,23 +108,23 @@ def _grade(notebook: Path, limits: dict[str, float]) -> dict[str, tuple[str, str
     return found
 
 
-def _told(
+def _reports(
     cells: list[str], lesson: str, limits: dict[str, float]
 ) -> list[dict[str, Any]]:
-    """All that the processes tell, one after another until one gets to the end."""
-    told: list[dict[str, Any]] = []
+    """All lines of the processes, one after another until one gets to the end."""
+    reports: list[dict[str, Any]] = []
     left_out: list[int] = []
     while len(left_out) < DEATHS:
         job = {"cells": cells, "left_out": left_out, "lesson": lesson, **limits}
         lines, end = _run(job)
-        told += lines
+        reports += lines
         if not end:
             break
         left_out.append([line["cell"] for line in lines if "cell" in line][-1])
-        told.append({"failed": left_out[-1], "note": end})
+        reports.append({"failed": left_out[-1], "note": end})
         if end == TOO_LONG:
             break
-    return told
+    return reports
 
 
 def _code_cells(notebook: Path) -> list[str]:
@@ -168,8 +168,8 @@ def _run(job: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
     lines = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
     if len(lines) < 2:
         raise ConfigError(f"grading cannot start: {error}")
-    told = [json.loads(line) for line in lines if line.endswith("}")]
-    return told, "" if "done" in told[-1] else end
+    reports = [json.loads(line) for line in lines if line.endswith("}")]
+    return reports, "" if "done" in reports[-1] else end
 
 
 def _environment(folder: str) -> dict[str, str]:
@@ -275,9 +275,9 @@ def _result(said: str) -> tuple[str, str]:
     result = "error"
     note = "the check said nothing"
     for line in said.splitlines():
-        begin = next((begin for begin in SAID if line.startswith(begin)), None)
+        begin = next((begin for begin in ANSWERS if line.startswith(begin)), None)
         if begin:
-            result = SAID[begin]
+            result = ANSWERS[begin]
             note = ""
         else:
             note = f"{note} {line.strip()}".strip()

@@ -24,7 +24,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.errors import ConfigError, DataError, tell
+from rlrec.errors import ConfigError, DataError, warn
 from rlrec.types import Arrays
 
 if sys.platform != "win32":  # there, folders are not locked
@@ -66,14 +66,14 @@ def append_text(path: str | Path, text: str) -> None:
     """Append lines to a file, all of them or none, and flush it to the disk.
 
     After a last line without an end, which a killed process left, a new line begins,
-    and that is told. Raises ``DataError`` if the file can't be written.
+    with a warning. Raises ``DataError`` if the file can't be written.
     """
     try:
         with open(path, "a+b", buffering=0) as file:
             end = file.seek(0, os.SEEK_END)
             file.seek(max(end - 1, 0))
             if file.read(1) not in (b"", b"\n"):
-                tell(f"{path}: its last line is cut off; the next begins a new line")
+                warn(f"{path}: its last line is cut off; the next begins a new line")
                 text = f"\n{text}"
             left = memoryview(text.encode())
             try:

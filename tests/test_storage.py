@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from rlrec import storage
-from rlrec.errors import ConfigError, DataError, Told
+from rlrec.errors import ConfigError, DataError, Notice
 
 
 def test_json_and_arrays_round_trip(tmp_path):
@@ -124,7 +124,7 @@ def test_foreign_bytes_are_no_settings(tmp_path, content):
 def test_a_line_cut_off_is_ended_and_told(tmp_path):
     path = tmp_path / "log.csv"
     path.write_bytes(b"a,b\n1,")
-    with pytest.warns(Told, match="its last line is cut off"):
+    with pytest.warns(Notice, match="its last line is cut off"):
         storage.append_row(path, [2, "x"])
     storage.append_row(path, [3, "y"])
     assert path.read_bytes() == b"a,b\n1,\n2,x\n3,y\n"

@@ -104,7 +104,8 @@ class SessionDDPG(DDPG):
 
     ``view``: a kind of `rlrec.envs.view.ListeningView`, the state. ``interactions``:
     whether they are part of a song's vector. ``n``: 1..rollout - 1 songs that a
-    transition spans; ``rollout``: songs to each listener in a round.
+    transition spans; ``rollout``: songs to each listener in a round. ``known_by``: a
+    filter fitted to sessions, for the interactions; it is not stored.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ import numpy as np
 
 from rlrec.agents.dqn import DQN, DQNConfig
 from rlrec.agents.interactions import ListeningSession, listening_interactions
-from rlrec.agents.nstep import NStep, NStepConfig, n_step_transitions
+from rlrec.agents.nstep import NStep, PlayConfig, n_step_transitions
 from rlrec.agents.recommender import item_pool
 from rlrec.agents.replay import UniformReplay
 from rlrec.errors import require_ranges
@@ -34,8 +34,8 @@ from rlrec.types import Bools, Floats, Ids
 
 
 @dataclass(frozen=True)
-class SessionDQNConfig(NStepConfig):
-    """Hyperparameters of `SessionDQN`, beside those of `NStepConfig` (no ridge)."""
+class SessionDQNConfig(PlayConfig):
+    """Hyperparameters of `SessionDQN`."""
 
     # gamma, [0, 1): what a reward one song later is worth now
     discount: float = 0.8
@@ -57,7 +57,8 @@ class SessionDQNConfig(NStepConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "hidden", tuple(self.hidden))
-        require_ranges(self, [("pool", 1, np.inf)])
+        more = self.n + 1  # what the last n steps of a round lead to is not seen
+        require_ranges(self, [("pool", 1, np.inf), ("rollout", more, np.inf)])
         self.dqn()  # checks the others
 
     def dqn(self) -> DQNConfig:
@@ -89,10 +90,11 @@ class InteractionQ(DQN, Checkpointed):
     def learn(self, memory: UniformReplay, rng: np.random.Generator) -> None:
         """All updates of a round, from batches drawn out of ``memory``."""
         config = self.config
-        sample = memory.sample(config.updates, config.batch_size, rng)
-        self._compiled_updates(sample.data)
+        data = memory.sample(config.updates, config.batch_size, rng).data
+        no_states = dict.fromkeys(("view", "next_view"), data["reward"])
+        self._compiled_updates(data | no_states)
 
-    def of(self, features: Floats) -> Floats:
+    def estimates(self, features: Floats) -> Floats:
         """Q(s, a) [batch, m] of ``features`` [batch, m, f]."""
         rows = features.astype(np.float32)
         values: Floats = self._compiled_values(self.online, 0, rows).numpy()
@@ -102,13 +104,10 @@ class InteractionQ(DQN, Checkpointed):
 class SessionDQN(NStep):
     """The agent, for ``Listening-v0`` with ``observe="ids"``."""
 
-    settings = SessionDQNConfig
-    config: SessionDQNConfig
+    config_type = SessionDQNConfig
 
     def _learner(self, width: int) -> InteractionQ:
         shapes = {
-            "view": (),
-            "next_view": (),
             "item": (width,),
             "reward": (),
             "next_pool": (self.config.pool, width),
@@ -136,8 +135,6 @@ class SessionDQN(NStep):
             live, rewards, terminated, truncated, n, self.config.discount
         )
         rows = {
-            "view": over,
-            "next_view": over,
             "item": features[:-n, :, 0],
             "reward": returns,
             "next_pool": features[n:, :, 1:],
@@ -154,13 +151,20 @@ class SessionDQN(NStep):
         return listening_interactions(self.catalogue, session, pool)
 
     def values(self, session: ListeningSession, pool: Ids | None = None) -> Floats:
-        """The values of the songs of ``pool`` [batch, m], or of all songs."""
-        if pool is None:
-            shape = (len(session.memory), len(self.catalogue))
-            pool = np.broadcast_to(np.arange(shape[1]), shape)
-        features = listening_interactions(self.catalogue, session, pool)
-        values: Floats = self.learner.of(features)
-        return values
+        """The values of the songs of ``pool`` [batch, m], or of all songs.
+
+        All songs are taken 256 at a time: their features would fill the memory.
+        """
+        if pool is not None:
+            features = listening_interactions(self.catalogue, session, pool)
+            values: Floats = self.learner.estimates(features)
+            return values
+        songs = np.arange(len(self.catalogue))
+        found = []
+        for some in np.split(songs, range(256, len(songs), 256)):
+            pool = np.broadcast_to(some, (len(session.memory), len(some)))
+            found.append(self.values(session, pool))
+        return np.concatenate(found, axis=1)
 
     def _parts(self) -> dict[str, Any]:
         return super()._parts() | {"replay_": self.replay}

@@ -52,8 +52,8 @@ from rlrec.types import Arrays, Bools, Callback, Floats, Ids
 
 
 @dataclass(frozen=True)
-class NStepConfig:
-    """Hyperparameters of `NStep`; a step is one song played to one listener."""
+class PlayConfig:
+    """How an agent plays and is paid; a step is one song played to one listener."""
 
     # >= 1: rewards that a play is paid for; 1: the next one alone, the control
     n: int = 3
@@ -61,8 +61,6 @@ class NStepConfig:
     discount: float = 1.0
     # >= 0: random songs, in whole sessions, that the filter is fitted to; 0: no filter
     warm_up: int = 2048
-    # > 0: strength of the ridge regression's penalty, in plays
-    ridge: float = 10.0
     # 0..1: probability of a random song, from 1 at the start to this at the end
     epsilon_floor: float = 0.1
     # >= 1 songs over which epsilon falls
@@ -77,12 +75,23 @@ class NStepConfig:
                 ("n", 1, np.inf),
                 ("discount", 0.0, 1.0),
                 ("warm_up", 0, np.inf),
-                ("ridge", ABOVE_ZERO, FINITE),
                 ("epsilon_floor", 0.0, 1.0),
                 ("schedule_steps", 1, np.inf),
                 ("rollout", self.n, np.inf),
             ],
         )
+
+
+@dataclass(frozen=True)
+class NStepConfig(PlayConfig):
+    """Hyperparameters of `NStep`."""
+
+    # > 0: strength of the ridge regression's penalty, in plays
+    ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_ranges(self, [("ridge", ABOVE_ZERO, FINITE)])
 
 
 class NStepRound(NamedTuple):
@@ -174,17 +183,17 @@ class NStep(Trainer):
     but those just played.
     """
 
-    settings = NStepConfig
+    config_type: type[PlayConfig] = NStepConfig
 
     def __init__(
         self,
         catalogue: Catalogue,
-        config: NStepConfig | None = None,
+        config: PlayConfig | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__(seed)
         self.catalogue = catalogue
-        self.config = config or self.settings()
+        self.config = config or self.config_type()
         self.filter: ListenerFilter | None = None
         width = len(LISTENING_FEATURES)
         if self.config.warm_up:
@@ -324,7 +333,7 @@ class NStep(Trainer):
         arrays = storage.read_arrays(Path(folder) / "agent.npz")
         with storage.whole(folder):
             songs = {one.name: arrays[one.name] for one in fields(Catalogue)}
-            agent = cls(Catalogue(**songs), cls.settings(**settings["config"]))
+            agent = cls(Catalogue(**songs), cls.config_type(**settings["config"]))
         agent.restore(arrays, env)
         return agent
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from rlrec import storage
-from rlrec.errors import tell
+from rlrec.errors import warn
 
 # Control characters, and those that turn the direction of writing; not colours.
 _COLOUR_OR_CONTROL = re.compile(
@@ -95,7 +95,7 @@ class Progress:
         self.screen = ProgressBar(start, steps)
 
     def _former(self, start: int) -> list[list[str]]:
-        """The rows up to ``start``; a file with other rows is set aside, and told."""
+        """The rows up to ``start``; a file with others is set aside, with a warning."""
         rows: list[list[str]] = []
         broken = False
         for row in storage.read_rows(self.path):
@@ -110,9 +110,9 @@ class Progress:
                 rows.append(row)
         if broken:
             aside = storage.set_aside(self.path)
-            tell(f"{self.path}: some rows can't be read, so it is now {aside}")
+            warn(f"{self.path}: some rows can't be read, so it is now {aside}")
         if start and not rows:
-            tell(f"{self.path}: no row up to step {start:,}; the training goes on")
+            warn(f"{self.path}: no row up to step {start:,}; the training goes on")
         return rows
 
     def add(self, record: Any) -> None:

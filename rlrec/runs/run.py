@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 
 from rlrec import storage
 from rlrec.datasets.known import CATALOGUE
-from rlrec.errors import ConfigError, DataError, RlrecError, tell
+from rlrec.errors import ConfigError, DataError, RlrecError, warn
 
 AGENTS = ("qlearning", "ddpg", "ppo", "nstep", "vae")
 RESUMABLE = ("ddpg", "ppo", "nstep")
@@ -149,7 +149,7 @@ class TrainingRun(Run):
             try:
                 run = storage.require_whole(path)
             except DataError as error:
-                tell(f"{error}; the checkpoint before it is used, or none")
+                warn(f"{error}; the checkpoint before it is used, or none")
                 continue
             if run != self.identity:
                 raise DataError(

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlrec import storage
-from rlrec.errors import TrainingDiverged, tell
+from rlrec.errors import TrainingDiverged, warn
 from rlrec.runs.progress import Progress
 from rlrec.runs.provenance import device, versions
 from rlrec.runs.run import Session, TrainingRun
@@ -115,7 +115,7 @@ def _compare(before: Mapping[str, str]) -> None:
         if value != now.get(name):
             other.append(f"{name} {now.get(name)}, not {value}")
     if other:
-        tell(
+        warn(
             f"{'; '.join(other)}: this run need not end with the same bits as one "
             f"that was never stopped"
         )

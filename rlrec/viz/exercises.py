@@ -261,9 +261,9 @@ def _raised(error: Exception, answer: Any) -> NotRightError:
     for frame in traceback.extract_tb(error.__traceback__):
         if code and frame.filename == code.co_filename:
             place = f" in line {frame.lineno}, {frame.line}"
-    told = NotRightError(f"yours raised {type(error).__name__}{place}: {error}")
-    told.kind = type(error)
-    return told
+    raised = NotRightError(f"yours raised {type(error).__name__}{place}: {error}")
+    raised.kind = type(error)
+    return raised
 
 
 def _is_open(answer: Any) -> bool:

@@ -53,7 +53,7 @@ def test_a_target_by_hand():
     }
     target = learner._target(batch).numpy()
     np.testing.assert_allclose(target, [3 + 0.81 * 7, 3.0], rtol=1e-6)
-    np.testing.assert_allclose(learner.of(pool)[0], [1, 2, 0], rtol=1e-6)
+    np.testing.assert_allclose(learner.estimates(pool)[0], [1, 2, 0], rtol=1e-6)
 
 
 def test_what_is_stored_is_what_was_played():
@@ -132,7 +132,14 @@ def test_stored_loaded_and_continued_with_the_same_bits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"pool": 0}, {"updates": 0}, {"discount": 1.0}, {"n": 0}]
+    "settings",
+    [
+        {"pool": 0},
+        {"updates": 0},
+        {"discount": 1.0},
+        {"n": 0},
+        {"rollout": 3, "n": 3},
+    ],
 )
 def test_settings_out_of_range_are_refused(settings):
     with pytest.raises(ConfigError, match=next(iter(settings))):

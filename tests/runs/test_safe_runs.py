@@ -16,7 +16,7 @@ from run_samples import SMALL, write_csv
 
 from rlrec import storage
 from rlrec.datasets import load_play_counts, load_ratings
-from rlrec.errors import DataError, Told
+from rlrec.errors import DataError, Notice
 from rlrec.runs.ddpg import DDPGRun
 from rlrec.runs.progress import Progress, Screen
 from rlrec.runs.run import AGENTS, TrainingRun
@@ -357,7 +357,7 @@ def test_a_closed_pipe_stops_no_training(tmp_path):
 
 def test_told_is_a_warning_outside_the_command(copied):
     flip(copied / "checkpoints" / "192" / "agent.npz")
-    with pytest.warns(Told, match="the checkpoint before it is used"):
+    with pytest.warns(Notice, match="the checkpoint before it is used"):
         assert DDPGRun.read(copied).last_checkpoint()[0] == 128
 
 
@@ -403,7 +403,7 @@ def test_a_long_title_is_cut_and_a_long_id_refused(tmp_path):
     rows = [f"u{n},i{n},{1 + n % 5},T{n}" for n in range(60)]
     rows[7] += "x" * 130_000
     path.write_text("\n".join(["user,item,rating,title", *rows]))
-    with pytest.warns(Told, match="title of 130,002 characters"):
+    with pytest.warns(Notice, match="title of 130,002 characters"):
         ratings = load_ratings(path)
     assert ratings.titles.dtype.itemsize == 4 * 1_000
     rows[7] = f"u{'x' * 130_000},i7,3,T7"

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rlrec.errors import DataError, tell
+from rlrec.errors import DataError, warn
 from rlrec.storage import require_output, write_text
 
 NAMED_WARNINGS = 10  # rows listed for each kind of warning
@@ -120,8 +120,8 @@ def shorten(text: str, width: int = 60) -> str:
 def text_array(values: Iterable[str], name: str) -> NDArray[np.str_]:
     """``values`` as an array, in which each takes as much room as the longest one.
 
-    Titles and artists (``name``) of more than `LONGEST` characters are cut, which is
-    told; ids can't be: they raise `DataError`.
+    Titles and artists (``name``) of more than `LONGEST` characters are cut, with a
+    warning; ids can't be: they raise `DataError`.
     """
     found = list(values)
     longest = max(map(len, found), default=0)
@@ -129,7 +129,7 @@ def text_array(values: Iterable[str], name: str) -> NDArray[np.str_]:
         problem = f"{name} of {longest:,} characters, more than {LONGEST:,}"
         if name not in ("title", "artist"):
             raise DataError(f"{problem}: is a quotation mark missing?")
-        tell(f"{problem}: cut")
+        warn(f"{problem}: cut")
         found = [value[:LONGEST] for value in found]
     return np.array(found, np.str_)
 
