@@ -243,6 +243,23 @@ def test_pictures_are_compared_within_the_tolerance(strict: Any) -> None:
         strict.compare_pictures(Cell(white, white[:50]))
 
 
+def test_in_a_marked_cell_a_curve_may_move_a_little_but_not_be_missing(
+    strict: Any,
+) -> None:
+    white = np.full((320, 320, 3), 255)
+    curve, moved, far = white.copy(), white.copy(), white.copy()
+    curve[100:105] = 0  # 5 rows of the 32 of its blocks: 255 * 5 / 32 = 40 levels
+    moved[106:111] = 0
+    far[140:145] = 0
+    blocks = strict.blocks(curve)
+    assert blocks.shape == (10, 10, 3)
+    assert (blocks[3] == 255 * 27 / 32).all()
+    assert strict.share_off(blocks, strict.blocks(moved), 32) == 0.0
+    for other, share in ((white, 0.1), (far, 0.2)):
+        assert strict.share_off(blocks, strict.blocks(other), 32) == share
+        assert share > strict.BLOCKS_OFF
+
+
 def as_output(picture: np.ndarray) -> dict[str, Any]:
     png = io.BytesIO()
     Image.fromarray(picture).save(png, "PNG")
