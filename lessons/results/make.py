@@ -247,7 +247,7 @@ def cold_start() -> None:
 
 
 def neighbours() -> None:
-    """Lesson 14: PPO on the VAE's map and on the listeners' taste, by menu."""
+    """Lesson 14: PPO on the VAE's map and on the listeners' taste, four neighbours."""
     sys.path.insert(0, str(HERE.parent))
     from lab14_neighbours import study_neighbours
 
