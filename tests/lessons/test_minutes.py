@@ -64,7 +64,7 @@ def measure(text):
 
 
 def names(text, is_core):
-    """Names that the code of the core path, or of the rest, assigns, and uses."""
+    """Names that the core path's code, or that of the rest, sets or imports, and uses."""
     blocks = [
         block
         for part, core in marked(text)
@@ -76,6 +76,8 @@ def names(text, is_core):
     used = {node.id for node in found if isinstance(node.ctx, ast.Load)}
     assigned = {node.id for node in found if not isinstance(node.ctx, ast.Load)}
     assigned |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    imported = [node for node in ast.walk(tree) if isinstance(node, ast.alias)]
+    assigned |= {name.asname or name.name for name in imported}
     handlers = [n for n in ast.walk(tree) if isinstance(n, ast.ExceptHandler)]
     assigned |= {handler.name for handler in handlers if handler.name}
     defined = (ast.FunctionDef, ast.ClassDef)
