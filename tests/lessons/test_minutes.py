@@ -64,7 +64,7 @@ def measure(text):
 
 
 def names(text, is_core):
-    """Names that the core path's code, or that of the rest, sets or imports, and uses."""
+    """Names that code of the core path, or of the rest, sets or imports, and uses."""
     blocks = [
         block
         for part, core in marked(text)
