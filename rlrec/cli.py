@@ -634,7 +634,7 @@ def command_grade(
 
 
 def command_doctor() -> None:
-    """What this machine has: Python, packages, cores, GPU, data."""
+    """What this machine has: Python, packages, cores, data; whether a GPU works."""
     from rlrec.doctor import report
 
     print(report())
