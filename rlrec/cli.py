@@ -32,13 +32,14 @@ from rlrec.datasets.reading.columns import AS_GUESSED, Reading
 from rlrec.errors import ConfigError, DataError, Notice, RlrecError
 from rlrec.runs.listening import ListeningRun, World
 from rlrec.runs.progress import Screen, printable
-from rlrec.runs.provenance import fix_threads
+from rlrec.runs.provenance import choose_device, fix_threads
 from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
 from rlrec.runs.session import stopped_by
 from rlrec.sound.vae_config import VAEConfig
 from rlrec.studies.plan import Study, StudyFlags
 
 Command = Callable[..., int | None]
+Device = Literal["cpu", "gpu", "auto"]
 # Of the command that runs.
 ARGUMENTS: ContextVar[tuple[str, ...]] = ContextVar("arguments", default=())
 
@@ -214,6 +215,7 @@ def command_train_ddpg(
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
+    device: Device = "auto",
     protocol: str = "rerank",
     split: str = "time",
     steps: Annotated[int | None, optional("INT")] = None,
@@ -233,6 +235,7 @@ def command_train_ddpg(
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
         deterministic: one thread, so that the number of cores changes no bit.
+        device: what TensorFlow computes on; auto: a GPU where it sees one.
         protocol: what to hold out for: rerank (order what a user chose), session
             (new users), next_item.
         split: time or random.
@@ -245,6 +248,7 @@ def command_train_ddpg(
     """
     if deterministic:
         fix_threads()
+    choose_device(device)
     from rlrec.runs.ddpg import DDPGRun, resume_ddpg, train_ddpg
     from rlrec.runs.task import Task
 
@@ -272,6 +276,7 @@ def command_train_vae(
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     scaling: Literal["fixed", "min-max"] = "fixed",
+    device: Device = "auto",
     seed: int = 0,
     config: Annotated[VAEConfig, tyro.conf.arg(name="")] = VAEConfig(),  # noqa: B008
 ) -> None:
@@ -284,9 +289,11 @@ def command_train_vae(
         data: tracks: spotify-songs, generated, or your own CSV.
         scaling: fixed (features by ranges that never change) or min-max (of the
             training tracks).
+        device: what TensorFlow computes on; auto: a GPU where it sees one.
         seed: of the tracks held out, the first weights and the noise.
         config: hyperparameters.
     """
+    choose_device(device)
     from rlrec.runs.vae import train_vae
 
     train_vae(out, data, config, seed=seed, scaling=scaling, command=_command())
@@ -297,6 +304,7 @@ def command_train_ppo(
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
+    device: Device = "auto",
     steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
     checkpoint_every: int = 100_000,
@@ -314,6 +322,7 @@ def command_train_ppo(
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
         deterministic: one thread, so that the number of cores changes no bit.
+        device: what TensorFlow computes on; auto: a GPU where it sees one.
         steps: songs to learn from (default: 200,000).
         seed: of the map, networks and random draws.
         checkpoint_every: songs, a round or more.
@@ -322,6 +331,7 @@ def command_train_ppo(
     """
     if deterministic:
         fix_threads()
+    choose_device(device)
     from rlrec.runs.ppo import PPORun
 
     budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
@@ -333,6 +343,7 @@ def command_train_nstep(
     data: Annotated[str, tyro.conf.arg(metavar="SOURCE")] = "generated",
     resume: tyro.conf.FlagCreatePairsOff[bool] = False,
     deterministic: tyro.conf.FlagCreatePairsOff[bool] = False,
+    device: Device = "cpu",
     steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
     checkpoint_every: int = 8_192,
@@ -350,6 +361,7 @@ def command_train_nstep(
         resume: go on with the run in --out, with its own settings; --steps and
             --schedule-steps may be raised, --checkpoint-every may change.
         deterministic: one thread, so that the number of cores changes no bit.
+        device: of a map that is trained first; the learner itself needs no GPU.
         steps: songs to learn from (default: 32,768).
         seed: of the map and random draws.
         checkpoint_every: songs, a round or more.
@@ -358,6 +370,7 @@ def command_train_nstep(
     """
     if deterministic:
         fix_threads()
+    choose_device(device)
     from rlrec.runs.nstep import NStepRun
 
     budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
@@ -634,7 +647,7 @@ def command_grade(
 
 
 def command_doctor() -> None:
-    """What this machine has: Python, packages, cores, GPU, data."""
+    """What this machine has: Python, packages, cores, data; whether a GPU works."""
     from rlrec.doctor import report
 
     print(report())

@@ -75,7 +75,9 @@ def test_the_version_is_the_same_everywhere():
 
 
 def test_the_extras_are_those_the_readme_and_make_name():
-    assert {"deep", "lessons", "test", "bench"} <= set(PROJECT["optional-dependencies"])
+    assert {"deep", "gpu", "lessons", "test", "bench"} <= set(
+        PROJECT["optional-dependencies"]
+    )
 
 
 def test_readme_lists_every_lesson():

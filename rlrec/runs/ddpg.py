@@ -24,7 +24,7 @@ from rlrec.datasets import Ratings
 from rlrec.datasets.reading.columns import AS_GUESSED, Reading
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation.protocols import Split
-from rlrec.runs.provenance import versions
+from rlrec.runs.provenance import conditions
 from rlrec.runs.run import (
     TrainingRun,
     owning,
@@ -115,9 +115,11 @@ def train_ddpg(
             f"note: nothing is learned in {steps:,} steps: "
             f"updates begin after {settings.learning_starts:,}"
         )
+    with timed("TensorFlow", say):
+        now = conditions()
     run = DDPGRun(
         folder=folder,
-        versions=versions(),
+        versions=now,
         command=command,
         data=task.source,
         fingerprint=ratings_fingerprint(ratings),
@@ -165,6 +167,8 @@ def resume_ddpg(
     run = DDPGRun.read(folder).changed(**changes)
     with timed("ratings", say):
         ratings, split = run.load()
+    with timed("TensorFlow", say):
+        conditions()
     with written(run):
         return _go(run, ratings, split, command, say)
 
@@ -187,8 +191,7 @@ def _go(run: DDPGRun, ratings: Ratings, split: Split, command: str, say: Say) ->
     _announce(run, ratings, split, say)
 
     def prepare() -> Prepared:
-        with timed("TensorFlow", say):
-            from rlrec.agents.ddpg import DDPGRound
+        from rlrec.agents.ddpg import DDPGRound
 
         drr, env = _agent(run, split.train, say)
         return Prepared(drr.agent, env, drr.save, DDPGRound._fields)

@@ -30,7 +30,7 @@ from rlrec.envs import (
 )
 from rlrec.envs.listening import ActionMode
 from rlrec.errors import ConfigError, require_ranges
-from rlrec.runs.provenance import versions
+from rlrec.runs.provenance import conditions
 from rlrec.runs.run import (
     TrainingRun,
     data_source,
@@ -168,7 +168,7 @@ def train_listening(
         settings = replace(settings, schedule_steps=steps)
     run = kind(
         folder=folder,
-        versions=versions(),
+        versions=conditions(),
         command=command,
         data=data_source(data),
         fingerprint=tracks_fingerprint(tracks),

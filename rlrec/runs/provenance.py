@@ -14,7 +14,7 @@ from typing import Any
 
 import rlrec
 from rlrec import storage
-from rlrec.errors import TensorFlowMissing
+from rlrec.errors import ConfigError, TensorFlowMissing
 from rlrec.types import Say
 
 
@@ -54,6 +54,26 @@ def versions() -> dict[str, str]:
         "machine": f"{platform.system()} {platform.machine()}",
         "threads": threads,
     }
+
+
+def conditions() -> dict[str, str]:
+    """The versions, and what TensorFlow computes on: "CPU", or a GPU's name."""
+    return versions() | {"device": device().partition(",")[0]}
+
+
+def choose_device(wanted: str) -> None:
+    """What TensorFlow, which must not be imported yet, computes on.
+
+    wanted: "cpu", which hides all GPUs; "gpu"; or "auto", a GPU where there is one.
+    Raises ``ConfigError`` for "gpu" where TensorFlow sees none.
+    """
+    if wanted == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
+    elif wanted == "gpu" and device().startswith("CPU, "):
+        raise ConfigError(
+            "--device gpu: TensorFlow sees no GPU here, and `rlrec doctor` says why; "
+            "leave --device out to train on the CPU"
+        )
 
 
 def cores() -> int:

@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 from rlrec import storage
 from rlrec.errors import TrainingDiverged, warn
 from rlrec.runs.progress import Progress
-from rlrec.runs.provenance import device, versions
+from rlrec.runs.provenance import conditions, device
 from rlrec.runs.run import Session, TrainingRun
 from rlrec.types import Say
 
@@ -108,8 +108,8 @@ def timed(what: str, say: Say) -> Iterator[None]:
 
 
 def _compare(before: Mapping[str, str]) -> None:
-    """Tell what differs from the versions, machine and threads of a run's start."""
-    now = versions()
+    """Tell which of a run's `conditions` are not as they were at its start."""
+    now = conditions()
     other = []
     for name, value in before.items():
         if value != now.get(name):
