@@ -140,7 +140,6 @@ def test_a_core_path_that_needs_what_is_left_out_is_seen():
     assert names(text, is_core=False)[0] & names(text, is_core=True)[1] == {"x"}
 
 
-@pytest.mark.xfail(reason="not all lessons mark what can be left out yet")
 def test_the_core_paths_together_take_under_14_hours():
     assert table()["core"].sum() < CORE
 
