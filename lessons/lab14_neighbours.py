@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from course_results import FOLDER
+from numpy.typing import NDArray
 
 from rlrec.agents.ppo import PPO
 from rlrec.agents.ppo_config import PPO_SETTINGS, PPOConfig
@@ -29,11 +30,11 @@ from rlrec.types import Floats, Ids, Observations, Say
 
 SONGS = 131_072  # played in a training
 FIRST = 3_000_000  # seeds of listeners that no training met
-# The contest's PPO over interactions, with a discount chosen on other listeners: on a
-# walk, where a song leads to matters more than on a menu drawn anew.
+FIRST_SONG = 17  # the random number of a play that slates use, and nothing else
+# The contest's PPO over interactions; its candidates are four neighbours.
 SETTINGS = replace(
     PPO_SETTINGS,
-    action="neighbours",  # four of them
+    action="neighbours",
     policy="interactions",
     state="belief",
     hidden=(64,),
@@ -41,7 +42,6 @@ SETTINGS = replace(
     minibatch=256,
     target_kl=0.1,
     learning_rate=1e-2,
-    discount=0.99,
     schedule_steps=SONGS,
 )
 
@@ -66,6 +66,23 @@ def maps() -> dict[str, Floats]:
         name: np.column_stack([places, catalogue.appeal])
         for name, places in sound.items()
     }
+
+
+class Radio(ListeningBatch):
+    """`Listening-v0`, whole catalogue; each listener picks the first song: any of them.
+
+    Without it all walks would start at the middle of the map, and as nobody is known
+    yet they would go the same way: a few paths would be compared, not policies.
+    """
+
+    def __init__(self, listeners: int) -> None:
+        super().__init__(listeners, "song", "ids", history=20)
+
+    def _songs(self, actions: NDArray[Any]) -> Ids:
+        songs = super()._songs(actions)
+        drawn = self.streams.uniform(self.steps, 1, first=FIRST_SONG)[0]
+        picked = (drawn * len(self.catalogue)).astype(np.int64)
+        return np.where(self.steps == 0, picked, songs)
 
 
 class Menu(NamedTuple):
@@ -99,7 +116,7 @@ def heard(
         "PPO": PPO(songs, config, seed),
         "PPO, discount 0": PPO(songs, twin, seed),
     }
-    env = ListeningBatch(32, "song", "ids", history=20)
+    env = Radio(32)
     for agent in agents.values():
         agent.train(env, config.schedule_steps, seed=10_000_000 * (seed + 1))
     walker = agents["PPO"]
@@ -111,14 +128,14 @@ def heard(
     }
     found = {}
     for name, policy in policies.items():
-        env = ListeningBatch(listeners, "song", "ids", history=20)
+        env = Radio(listeners)
         first = FIRST + listeners * seed
         found[name] = float(simulate(env, policy, seed=first).mean())
     return found
 
 
 def study_neighbours(
-    *, seeds: Sequence[int] = tuple(range(5)), command: str, say: Say = print
+    *, seeds: Sequence[int] = tuple(range(10)), command: str, say: Say = print
 ) -> dict[str, Any]:
     """``heard`` on all maps, a row for each policy and seed; with its provenance."""
     start = time.monotonic()

@@ -40,6 +40,22 @@ def test_a_menu_by_hand(agent) -> None:
     assert {song for order in orders for song in order} == {0, 2, 3}
 
 
+def test_the_first_song_is_any_song_and_the_others_are_chosen() -> None:
+    env = lab14.Radio(2_000)
+    env.reset(seed=0)
+    zero = np.zeros(2_000, np.int64)
+    env.step(zero)
+    first = env.played[:, 0]
+    # 2,000 draws of 2,000 songs: 1 - 1/e of them differ
+    assert len(set(first)) == pytest.approx(2_000 * (1 - np.exp(-1)), abs=60)
+    env.step(zero)
+    assert (env.played[:, 1] == 0).all()
+    again = lab14.Radio(2_000)
+    again.reset(seed=0)
+    again.step(zero + 1)
+    assert (again.played[:, 0] == first).all()
+
+
 def test_a_small_training() -> None:
     catalogue = default_catalogue()
     songs = np.column_stack([catalogue.sound, catalogue.appeal])
