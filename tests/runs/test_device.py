@@ -1,4 +1,4 @@
-"""What a training computes on: chosen before TensorFlow is loaded, stored with a run."""
+"""What a training computes on: chosen before TensorFlow loads, stored with a run."""
 
 import importlib
 import json
