@@ -565,7 +565,8 @@ def command_study(
     *,
     out: Annotated[Path, tyro.conf.arg(metavar="DIR")],
     jobs: int = 2,
-    backend: Literal["loky", "dask"] = "loky",
+    backend: Literal["loky", "dask", "ray"] = "loky",
+    scheduler: Annotated[str | None, optional("ADDRESS")] = None,
     only: tuple[str, ...] = (),
     json: Annotated[Path | None, optional("FILE")] = None,
     flags: Annotated[StudyFlags, tyro.conf.arg(name="")] = StudyFlags(),  # noqa: B008
@@ -581,8 +582,10 @@ def command_study(
         file: what to run; `lessons/results/contest.toml` is an example.
         out: a folder for the cells; those that are there are not run again.
         jobs: processes.
-        backend: loky: on this machine; dask: a Dask cluster (two workers here if none
-            is open).
+        backend: loky: on this machine; dask: workers of Dask on this machine; ray: a
+            cluster of Ray.
+        scheduler: of a Dask cluster, such as tcp://HOST:8786, whose workers run the
+            cells (then --jobs is not used).
         only: labels of agents; the others are left for later.
         json: a file to write all of it to.
         flags: what to run, in place of a file.
@@ -598,7 +601,9 @@ def command_study(
         flag = also[0].replace("_", "-")
         raise ConfigError(f"{file} and --{flag} both say what to run; give one of them")
     plan = flags.study() if file is None else Study.read(file)
-    result = run_study(plan, out, jobs=jobs, backend=backend, only=only)
+    result = run_study(
+        plan, out, jobs=jobs, backend=backend, scheduler=scheduler, only=only
+    )
     content = study_json(result, _command(), start)
     publish(study_table(result.cells), content, json, print)
 

@@ -355,7 +355,8 @@ def test_the_readme_shows_what_its_commands_print(tmp_path, monkeypatch, capsys)
 def test_the_readmes_commands_are_commands(monkeypatch):
     """Each is parsed; nothing is run."""
     commands = []
-    for line in (ROOT / "lessons/COMMANDS.md").read_text().splitlines():
+    pages = [ROOT / "lessons" / name for name in ("COMMANDS.md", "CLUSTER.md")]
+    for line in "\n".join(page.read_text() for page in pages).splitlines():
         command = line.strip().removeprefix(".venv/bin/")
         if line.startswith("    ") and command.startswith("rlrec "):
             commands.append(shlex.split(command, comments=True)[1:])

@@ -32,7 +32,7 @@ ROOT = HERE.parents[1]
 LESSONS = ROOT / "lessons"
 KATEX = "katex-0.19.1.tgz"
 KATEX_SHA256 = "24da5a599eb2fcede2e270b99a6ff48bca816beecc95feeb84e8cccbd1bb34fd"
-SINGLE_PAGES = ("SYMBOLS.md", "COMMANDS.md", "TEACHING.md")
+SINGLE_PAGES = ("SYMBOLS.md", "COMMANDS.md", "CLUSTER.md", "TEACHING.md")
 ROOMS = (
     *("agents", "envs", "evaluation", "datasets", "collaborative", "sound"),
     *("logs", "runs", "studies", "nn", "viz"),

@@ -34,7 +34,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -61,7 +61,10 @@ from rlrec.studies.plan import (
 from rlrec.types import Floats, Say
 
 Cell = dict[str, Any]
-BACKENDS = ("loky", "dask")
+BACKENDS = ("loky", "dask", "ray")
+# What TensorFlow reads at its first import.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+VERSIONS = (rlrec.__version__, np.__version__)  # decide a cell's numbers
 OWN = "own"  # the kind of an agent that is not the library's, whatever its label
 
 
@@ -107,18 +110,21 @@ def run_study(
     *,
     jobs: int = 2,
     backend: str = "loky",
+    scheduler: str | None = None,
     only: Sequence[str] = (),
     extra_agents: Mapping[str, Factory] | None = None,
     say: Say = print,
 ) -> StudyResult:
     """Run the cells that are not stored in ``folder`` yet; all cells.
 
-    jobs: processes, 1 or more. backend: "loky" (processes of this machine) or "dask"
-    (the open `distributed.Client`, or ``jobs`` workers here). only: labels of agents to
-    run. extra_agents: label -> (environment, seed) -> an agent of your own. Raises
+    jobs: processes, 1 or more. backend: "loky" (processes of this machine), "dask"
+    (the open `distributed.Client`, or ``jobs`` workers here) or "ray". scheduler: the
+    address of a Dask scheduler, whose workers are used. only: labels of agents to run.
+    extra_agents: label -> (environment, seed) -> an agent of your own. Raises
     ``ConfigError`` for an unknown agent or backend, and for cells of other settings.
     """
     own = dict(extra_agents or {})
+    backend = "dask" if scheduler else backend
     known = [*study.agents, *own]
     unknown = sorted(set(only) - set(known))
     if unknown or backend not in BACKENDS:
@@ -132,7 +138,7 @@ def run_study(
             f"letters and digits must differ"
         )
     cells = Path(folder) / "cells"
-    with storage.owned(folder), _workers(jobs, backend):
+    with storage.owned(folder), _workers(jobs, backend, scheduler):
         for path in Path(folder).glob("[!.]*"):
             if not cells.is_dir():
                 raise ConfigError(
@@ -294,7 +300,7 @@ def _run_all(
         cell = _stored(folder / _file_name(job), reference)
         if cell is None:
             cell = job | {"fingerprint": reference}
-            work.append(delayed(_numbered)(place, job, factory, parent))
+            work.append(delayed(_numbered)(place, job, factory, parent, VERSIONS))
         cells.append(cell)
     if jobs:
         say(f"{len(jobs)} cells, {len(work)} to run")
@@ -303,11 +309,18 @@ def _run_all(
         warnings.filterwarnings(
             "ignore", "A worker stopped while some jobs", UserWarning
         )
-        parallel = Parallel(n_jobs=workers, return_as="generator_unordered")
-        for place, found in parallel(work):
-            cell = found | {"fingerprint": cells[place]["fingerprint"]}
-            cells[place] = json.loads(json.dumps(cell))
-            _keep(cell, folder, say)
+        kind = "generator_unordered"
+        parts = [work]
+        if backend == "ray":  # its results come as lists: one cell a worker in each
+            kind = "list"
+            starts = range(0, len(work), workers)
+            parts = [work[start : start + workers] for start in starts]
+        with Parallel(n_jobs=workers, return_as=kind) as parallel:
+            for part in parts:
+                for place, found in parallel(part):
+                    cell = found | {"fingerprint": cells[place]["fingerprint"]}
+                    cells[place] = json.loads(json.dumps(cell))
+                    _keep(cell, folder, say)
     return cells
 
 
@@ -324,11 +337,25 @@ def _keep(cell: Cell, folder: Path, say: Say) -> None:
 
 
 def _numbered(
-    place: int, job: Cell, factory: Factory | None, parent: int
+    place: int,
+    job: Cell,
+    factory: Factory | None,
+    parent: int,
+    wanted: tuple[str, str],
 ) -> tuple[int, Cell]:
-    """A cell with its place. A worker ends when its ``parent``, unless 0, has ended."""
+    """A cell with its place. A worker ends when its ``parent``, unless 0, has ended.
+
+    Raises ``ConfigError`` if the worker has not the ``wanted`` versions.
+    """
     if parent:
         _follow(parent)
+    if wanted != VERSIONS:
+        raise ConfigError(
+            f"a worker has rlrec and NumPy {VERSIONS}, not {wanted}; "
+            f"install the same on every machine"
+        )
+    for name in THREADS:  # on another machine it is not set yet
+        os.environ.setdefault(name, "1")
     return place, run_cell(job, factory)
 
 
@@ -345,7 +372,7 @@ def _follow(parent: int) -> None:
 
 
 @contextmanager
-def _workers(jobs: int, backend: str) -> Iterator[None]:
+def _workers(jobs: int, backend: str, scheduler: str | None) -> Iterator[None]:
     """A joblib backend, one thread a worker."""
     from joblib import parallel_config
 
@@ -355,9 +382,13 @@ def _workers(jobs: int, backend: str) -> Iterator[None]:
         if backend == "loky":
             with parallel_config("loky", inner_max_num_threads=1):
                 yield
-            return
-        with _dask_client(jobs), parallel_config("dask"):
-            yield
+        elif backend == "ray":
+            _register_ray()
+            with parallel_config("ray"):
+                yield
+        else:
+            with _dask_client(jobs, scheduler), parallel_config("dask"):
+                yield
 
 
 @contextmanager
@@ -366,7 +397,7 @@ def _one_thread_each() -> Iterator[None]:
 
     Variables that are set already stay as they are.
     """
-    added = {"TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"} - os.environ.keys()
+    added = set(THREADS) - os.environ.keys()
     os.environ.update(dict.fromkeys(added, "1"))
     try:
         yield
@@ -375,11 +406,23 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-@contextmanager
-def _dask_client(jobs: int) -> Iterator[None]:
-    """The Dask client that is open, or one here with ``jobs`` workers.
+def _register_ray() -> None:
+    """Make Ray known to joblib. Raises ``ConfigError`` without Ray."""
+    try:
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise ConfigError(
+            "backend ray needs the package ray: pip install ray"
+        ) from None
+    register_ray()
 
-    Raises ``ConfigError`` without Dask.
+
+@contextmanager
+def _dask_client(jobs: int, scheduler: str | None) -> Iterator[None]:
+    """A Dask client: of a ``scheduler``, the open one, or of ``jobs`` workers here.
+
+    Raises ``ConfigError`` without Dask, if no scheduler answers, and if it has workers
+    of several threads: what a cell sets for its process would reach other cells.
     """
     try:
         from distributed import Client, LocalCluster, get_client
@@ -387,16 +430,33 @@ def _dask_client(jobs: int) -> Iterator[None]:
         raise ConfigError(
             "backend dask needs the package distributed: pip install 'distributed'"
         ) from None
-    try:
-        get_client()
-    except ValueError:  # none is open
-        cluster = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=jobs, threads_per_worker=1, dashboard_address=None
-        )
-        with cluster, Client(cluster):  # type: ignore[no-untyped-call]
-            yield
+    cluster: Any = nullcontext(scheduler)
+    if scheduler is None:
+        try:
+            get_client()
+            cluster = None
+        except ValueError:  # none is open
+            cluster = LocalCluster(  # type: ignore[no-untyped-call]
+                n_workers=jobs, threads_per_worker=1, dashboard_address=None
+            )
+    if cluster is None:
+        yield
         return
-    yield
+    with cluster as place:
+        try:
+            client: Any = Client(place)  # type: ignore[no-untyped-call]
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"no Dask scheduler answers at {place} ({error}); start one: "
+                f"dask scheduler"
+            ) from None
+        with client:
+            if max(client.nthreads().values(), default=1) > 1:
+                raise ConfigError(
+                    f"workers at {place} have several threads; start them with one: "
+                    f"dask worker {place} --nthreads 1 --nworkers 4"
+                )
+            yield
 
 
 # -- files -----------------------------------------------------------------------------
@@ -408,7 +468,7 @@ def cell_fingerprint(job: Cell, factory: Factory | None = None) -> str:
             source = inspect.getsource(factory)
         except (OSError, TypeError):
             source = getattr(factory, "__qualname__", repr(type(factory)))
-    text = json.dumps([job, source, rlrec.__version__, np.__version__], sort_keys=True)
+    text = json.dumps([job, source, *VERSIONS], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

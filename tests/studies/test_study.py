@@ -18,7 +18,7 @@ from rlrec.envs import ListeningBatch
 from rlrec.envs.rewards import FractionReward
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import play
-from rlrec.studies import contestants
+from rlrec.studies import contestants, study
 from rlrec.studies import report as study_report
 from rlrec.studies.plan import StudyFlags, combinations, environment
 from rlrec.studies.study import FIRST, WORLD, Study, run_cell, run_study
@@ -216,7 +216,7 @@ WORKER = """
 import sys, time
 from rlrec.studies import study
 study.run_cell = lambda job, factory: time.sleep(30) or print("still here")
-study._numbered(0, {}, None, int(sys.argv[1]))
+study._numbered(0, {}, None, int(sys.argv[1]), study.VERSIONS)
 """
 PARENT = """
 import os, subprocess, sys, time
@@ -239,6 +239,91 @@ def test_workers_end_with_a_study_that_was_killed():
 def test_a_cluster_of_two_workers_gives_the_same_numbers(done, tmp_path):
     pytest.importorskip("distributed", reason="distributed is not installed")
     found = run_study(SMALL, tmp_path, jobs=2, backend="dask", say=lambda line: None)
+    assert bare(found.cells) == bare(done[1].cells)
+
+
+def dask(*words):
+    command = [sys.executable, "-m", *words, "--no-dashboard"]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    """The address of a Dask scheduler on this machine, and how to start a worker."""
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    file = tmp_path / "scheduler.json"
+    place = "--host 127.0.0.1 --port 0 --scheduler-file".split()
+    started = [dask("distributed.cli.dask_scheduler", *place, str(file))]
+    while not file.exists():
+        assert started[0].poll() is None
+        time.sleep(0.05)
+    address = json.loads(file.read_text())["address"]
+
+    def worker(threads=1):
+        words = [address, "--no-nanny", "--nthreads", str(threads)]
+        started.append(dask("distributed.cli.dask_worker", *words))
+        return started[-1]
+
+    yield address, worker
+    for process in started[::-1]:
+        process.kill()
+        process.wait()
+
+
+def wait_for(address, workers):
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(workers, timeout=60)
+
+
+def test_a_scheduler_by_address_and_a_worker_that_is_killed(done, scheduler, tmp_path):
+    """The cell that it had begun is run by the other one: the same table."""
+    address, worker = scheduler
+    first, _ = worker(), worker()
+    wait_for(address, 2)
+    slow = replace(SMALL, agents={**AGENTS, "oracle": {"agent": "oracle"}})
+    lines = []
+
+    def say(line):
+        lines.append(line)
+        if len(lines) == 2:  # how many cells there are, and the first one
+            first.kill()
+
+    found = run_study(slow, tmp_path / "out", scheduler=address, say=say)
+    assert first.wait() == -signal.SIGKILL
+    ours = [cell for cell in found.cells if cell["agent"] != "oracle"]
+    assert bare(ours) == bare(done[1].cells)
+
+
+def test_workers_that_would_give_other_numbers_are_refused(
+    scheduler, tmp_path, monkeypatch
+):
+    address, worker = scheduler
+    worker(threads=2)
+    wait_for(address, 1)
+    with pytest.raises(ConfigError, match="several threads"):
+        run_study(SMALL, tmp_path, scheduler=address, say=lambda line: None)
+    with pytest.raises(ConfigError, match=r"has rlrec and NumPy .*; install the same"):
+        study._numbered(0, {}, None, 0, ("0.1.0", "1.26.0"))
+
+
+def test_an_address_where_no_scheduler_is(tmp_path, capsys):
+    pytest.importorskip("distributed", reason="distributed is not installed")
+    words = "study --agents random popularity --scheduler nothing://here --out"
+    assert rlrec(words, tmp_path / "out") == 1
+    assert "no Dask scheduler answers at nothing://here" in capsys.readouterr().err
+
+
+def test_a_cluster_of_ray_gives_the_same_numbers(done, tmp_path, capsys):
+    try:
+        import ray  # noqa: F401
+    except ImportError:
+        words = "study --agents random popularity --backend ray --out"
+        assert rlrec(words, tmp_path / "out") == 1
+        assert "pip install ray" in capsys.readouterr().err
+        return
+    found = run_study(SMALL, tmp_path, jobs=2, backend="ray", say=lambda line: None)
     assert bare(found.cells) == bare(done[1].cells)
 
 
