@@ -50,6 +50,9 @@ html_js_files = [
     ("katex/auto-render.min.js", {"defer": "defer"}),
     ("site.js", {"defer": "defer"}),
     ("lab.js", {"defer": "defer"}),
+    ("belief.js", {"defer": "defer"}),
+    ("listener.js", {"defer": "defer"}),
+    ("exercises.js", {"defer": "defer"}),
 ]
 html_show_sphinx = False
 html_copy_source = False
