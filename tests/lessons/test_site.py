@@ -92,6 +92,25 @@ def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
         assert is_same(lab, drawn[number], tmp_path / "1", number, data)
 
 
+def test_a_widget_that_is_too_large_gets_fewer_settings(tmp_path, monkeypatch):
+    lab = small_lab()
+    monkeypatch.setattr(frames, "FRAMES", 20)
+    assert frames.draw_within(lab, "xx/1", [], tmp_path / "all") == 20
+    whole = frames.bytes_of(tmp_path / "all")
+    monkeypatch.setattr(frames, "BYTES", whole - 1)
+    budget = frames.draw_within(lab, "xx/1", [], tmp_path / "some")
+    assert budget < 10
+    assert frames.bytes_of(tmp_path / "some") < whole
+
+
+def test_the_widget_that_runs_in_the_page_is_not_drawn():
+    cell = nbformat.v4.new_code_cell("ListenerLab()")
+    assert not frames.is_live(cell)
+    data = {"text/plain": "You are the listener (play a song): x", "image/png": ""}
+    cell.outputs = [nbformat.v4.new_output("execute_result", data)]
+    assert frames.is_live(cell)
+
+
 def is_same(lab, setting, folder, number, data):
     """Whether a drawn frame is the live picture, but for a few colours."""
     sheet, place = divmod(number, data["perSheet"])
@@ -112,7 +131,8 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     notebook = nbformat.read(path, 4)
     labs = frames.lab_cells(notebook)
     lab, asked = frames.made_by(notebook.cells, labs, labs[int(number) - 1])
-    drawn = frames.settings(lab, f"{lesson}/{number}", asked)
+    budget = json.loads(made.read_text("utf-8"))["budget"]
+    drawn = frames.settings(lab, f"{lesson}/{number}", asked, budget)
     text = (made.parent / "frames.js").read_text("utf-8")
     data = json.loads(text[text.index(",") + 1 : text.rindex(")")])
     assert len(data["frames"]) == len(drawn)
