@@ -6,7 +6,7 @@ runs the cells that a widget needs and draws it for many settings of its control
 the folder then lie, for the n-th widget of the lesson, ``n/frames.js`` (settings and
 lines of text, read by static/lab.js) and ``n/0.webp``, ``n/1.webp``: sheets of pictures
 one below the other. A folder is left alone while the cells, and the files that they
-imported, are as they were.
+imported, are as they were; or else if frames drawn again are those that lie there.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import numpy as np
 from PIL import Image
 
 from rlrec.viz.widgets import Lab
@@ -357,15 +358,47 @@ def read_files() -> dict[str, str]:
     return {path.relative_to(ROOT).as_posix(): digest(path) for path in paths}
 
 
-def is_drawn(folder: Path, sources: str) -> bool:
-    """Whether a folder holds what these cells and files would draw."""
-    made = folder / "made.json"
-    if not made.exists():
+def is_drawn(made: Mapping[str, Any], sources: str) -> bool:
+    """Whether these cells and files are those that were drawn."""
+    return bool(made) and made["cells"] == sources and is_as_it_was(made["files"])
+
+
+def is_as_it_was(files: Mapping[str, str]) -> bool:
+    return all(digest(ROOT / name) == value for name, value in files.items())
+
+
+def is_still_true(
+    lab: Lab[Any], place: str, asked: Sequence[Setting], budget: int, folder: Path
+) -> bool:
+    """Whether a folder holds these settings, and five of their pictures and lines."""
+    data = read_frames(folder)
+    drawn = settings(lab, place, asked, budget)
+    said = json.loads(json.dumps(described(lab, drawn)))
+    if any(data[name] != value for name, value in said.items()):
         return False
-    known = json.loads(made.read_text("utf-8"))
-    return known["cells"] == sources and all(
-        digest(ROOT / name) == value for name, value in known["files"].items()
-    )
+    for number in np.linspace(0, len(drawn) - 1, 5).astype(int):
+        image, line = picture(lab, drawn[number])
+        sheet, row = divmod(int(number), data["perSheet"])
+        top = row * data["height"]
+        stored = Image.open(folder / f"{sheet}.webp").convert("RGB")
+        stored = stored.crop((0, top, data["width"], top + data["height"]))
+        if line != data["lines"][number] or not is_same_picture(image, stored):
+            return False
+    return True
+
+
+def is_same_picture(one: Image.Image, other: Image.Image) -> bool:
+    """Whether two pictures are the same, but for a few colours."""
+    if one.size != other.size:
+        return False
+    off = np.abs(np.asarray(one, int) - np.asarray(other, int)).max(axis=-1) > 64
+    return bool(off.mean() < 0.005)
+
+
+def read_frames(folder: Path) -> dict[str, Any]:
+    text = (folder / "frames.js").read_text("utf-8")
+    data: dict[str, Any] = json.loads(text[text.index(",") + 1 : text.rindex(")")])
+    return data
 
 
 def main(notebook: Path, folder: Path) -> None:
@@ -378,19 +411,32 @@ def main(notebook: Path, folder: Path) -> None:
         place = f"{notebook.name[:2]}/{number}"
         wanted = [cell, *asking_cells(cells, labs, cell)]
         code = [cells[one].source for one in needed(cells, wanted)]
-        sources = hashlib.sha256("\n".join([*code, str(FRAMES)]).encode()).hexdigest()
-        target = folder / str(number)
-        if is_live(cells[cell]) or is_drawn(target, sources):
-            continue
-        lab, asked = made_by(cells, labs, cell)
-        part = folder / f"{number}.part"
-        budget = draw_within(lab, place, asked, part)
-        made = {"cells": sources, "budget": budget, "files": read_files()}
-        (part / "made.json").write_text(json.dumps(made, indent=1), "utf-8")
+        sources = hashlib.sha256("\n".join(code).encode()).hexdigest()
+        if not is_live(cells[cell]):
+            bring_up_to_date(cells, labs, cell, place, sources, folder / str(number))
+
+
+def bring_up_to_date(
+    cells: Any, labs: Sequence[int], cell: int, place: str, sources: str, target: Path
+) -> None:
+    """Draw the widget of a cell, if that changes anything."""
+    known = target / "made.json"
+    made = json.loads(known.read_text("utf-8")) if known.exists() else {}
+    made = made if made.get("most") == FRAMES else {}
+    if is_drawn(made, sources):
+        return
+    lab, asked = made_by(cells, labs, cell)
+    if made and is_still_true(lab, place, asked, made["budget"], target):
+        words = "as it was"
+    else:
+        part = target.with_suffix(".part")
+        made = {"most": FRAMES, "budget": draw_within(lab, place, asked, part)}
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
-        size = bytes_of(target)
-        print(f"{place}: {html.unescape(lab.title)}, {size / 1000:.0f} kB", flush=True)
+        words = f"{bytes_of(target) / 1000:.0f} kB"
+    made |= {"cells": sources, "files": read_files()}
+    known.write_text(json.dumps(made, indent=1), "utf-8")
+    print(f"{place}: {html.unescape(lab.title)}, {words}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,11 @@
 """The site's build: which cells a widget needs, which settings, and what is drawn."""
 
-import io
 import json
 from pathlib import Path
 
 import frames
 import nbformat
-import numpy as np
 import pytest
-from PIL import Image
 
 from rlrec.viz.widgets import Lab, choice, slider, tick
 
@@ -88,8 +85,37 @@ def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
     assert data["lines"][0] == "size <b>2</b>"
     assert data["controls"][0]["shown"] == ["0", "1", "2", "3", "4"]
     assert data["frames"][0] == [2, 0]
-    for number in (0, 5, 9):
-        assert is_same(lab, drawn[number], tmp_path / "1", number, data)
+    assert frames.is_still_true(lab, "xx/1", [], 20, tmp_path / "1")
+
+
+def test_frames_of_another_picture_line_or_setting_are_not_true(tmp_path):
+    lab = small_lab()
+    frames.draw(lab, frames.settings(lab, "xx/1", [], 20), "xx-1", tmp_path / "1")
+    assert not frames.is_still_true(lab, "xx/1", [{"size": 3, "sign": "+"}], 8, tmp_path / "1")
+    for name, value in [
+        ("draw", lambda figure, result: figure.subplots().bar(0, result)),
+        ("text", "<b>{}</b>".format),
+    ]:
+        other = small_lab()
+        setattr(other, name, value)
+        assert not frames.is_still_true(other, "xx/1", [], 20, tmp_path / "1")
+
+
+def test_a_widget_is_drawn_once(tmp_path, monkeypatch, capsys):
+    """Again only where its pictures change, not where its cells are worded anew."""
+    drawn = []
+    draw = frames.draw
+    monkeypatch.setattr(frames, "draw", lambda *some: drawn.append(1) or draw(*some))
+    monkeypatch.setattr(frames, "FRAMES", 20)
+    monkeypatch.setattr(frames, "made_by", lambda *_: (small_lab(), []))
+    for sources, count in [("one", 1), ("one", 1), ("two", 1)]:
+        frames.bring_up_to_date([], [0], 0, "xx/1", sources, tmp_path / "1")
+        assert len(drawn) == count
+    other = small_lab(more=tick("more"))
+    monkeypatch.setattr(frames, "made_by", lambda *_: (other, []))
+    frames.bring_up_to_date([], [0], 0, "xx/1", "three", tmp_path / "1")
+    assert len(drawn) == 2
+    assert capsys.readouterr().out.count("as it was") == 1
 
 
 def test_a_widget_that_is_too_large_gets_fewer_settings(tmp_path, monkeypatch):
@@ -111,17 +137,6 @@ def test_the_widget_that_runs_in_the_page_is_not_drawn():
     assert frames.is_live(cell)
 
 
-def is_same(lab, setting, folder, number, data):
-    """Whether a drawn frame is the live picture, but for a few colours."""
-    sheet, place = divmod(number, data["perSheet"])
-    top = place * data["height"]
-    stored = Image.open(folder / f"{sheet}.webp").convert("RGB")
-    stored = stored.crop((0, top, data["width"], top + data["height"]))
-    live = Image.open(io.BytesIO(lab.render(lab.compute(**setting)))).convert("RGB")
-    off = np.abs(np.asarray(live, int) - np.asarray(stored, int)).max(axis=-1) > 64
-    return off.mean() < 0.005
-
-
 @pytest.mark.parametrize("made", DRAWN, ids=lambda path: "-".join(path.parts[-3:-1]))
 def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     """Five settings of each widget that was drawn."""
@@ -132,10 +147,5 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     labs = frames.lab_cells(notebook)
     lab, asked = frames.made_by(notebook.cells, labs, labs[int(number) - 1])
     budget = json.loads(made.read_text("utf-8"))["budget"]
-    drawn = frames.settings(lab, f"{lesson}/{number}", asked, budget)
-    text = (made.parent / "frames.js").read_text("utf-8")
-    data = json.loads(text[text.index(",") + 1 : text.rindex(")")])
-    assert len(data["frames"]) == len(drawn)
-    for one in np.linspace(0, len(drawn) - 1, 5).astype(int):
-        assert is_same(lab, drawn[one], made.parent, int(one), data)
-        assert data["lines"][one] == lab.text(lab.compute(**drawn[one]))
+    place = f"{lesson}/{number}"
+    assert frames.is_still_true(lab, place, asked, budget, made.parent)
