@@ -32,14 +32,12 @@ $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "rlrec needs Python 3.11, 3.12 or 3.13; install one, or: make PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[deep,lessons,test]'
-	$(BIN)/jupyter labextension disable --level=sys_prefix '@jupyterlab/apputils-extension:announcements' # asks nothing, fetches nothing
 	@touch $@
 
 setup: $(READY)
 
 lab: $(READY)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$(CURDIR)" \
-		--LabApp.default_url=/lab/tree/lessons/00_start_here.ipynb
+	$(BIN)/rlrec lab
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec lessons/*.py --doctest-modules

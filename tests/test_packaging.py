@@ -18,6 +18,7 @@ import pytest
 import yaml
 
 import rlrec
+from rlrec.cli import main
 from rlrec.course import copy_course, open_course
 from rlrec.errors import ConfigError
 
@@ -248,3 +249,20 @@ def test_a_clone_says_that_it_holds_the_course_already(tmp_path):
     with pytest.raises(ConfigError, match="holds the course already"):
         copy_course(tmp_path / "here")
     assert not (tmp_path / "here").exists()
+
+
+def test_containers_install_what_the_project_names_and_serve_it(monkeypatch):
+    docker = (ROOT / "Dockerfile").read_text()
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    for text in (docker, container["postCreateCommand"]):
+        (extras,) = re.findall(r"\[([\w,]+)\]['\"]", text)
+        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+        assert "constraints.txt" in text
+    for image in (re.findall(r"FROM python:(\S+)-", docker)[0], container["image"]):
+        assert f"Python :: {image[-4:]}" in " ".join(PROJECT["classifiers"])
+    command, *words = json.loads(re.search(r"CMD (.*)", docker)[1])
+    assert command in PROJECT["scripts"]
+    asked = []
+    monkeypatch.setattr("rlrec.course.open_course", lambda *given: asked.extend(given))
+    assert main(words) == 0
+    assert asked[1:] == ["--ip=0.0.0.0", "--port=8888", "--no-browser"]

@@ -25,6 +25,7 @@ from typing import Any
 
 import nbformat
 from answers import answers
+from elsewhere import for_colab, links, repository
 from frames import FRAMES, LIVE, lab_cells
 from PIL import Image
 
@@ -79,6 +80,7 @@ def prepare_lesson(path: Path, source: Path, frames: Path) -> None:
     lesson = path.name[:2]
     labs = lab_cells(notebook)
     answered = answers(path)
+    address = repository()
     cells: list[Any] = []
     for number, cell in enumerate(notebook.cells):
         cells.append(cell)
@@ -93,6 +95,9 @@ def prepare_lesson(path: Path, source: Path, frames: Path) -> None:
         title = cell.source.partition("\n")[0]
         if title in answered:
             cells.append(nbformat.v4.new_markdown_cell(answered[title]))
+    if address:
+        write(source / "colab" / path.name, for_colab(path, address))
+        cells.insert(1, nbformat.v4.new_markdown_cell(links(path.name, address)))
     done = f'<p class="done" data-lesson="{lesson}"></p>'
     notebook.cells = [*cells, nbformat.v4.new_markdown_cell(done)]
     write(source / "lessons" / path.name, nbformat.writes(notebook))
@@ -255,6 +260,8 @@ def main(folder: Path) -> int:
     where = [str(source), str(folder / "html")]
     options = ["-q", "-b", "html", "-c", str(HERE), "-d", str(folder / "doctrees")]
     options += ["-D", f"html_static_path={static}"]
+    if (source / "colab").exists():
+        shutil.copytree(source / "colab", folder / "html" / "colab", dirs_exist_ok=True)
     return build_main([*options, *where])
 
 

@@ -20,7 +20,7 @@ version = release = rlrec.__version__
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 root_doc = "index"
-exclude_patterns = ["_static"]
+exclude_patterns = ["_static", "colab"]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}  # they would be fetched

@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import elsewhere
 import frames
+import lite
 import nbformat
 import pytest
 
@@ -91,7 +93,9 @@ def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
 def test_frames_of_another_picture_line_or_setting_are_not_true(tmp_path):
     lab = small_lab()
     frames.draw(lab, frames.settings(lab, "xx/1", [], 20), "xx-1", tmp_path / "1")
-    assert not frames.is_still_true(lab, "xx/1", [{"size": 3, "sign": "+"}], 8, tmp_path / "1")
+    assert not frames.is_still_true(
+        lab, "xx/1", [{"size": 3, "sign": "+"}], 8, tmp_path / "1"
+    )
     for name, value in [
         ("draw", lambda figure, result: figure.subplots().bar(0, result)),
         ("text", "<b>{}</b>".format),
@@ -149,3 +153,52 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     budget = json.loads(made.read_text("utf-8"))["budget"]
     place = f"{lesson}/{number}"
     assert frames.is_still_true(lab, place, asked, budget, made.parent)
+
+
+# -- elsewhere
+def test_links_to_colab_and_binder_come_from_one_address(tmp_path):
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[project]\nname = 'x'\n")
+    assert elsewhere.repository(path) == ""
+    assert elsewhere.links("02_x.ipynb", "") == ""
+    path.write_text("[project.urls]\nRepository = 'https://github.com/a/b/'\n")
+    address = elsewhere.repository(path)
+    shown = elsewhere.links("02_x.ipynb", address)
+    assert "github/a/b/blob/gh-pages/colab/02_x.ipynb" in shown
+    assert "mybinder.org/v2/gh/a/b/HEAD?labpath=lessons/02_x.ipynb" in shown
+
+
+@pytest.mark.parametrize(("lesson", "extras"), [("04", "lessons"), ("05", "deep,")])
+def test_the_copy_for_colab_installs_what_the_lesson_needs(lesson, extras):
+    (path,) = (ROOT / "lessons").glob(f"{lesson}_*.ipynb")
+    text = elsewhere.for_colab(path, "https://github.com/a/b")
+    first, *others = nbformat.reads(text, 4).cells
+    nbformat.validate(nbformat.reads(text, 4))
+    assert f"rlrec[{extras}" in first.source
+    assert '@ git+https://github.com/a/b"' in first.source
+    assert "rlrec lessons course" in first.source
+    assert others == nbformat.read(path, 4).cells
+
+
+def test_lessons_in_the_browser_come_with_all_that_they_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(lite.subprocess, "run", lambda *_, **__: None)
+    (tmp_path / "lite").mkdir()
+    monkeypatch.setattr(lite.shutil, "rmtree", lambda *_, **__: None)
+    (tmp_path / "lite" / "rlrec-0.whl").touch()
+    lite.prepare(tmp_path / "lite")
+    inside = tmp_path / "lite" / "files" / "lessons"
+    names = {path.name[:2] for path in inside.glob("*.ipynb")}
+    assert names == {"00", "01", "02", "03", "04"}
+    for part in ("drawing.py", "lab02_td_update.py", "exercises/lesson02.py"):
+        assert (inside / part).is_file()
+    settings = json.loads((tmp_path / "lite" / "jupyter_lite_config.json").read_text())
+    assert settings["PipliteAddon"] == {"piplite_urls": ["rlrec-0.whl"]}
+
+
+def test_what_is_missing_for_python_in_the_browser_is_named(tmp_path):
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps({"packages": {name: {} for name in lite.BUILT[1:]}}))
+    found = lite.missing(lock.as_uri())
+    assert found[-1].startswith("numpy: not in")
+    assert not any(name in " ".join(found) for name in lite.BUILT[1:])
+    assert "cannot be read" in lite.missing((tmp_path / "none").as_uri())[-1]
