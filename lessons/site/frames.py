@@ -38,6 +38,7 @@ STOPS = (13, 11, 9, 7, 6, 5, 4)  # of a slider: the most that the budget allows
 A_SHEET = 12  # pictures; what they share costs nothing
 COLOURS = 128
 BYTES = 1_500_000  # at most, a widget
+FEWER = {"04/1": 300}  # settings, where FRAMES of them take more
 # Values that a question asks for, and pairs of controls that it asks for, by widget.
 ALSO: dict[str, dict[str, list[Any]]] = {
     "02/1": {"best_next": [12.0], "old_value": [12.0]},
@@ -185,13 +186,14 @@ def bases(lab: Lab[Any]) -> dict[str, dict[Any, Setting]]:
 
 
 def settings(
-    lab: Lab[Any], place: str, asked: Sequence[Setting], budget: int = FRAMES
+    lab: Lab[Any], place: str, asked: Sequence[Setting], most: int = FRAMES
 ) -> list[Setting]:
     """The settings to draw: the start first, those asked for, then a grid.
 
     The grid is the product of all controls where the budget allows it; otherwise any
     two controls together (or the pairs of PAIRS), at the least each control alone.
     """
+    budget = FEWER.get(place, most)
     start = values_of(lab)
     centres = [start]
     for options in bases(lab).values():
@@ -299,22 +301,6 @@ def draw(lab: Lab[Any], drawn: Sequence[Setting], key: str, folder: Path) -> Non
     (folder / "frames.js").write_text(f"rlrecLab({json.dumps(key)},{text})\n", "utf-8")
 
 
-def draw_within(
-    lab: Lab[Any], place: str, asked: Sequence[Setting], folder: Path
-) -> int:
-    """Draw as many settings as ``BYTES`` allow; the budget of settings that fits."""
-    budget = FRAMES
-    while True:
-        shutil.rmtree(folder, ignore_errors=True)
-        drawn = settings(lab, place, asked, budget)
-        draw(lab, drawn, place.replace("/", "-"), folder)
-        size = bytes_of(folder)
-        if size <= BYTES:
-            return budget
-        print(f"{place}: {len(drawn)} frames are {size:,} bytes: fewer", flush=True)
-        budget = int(0.95 * len(drawn) * BYTES / size)
-
-
 def bytes_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.iterdir())
 
@@ -368,11 +354,11 @@ def is_as_it_was(files: Mapping[str, str]) -> bool:
 
 
 def is_still_true(
-    lab: Lab[Any], place: str, asked: Sequence[Setting], budget: int, folder: Path
+    lab: Lab[Any], place: str, asked: Sequence[Setting], folder: Path, most: int
 ) -> bool:
     """Whether a folder holds these settings, and five of their pictures and lines."""
     data = read_frames(folder)
-    drawn = settings(lab, place, asked, budget)
+    drawn = settings(lab, place, asked, most)
     said = json.loads(json.dumps(described(lab, drawn)))
     if any(data[name] != value for name, value in said.items()):
         return False
@@ -426,15 +412,18 @@ def bring_up_to_date(
     if is_drawn(made, sources):
         return
     lab, asked = made_by(cells, labs, cell)
-    if made and is_still_true(lab, place, asked, made["budget"], target):
+    if made and is_still_true(lab, place, asked, target, FRAMES):
         words = "as it was"
     else:
         part = target.with_suffix(".part")
-        made = {"most": FRAMES, "budget": draw_within(lab, place, asked, part)}
+        shutil.rmtree(part, ignore_errors=True)
+        draw(lab, settings(lab, place, asked), place.replace("/", "-"), part)
+        if (size := bytes_of(part)) > BYTES:
+            raise ValueError(f"{place}: {size:,} bytes, more than {BYTES:,}: FEWER")
         shutil.rmtree(target, ignore_errors=True)
         part.rename(target)
         words = f"{bytes_of(target) / 1000:.0f} kB"
-    made |= {"cells": sources, "files": read_files()}
+    made = {"most": FRAMES, "cells": sources, "files": read_files()}
     known.write_text(json.dumps(made, indent=1), "utf-8")
     print(f"{place}: {html.unescape(lab.title)}, {words}", flush=True)
 

@@ -87,22 +87,21 @@ def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
     assert data["lines"][0] == "size <b>2</b>"
     assert data["controls"][0]["shown"] == ["0", "1", "2", "3", "4"]
     assert data["frames"][0] == [2, 0]
-    assert frames.is_still_true(lab, "xx/1", [], 20, tmp_path / "1")
+    assert frames.is_still_true(lab, "xx/1", [], tmp_path / "1", 20)
 
 
 def test_frames_of_another_picture_line_or_setting_are_not_true(tmp_path):
     lab = small_lab()
     frames.draw(lab, frames.settings(lab, "xx/1", [], 20), "xx-1", tmp_path / "1")
-    assert not frames.is_still_true(
-        lab, "xx/1", [{"size": 3, "sign": "+"}], 8, tmp_path / "1"
-    )
+    asked = [{"size": 3, "sign": "+"}]
+    assert not frames.is_still_true(lab, "xx/1", asked, tmp_path / "1", 8)
     for name, value in [
         ("draw", lambda figure, result: figure.subplots().bar(0, result)),
         ("text", "<b>{}</b>".format),
     ]:
         other = small_lab()
         setattr(other, name, value)
-        assert not frames.is_still_true(other, "xx/1", [], 20, tmp_path / "1")
+        assert not frames.is_still_true(other, "xx/1", [], tmp_path / "1", 20)
 
 
 def test_a_widget_is_drawn_once(tmp_path, monkeypatch, capsys):
@@ -115,22 +114,16 @@ def test_a_widget_is_drawn_once(tmp_path, monkeypatch, capsys):
     for sources, count in [("one", 1), ("one", 1), ("two", 1)]:
         frames.bring_up_to_date([], [0], 0, "xx/1", sources, tmp_path / "1")
         assert len(drawn) == count
+    monkeypatch.setattr(frames, "BYTES", 1)
     other = small_lab(more=tick("more"))
     monkeypatch.setattr(frames, "made_by", lambda *_: (other, []))
+    with pytest.raises(ValueError, match="more than 1"):
+        frames.bring_up_to_date([], [0], 0, "xx/1", "three", tmp_path / "1")
+    assert (tmp_path / "1" / "made.json").exists()  # what was drawn before stays
+    monkeypatch.setattr(frames, "BYTES", 10**6)
     frames.bring_up_to_date([], [0], 0, "xx/1", "three", tmp_path / "1")
-    assert len(drawn) == 2
+    assert len(drawn) == 3
     assert capsys.readouterr().out.count("as it was") == 1
-
-
-def test_a_widget_that_is_too_large_gets_fewer_settings(tmp_path, monkeypatch):
-    lab = small_lab()
-    monkeypatch.setattr(frames, "FRAMES", 20)
-    assert frames.draw_within(lab, "xx/1", [], tmp_path / "all") == 20
-    whole = frames.bytes_of(tmp_path / "all")
-    monkeypatch.setattr(frames, "BYTES", whole - 1)
-    budget = frames.draw_within(lab, "xx/1", [], tmp_path / "some")
-    assert budget < 10
-    assert frames.bytes_of(tmp_path / "some") < whole
 
 
 def test_the_widget_that_runs_in_the_page_is_not_drawn():
@@ -150,9 +143,9 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     notebook = nbformat.read(path, 4)
     labs = frames.lab_cells(notebook)
     lab, asked = frames.made_by(notebook.cells, labs, labs[int(number) - 1])
-    budget = json.loads(made.read_text("utf-8"))["budget"]
+    most = json.loads(made.read_text("utf-8"))["most"]
     place = f"{lesson}/{number}"
-    assert frames.is_still_true(lab, place, asked, budget, made.parent)
+    assert frames.is_still_true(lab, place, asked, made.parent, most)
 
 
 # -- elsewhere
