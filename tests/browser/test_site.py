@@ -79,6 +79,7 @@ def page(browser, address, request):
             route.abort()
 
     context.route("**/*", only_here)
+    context.set_default_timeout(120_000)  # machines that do something else too
     page = context.new_page()
     page.faults = faults
     page.on("console", lambda line: line.type == "error" and faults.append(line.text))
