@@ -38,7 +38,7 @@ STOPS = (13, 11, 9, 7, 6, 5, 4)  # of a slider: the most that the budget allows
 A_SHEET = 12  # pictures; what they share costs nothing
 COLOURS = 128
 BYTES = 1_500_000  # at most, a widget
-FEWER = {"04/1": 300}  # settings, where FRAMES of them take more
+FEWER = {"04/1": 300, "12/1": 100}  # settings, where FRAMES of them take more
 # Values that a question asks for, and pairs of controls that it asks for, by widget.
 ALSO: dict[str, dict[str, list[Any]]] = {
     "02/1": {"best_next": [12.0], "old_value": [12.0]},
@@ -193,7 +193,7 @@ def settings(
     The grid is the product of all controls where the budget allows it; otherwise any
     two controls together (or the pairs of PAIRS), at the least each control alone.
     """
-    budget = FEWER.get(place, most)
+    budget = min(FEWER.get(place, most), most)
     start = values_of(lab)
     centres = [start]
     for options in bases(lab).values():
