@@ -1,4 +1,4 @@
-"""Pictures of the site's own pages for the README: `make screenshots`.
+"""The README's picture of the site's own page: `make screenshots`.
 
     python lessons/site/screenshots.py [folder]        default: figures
 
@@ -12,34 +12,26 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SITE = ROOT / "build" / "site" / "html"
-# picture -> page, what is shown, width of the window
-SHOTS = {
-    "site_widget.png": ("lessons/04_reward_lab.html", '[data-lab="04-1"]', 900),
-    "site_listener.png": ("lessons/14_from_logs_to_live.html", '[data-lab^="14"]', 900),
-}
+PAGE = ROOT / "build" / "site" / "html" / "lessons" / "14_from_logs_to_live.html"
+PRESSES = ("Like", "Skip", "Like", "Listen", "Skip", "Like")
 
 
 def take(folder: Path) -> None:
-    """Open each page without a network, press a few buttons, and take its picture."""
+    """You are the listener, after six presses, without a network."""
     from playwright.sync_api import sync_playwright
 
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=chromium, args=["--no-sandbox"]
-        )
-        for name, (page_name, place, width) in SHOTS.items():
-            page = browser.new_page(viewport={"width": width, "height": 1000})
-            page.goto((SITE / page_name).as_uri())
-            lab = page.locator(place).last
-            lab.scroll_into_view_if_needed()
-            lab.locator("canvas").wait_for()
-            for kind in ("Like", "Skip", "Like", "Listen", "Skip", "Like"):
-                if name == "site_listener.png":
-                    lab.get_by_role("button", name=kind, exact=True).click()
-            lab.screenshot(path=folder / name)
-            print(folder / name)
+        options = ["--no-sandbox"]
+        browser = started.chromium.launch(executable_path=chromium, args=options)
+        page = browser.new_page(viewport={"width": 900, "height": 1000})
+        page.goto(PAGE.as_uri())
+        lab = page.locator(".lab").last
+        lab.scroll_into_view_if_needed()
+        for name in PRESSES:
+            lab.get_by_role("button", name=name, exact=True).click()
+        lab.screenshot(path=folder / "site_listener.png")
+        print(folder / "site_listener.png")
         browser.close()
 
 

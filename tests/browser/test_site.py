@@ -261,6 +261,21 @@ def test_a_lab_shows_the_setting_that_its_controls_say(page, address, key):
         page.wait_for_function(SHOWN_AS_SET, arg=[lab.element_handle(), data["frames"]])
 
 
+def test_the_first_page_is_small_and_so_is_the_site(page, address):
+    sizes = []
+    page.on("response", lambda got: sizes.append(len(got.body())))
+    page.goto(address, wait_until="networkidle")
+    seconds = page.evaluate(
+        "Math.max(...performance.getEntriesByType('resource')"
+        ".filter(one => one.initiatorType === 'img').map(one => one.responseEnd)) / 1e3"
+    )
+    print(f"first page: {sum(sizes):,} bytes, its picture after {seconds:.2f} s")
+    assert len(sizes) > 5
+    assert sum(sizes) < 1_500_000
+    whole = sum(path.stat().st_size for path in SITE.rglob("*") if path.is_file())
+    assert whole < 120_000_000
+
+
 def test_a_lab_fits_its_budget():
     for key in LABS:
         folder = SITE / "_static" / "labs" / key
