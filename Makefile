@@ -12,7 +12,7 @@ SECOND_MACHINE := ONEDNN_MAX_CPU_ISA=SSE41 OPENBLAS_CORETYPE=Prescott NPY_DISABL
 	TF_ENABLE_ONEDNN_OPTS=1 TF_NUM_INTRAOP_THREADS=4
 TWINS = $(wildcard lessons/text/$(LESSON)*.md lessons/solutions/text/$(LESSON)*.md)
 
-.PHONY: second-machine setup results lab test mutants torture lint figures bench refresh site site-test clean help
+.PHONY: second-machine setup results lab test mutants torture lint figures bench refresh site site-test screenshots clean help
 help:
 	@echo "make lab      set up, then open JupyterLab on the lessons"
 	@echo "make test     set up, then run every test, notebooks included"
@@ -26,20 +26,19 @@ help:
 	@echo "make bench    speed, as figures and ratios; PPO and DDPG beside Stable-Baselines3, replay beside cpprb, loaders beside pandas (installs them)"
 	@echo "make site     the course as pages: build/site/html/index.html; they need no kernel and no network"
 	@echo "make site-test  build the site and open each page in Chromium, without a network"
+	@echo "make screenshots  take the README's pictures of the site's own pages"
 	@echo "make refresh  run the lessons and store their outputs (LESSON=02: only that one)"
 
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "rlrec needs Python 3.11, 3.12 or 3.13; install one, or: make PYTHON=/path/to/python" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[deep,lessons,test]'
-	$(BIN)/jupyter labextension disable --level=sys_prefix '@jupyterlab/apputils-extension:announcements' # asks nothing, fetches nothing
 	@touch $@
 
 setup: $(READY)
 
 lab: $(READY)
-	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) --ServerApp.root_dir="$(CURDIR)" \
-		--LabApp.default_url=/lab/tree/lessons/00_start_here.ipynb
+	$(BIN)/rlrec lab
 
 test: $(READY)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope tests rlrec lessons/*.py --doctest-modules
@@ -82,6 +81,9 @@ site: $(SITE)
 
 site-test: site
 	$(BIN)/python -m pytest -q tests/browser/test_site.py tests/lessons/test_site.py
+
+screenshots: site
+	$(BIN)/python lessons/site/screenshots.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

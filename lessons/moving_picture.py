@@ -113,7 +113,7 @@ def draw_songs(ax: Axes, view: RewardView) -> None:
     ax.set_yticks(range(len(GENRES)), GENRES)
     ax.grid(False, axis="y")
     songs = view.learned_songs.sum()
-    title = f"the evening: {songs:.0f} of 20 songs"
+    title = f"the evening: {songs:.0f} songs"
     ax.set_title(title, fontsize=10.5, weight="bold")
 
 

@@ -621,7 +621,29 @@ def command_lessons(
 
     for path in copy_course(folder):
         print(path)
-    print(f"open it: jupyter lab {shlex.quote(str(folder))}")
+    print(f"open it: rlrec lab {shlex.quote(str(folder))}")
+
+
+def command_lab(
+    folder: Annotated[
+        tyro.conf.Positional[Path], tyro.conf.arg(metavar="FOLDER")
+    ] = Path("rlrec-course"),
+    browser: bool = True,
+    ip: str = "localhost",
+    port: int = 8888,
+) -> None:
+    """Open the course in JupyterLab; Ctrl-C stops it.
+
+    Args:
+        folder: where the course is, or is copied to first; a clone opens its own.
+        browser: open it in a browser; otherwise the address is printed.
+        ip: address to listen on; 0.0.0.0: all, as in a container.
+        port: port, or the next free one.
+    """
+    from rlrec.course import open_course
+
+    quiet = [] if browser else ["--no-browser"]
+    open_course(folder, f"--ip={ip}", f"--port={port}", *quiet)
 
 
 def command_grade(
@@ -678,6 +700,7 @@ COMMANDS: dict[str, Command | dict[str, Command]] = dict(
     evaluate=command_evaluate,
     study=command_study,
     lessons=command_lessons,
+    lab=command_lab,
     grade=command_grade,
     doctor=command_doctor,
 )

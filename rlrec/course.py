@@ -1,13 +1,19 @@
-"""Copy the course out of an installed wheel: notebooks, modules, results, pictures."""
+"""The course out of an installed wheel: copied to a folder, opened in JupyterLab."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 
 from rlrec.errors import ConfigError
+
+FIRST = "lessons/00_start_here.ipynb"
+QUIET = "lessons/.jupyter"  # settings of JupyterLab: it fetches no news, nor asks to
 
 
 def copy_course(folder: str | Path) -> list[Path]:
@@ -37,6 +43,30 @@ def copy_course(folder: str | Path) -> list[Path]:
         for part, target in zip(parts, targets, strict=True):
             _copy_whole(part, target)
     return targets
+
+
+def open_course(folder: str | Path, *options: str) -> None:
+    """Run JupyterLab on a course, until it is stopped; a clone's own, in a clone.
+
+    Where ``folder`` holds no course yet, it is copied there first. ``options`` go to
+    JupyterLab, such as ``--no-browser``. Raises ``ConfigError`` without JupyterLab.
+    """
+    if find_spec("jupyterlab") is None:
+        raise ConfigError("JupyterLab is not installed: pip install 'rlrec[lessons]'")
+    root = Path(__file__).resolve().parents[1]
+    if not (root / FIRST).exists():
+        root = Path(folder).resolve()
+    if not (root / FIRST).exists():
+        copy_course(root)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}"]
+    command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *options]
+    settings = [str(root / QUIET), os.environ.get("JUPYTER_CONFIG_PATH")]
+    os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, settings))
+    if os.name == "nt":
+        subprocess.run(command)
+        return
+    root_user = ["--allow-root"] if os.geteuid() == 0 else []
+    os.execv(sys.executable, [*command, *root_user])
 
 
 def _copy_whole(source: Path, target: Path) -> None:

@@ -1,12 +1,16 @@
 """The files that set up a machine agree with each other."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 import tarfile
+import time
 import tomllib
+import urllib.request
 import zipfile
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -14,10 +18,12 @@ import pytest
 import yaml
 
 import rlrec
-from rlrec.course import copy_course
+from rlrec.cli import main
+from rlrec.course import copy_course, open_course
 from rlrec.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[1]
+JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "HOME")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
@@ -187,7 +193,76 @@ def test_the_tabular_half_works_from_the_wheel_without_tensorflow(packed, tmp_pa
     assert "Traceback" not in refused.stderr
 
 
+def test_rlrec_lab_serves_the_course_out_of_the_wheel(packed, tmp_path):
+    """Without make and without the clone; what is there is served again, not copied."""
+    _, installed, _ = packed
+    mine = tmp_path / "rlrec-course" / "lessons" / "00_start_here.ipynb"
+    for notes in (None, "{}"):
+        if notes:
+            mine.write_text(notes)
+        with served(installed, tmp_path) as address:
+            _, _, token = address.partition("?")
+            listed = f"{address.partition('/lab')[0]}/api/contents/lessons?{token}"
+            with urllib.request.urlopen(listed) as answer:
+                names = [one["name"] for one in json.load(answer)["content"]]
+            assert "15_the_contest.ipynb" in names
+            with urllib.request.urlopen(address) as answer:
+                page = answer.read().decode()
+            assert '"@jupyterlab/apputils-extension:announcements"' in page
+        assert notes is None or mine.read_text() == notes
+
+
+@contextmanager
+def served(installed, folder):
+    """The address, with its token, that `rlrec lab --no-browser` prints."""
+    settings = {name: str(folder / "jupyter") for name in JUPYTER}
+    command = [sys.executable, "-m", "rlrec.cli", "lab", "--no-browser", "--port=0"]
+    path = {"PYTHONPATH": str(installed)}
+    with open(folder / "log", "w+") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env=os.environ | settings | path, stderr=log
+        )
+        try:
+            yield printed_address(process, folder / "log")
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def printed_address(process, log):
+    for _ in range(600):
+        found = re.search(r"http://localhost:\d+/lab\S+", log.read_text())
+        if found:
+            return found[0]
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.2)
+    raise AssertionError(log.read_text())
+
+
+def test_rlrec_lab_without_jupyterlab_says_what_to_install(monkeypatch):
+    monkeypatch.setattr("rlrec.course.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=r"pip install 'rlrec\[lessons\]'"):
+        open_course("here")
+
+
 def test_a_clone_says_that_it_holds_the_course_already(tmp_path):
     with pytest.raises(ConfigError, match="holds the course already"):
         copy_course(tmp_path / "here")
     assert not (tmp_path / "here").exists()
+
+
+def test_containers_install_what_the_project_names_and_serve_it(monkeypatch):
+    docker = (ROOT / "Dockerfile").read_text()
+    container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    for text in (docker, container["postCreateCommand"]):
+        (extras,) = re.findall(r"\[([\w,]+)\]['\"]", text)
+        assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
+        assert "constraints.txt" in text
+    for image in (re.findall(r"FROM python:(\S+)-", docker)[0], container["image"]):
+        assert f"Python :: {image[-4:]}" in " ".join(PROJECT["classifiers"])
+    command, *words = json.loads(re.search(r"CMD (.*)", docker)[1])
+    assert command in PROJECT["scripts"]
+    asked = []
+    monkeypatch.setattr("rlrec.course.open_course", lambda *given: asked.extend(given))
+    assert main(words) == 0
+    assert asked[1:] == ["--ip=0.0.0.0", "--port=8888", "--no-browser"]

@@ -13,8 +13,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import importlib
 import io
+import json
 import re
 import shutil
 import subprocess
@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from frames import FRAMES, lab_cells
+from answers import answers
+from elsewhere import for_colab, links, repository
+from frames import FRAMES, LIVE, lab_cells
 from PIL import Image
 
 HERE = Path(__file__).resolve().parent
@@ -73,11 +75,12 @@ def fetch_katex(cache: Path, target: Path) -> None:
 
 # -- a lesson
 def prepare_lesson(path: Path, source: Path, frames: Path) -> None:
-    """Copy a notebook, its outputs and links made fit for a page."""
+    """Copy a notebook, its outputs, exercises and links made fit for a page."""
     notebook = nbformat.read(path, 4)
     lesson = path.name[:2]
     labs = lab_cells(notebook)
-    folded = folded_help(path.name)
+    answered = answers(path)
+    address = repository()
     cells: list[Any] = []
     for number, cell in enumerate(notebook.cells):
         cells.append(cell)
@@ -89,9 +92,12 @@ def prepare_lesson(path: Path, source: Path, frames: Path) -> None:
         if number in labs:
             key = f"{lesson}-{labs.index(number) + 1}"
             cell.outputs = [lab_output(cell.outputs, key, frames, source)]
-        if cell.source.partition("\n")[0] in folded:
-            words = folded[cell.source.partition("\n")[0]]
-            cells.append(nbformat.v4.new_markdown_cell(words))
+        title = cell.source.partition("\n")[0]
+        if title in answered:
+            cells.append(nbformat.v4.new_markdown_cell(answered[title]))
+    if address:
+        write(source / "colab" / path.name, for_colab(path, address))
+        cells.insert(1, nbformat.v4.new_markdown_cell(links(path.name, address)))
     done = f'<p class="done" data-lesson="{lesson}"></p>'
     notebook.cells = [*cells, nbformat.v4.new_markdown_cell(done)]
     write(source / "lessons" / path.name, nbformat.writes(notebook))
@@ -139,36 +145,24 @@ def lab_output(outputs: list[Any], key: str, frames: Path, source: Path) -> Any:
     (picture,) = (
         one for one in outputs if "<img" in one.get("data", {}).get("text/html", "")
     )
-    if not drawn.exists():
+    target = source / "_static" / "labs" / key
+    live = f'alt="{LIVE}' in picture.data["text/html"]
+    if live:
+        from listener import listener_data
+
+        written = f"rlrecListener({json.dumps(key)},{json.dumps(listener_data())})\n"
+        write(target / "frames.js", written)
+    elif drawn.exists():
+        shutil.copytree(drawn, target, ignore=shutil.ignore_patterns("made.json"))
+    else:
         note = '<p class="lab-note">This widget runs in JupyterLab only.</p>'
         picture.data["text/html"] += note
         return picture
-    target = source / "_static" / "labs" / key
-    shutil.copytree(drawn, target, ignore=shutil.ignore_patterns("made.json"))
     still = picture.data["text/html"].replace(' loading="lazy"', "")
     markup = (
         f'<div class="lab" data-lab="{key}" data-at="../_static/labs/">{still}</div>'
     )
     return nbformat.v4.new_output("display_data", {"text/html": markup})
-
-
-def folded_help(name: str) -> dict[str, str]:
-    """First line of an exercise -> its hints and its solution, each behind a click."""
-    exercises = importlib.import_module(f"exercises.lesson{name[:2]}").EXERCISES
-    found = {}
-    for cell in nbformat.read(LESSONS / "solutions" / name, 4).cells:
-        title = re.match(r"# Exercise (\d\d\.\d+).*", cell.source)
-        if cell.cell_type != "code" or not title or title[1] not in exercises:
-            continue
-        parts = []
-        for number, hint in enumerate(exercises[title[1]].hints, 1):
-            parts.append(
-                f"<details><summary>Hint {number}</summary>\n\n{hint}\n\n</details>"
-            )
-        code = f"```python\n{cell.source}\n```"
-        parts.append(f"<details><summary>Solution</summary>\n\n{code}\n\n</details>")
-        found[title[0]] = "\n\n".join(parts)
-    return found
 
 
 # -- the other pages
@@ -266,6 +260,8 @@ def main(folder: Path) -> int:
     where = [str(source), str(folder / "html")]
     options = ["-q", "-b", "html", "-c", str(HERE), "-d", str(folder / "doctrees")]
     options += ["-D", f"html_static_path={static}"]
+    if (source / "colab").exists():
+        shutil.copytree(source / "colab", folder / "html" / "colab", dirs_exist_ok=True)
     return build_main([*options, *where])
 
 

@@ -20,7 +20,7 @@ version = release = rlrec.__version__
 language = "en"
 extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx_copybutton"]
 root_doc = "index"
-exclude_patterns = ["_static"]
+exclude_patterns = ["_static", "colab"]
 
 nb_execution_mode = "off"
 nb_ipywidgets_js: dict[str, Any] = {}  # they would be fetched
@@ -50,6 +50,9 @@ html_js_files = [
     ("katex/auto-render.min.js", {"defer": "defer"}),
     ("site.js", {"defer": "defer"}),
     ("lab.js", {"defer": "defer"}),
+    ("belief.js", {"defer": "defer"}),
+    ("listener.js", {"defer": "defer"}),
+    ("exercises.js", {"defer": "defer"}),
 ]
 html_show_sphinx = False
 html_copy_source = False

@@ -1,14 +1,13 @@
 """The site's build: which cells a widget needs, which settings, and what is drawn."""
 
-import io
 import json
 from pathlib import Path
 
+import elsewhere
 import frames
+import lite
 import nbformat
-import numpy as np
 import pytest
-from PIL import Image
 
 from rlrec.viz.widgets import Lab, choice, slider, tick
 
@@ -88,19 +87,51 @@ def test_a_drawn_widget_holds_the_live_pictures(tmp_path):
     assert data["lines"][0] == "size <b>2</b>"
     assert data["controls"][0]["shown"] == ["0", "1", "2", "3", "4"]
     assert data["frames"][0] == [2, 0]
-    for number in (0, 5, 9):
-        assert is_same(lab, drawn[number], tmp_path / "1", number, data)
+    assert frames.is_still_true(lab, "xx/1", [], tmp_path / "1", 20)
 
 
-def is_same(lab, setting, folder, number, data):
-    """Whether a drawn frame is the live picture, but for a few colours."""
-    sheet, place = divmod(number, data["perSheet"])
-    top = place * data["height"]
-    stored = Image.open(folder / f"{sheet}.webp").convert("RGB")
-    stored = stored.crop((0, top, data["width"], top + data["height"]))
-    live = Image.open(io.BytesIO(lab.render(lab.compute(**setting)))).convert("RGB")
-    off = np.abs(np.asarray(live, int) - np.asarray(stored, int)).max(axis=-1) > 64
-    return off.mean() < 0.005
+def test_frames_of_another_picture_line_or_setting_are_not_true(tmp_path):
+    lab = small_lab()
+    frames.draw(lab, frames.settings(lab, "xx/1", [], 20), "xx-1", tmp_path / "1")
+    asked = [{"size": 3, "sign": "+"}]
+    assert not frames.is_still_true(lab, "xx/1", asked, tmp_path / "1", 8)
+    for name, value in [
+        ("draw", lambda figure, result: figure.subplots().bar(0, result)),
+        ("text", "<b>{}</b>".format),
+    ]:
+        other = small_lab()
+        setattr(other, name, value)
+        assert not frames.is_still_true(other, "xx/1", [], tmp_path / "1", 20)
+
+
+def test_a_widget_is_drawn_once(tmp_path, monkeypatch, capsys):
+    """Again only where its pictures change, not where its cells are worded anew."""
+    drawn = []
+    draw = frames.draw
+    monkeypatch.setattr(frames, "draw", lambda *some: drawn.append(1) or draw(*some))
+    monkeypatch.setattr(frames, "FRAMES", 20)
+    monkeypatch.setattr(frames, "made_by", lambda *_: (small_lab(), []))
+    for sources, count in [("one", 1), ("one", 1), ("two", 1)]:
+        frames.bring_up_to_date([], [0], 0, "xx/1", sources, tmp_path / "1")
+        assert len(drawn) == count
+    monkeypatch.setattr(frames, "BYTES", 1)
+    other = small_lab(more=tick("more"))
+    monkeypatch.setattr(frames, "made_by", lambda *_: (other, []))
+    with pytest.raises(ValueError, match="more than 1"):
+        frames.bring_up_to_date([], [0], 0, "xx/1", "three", tmp_path / "1")
+    assert (tmp_path / "1" / "made.json").exists()  # what was drawn before stays
+    monkeypatch.setattr(frames, "BYTES", 10**6)
+    frames.bring_up_to_date([], [0], 0, "xx/1", "three", tmp_path / "1")
+    assert len(drawn) == 3
+    assert capsys.readouterr().out.count("as it was") == 1
+
+
+def test_the_widget_that_runs_in_the_page_is_not_drawn():
+    cell = nbformat.v4.new_code_cell("ListenerLab()")
+    assert not frames.is_live(cell)
+    data = {"text/plain": "You are the listener (play a song): x", "image/png": ""}
+    cell.outputs = [nbformat.v4.new_output("execute_result", data)]
+    assert frames.is_live(cell)
 
 
 @pytest.mark.parametrize("made", DRAWN, ids=lambda path: "-".join(path.parts[-3:-1]))
@@ -112,10 +143,55 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     notebook = nbformat.read(path, 4)
     labs = frames.lab_cells(notebook)
     lab, asked = frames.made_by(notebook.cells, labs, labs[int(number) - 1])
-    drawn = frames.settings(lab, f"{lesson}/{number}", asked)
-    text = (made.parent / "frames.js").read_text("utf-8")
-    data = json.loads(text[text.index(",") + 1 : text.rindex(")")])
-    assert len(data["frames"]) == len(drawn)
-    for one in np.linspace(0, len(drawn) - 1, 5).astype(int):
-        assert is_same(lab, drawn[one], made.parent, int(one), data)
-        assert data["lines"][one] == lab.text(lab.compute(**drawn[one]))
+    most = json.loads(made.read_text("utf-8"))["most"]
+    place = f"{lesson}/{number}"
+    assert frames.is_still_true(lab, place, asked, made.parent, most)
+
+
+# -- elsewhere
+def test_links_to_colab_and_binder_come_from_one_address(tmp_path):
+    path = tmp_path / "pyproject.toml"
+    path.write_text("[project]\nname = 'x'\n")
+    assert elsewhere.repository(path) == ""
+    assert elsewhere.links("02_x.ipynb", "") == ""
+    path.write_text("[project.urls]\nRepository = 'https://github.com/a/b/'\n")
+    address = elsewhere.repository(path)
+    shown = elsewhere.links("02_x.ipynb", address)
+    assert "github/a/b/blob/gh-pages/colab/02_x.ipynb" in shown
+    assert "mybinder.org/v2/gh/a/b/HEAD?labpath=lessons/02_x.ipynb" in shown
+
+
+@pytest.mark.parametrize(("lesson", "extras"), [("04", "lessons"), ("05", "deep,")])
+def test_the_copy_for_colab_installs_what_the_lesson_needs(lesson, extras):
+    (path,) = (ROOT / "lessons").glob(f"{lesson}_*.ipynb")
+    text = elsewhere.for_colab(path, "https://github.com/a/b")
+    first, *others = nbformat.reads(text, 4).cells
+    nbformat.validate(nbformat.reads(text, 4))
+    assert f"rlrec[{extras}" in first.source
+    assert '@ git+https://github.com/a/b"' in first.source
+    assert "rlrec lessons course" in first.source
+    assert others == nbformat.read(path, 4).cells
+
+
+def test_lessons_in_the_browser_come_with_all_that_they_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(lite.subprocess, "run", lambda *_, **__: None)
+    (tmp_path / "lite").mkdir()
+    monkeypatch.setattr(lite.shutil, "rmtree", lambda *_, **__: None)
+    (tmp_path / "lite" / "rlrec-0.whl").touch()
+    lite.prepare(tmp_path / "lite")
+    inside = tmp_path / "lite" / "files" / "lessons"
+    names = {path.name[:2] for path in inside.glob("*.ipynb")}
+    assert names == {"00", "01", "02", "03", "04"}
+    for part in ("drawing.py", "lab02_td_update.py", "exercises/lesson02.py"):
+        assert (inside / part).is_file()
+    settings = json.loads((tmp_path / "lite" / "jupyter_lite_config.json").read_text())
+    assert settings["PipliteAddon"] == {"piplite_urls": ["rlrec-0.whl"]}
+
+
+def test_what_is_missing_for_python_in_the_browser_is_named(tmp_path):
+    lock = tmp_path / "lock.json"
+    lock.write_text(json.dumps({"packages": {name: {} for name in lite.BUILT[1:]}}))
+    found = lite.missing(lock.as_uri())
+    assert found[-1].startswith("numpy: not in")
+    assert not any(name in " ".join(found) for name in lite.BUILT[1:])
+    assert "cannot be read" in lite.missing((tmp_path / "none").as_uri())[-1]

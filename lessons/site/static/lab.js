@@ -62,8 +62,9 @@ class Player {
     this.canvas = document.createElement("canvas");
     Object.assign(this.canvas, {width: data.width, height: data.height, hidden: true});
     this.canvas.setAttribute("role", "img");
-    box.prepend(title, form, this.line, this.note);
-    box.append(this.canvas);
+    const frame = Object.assign(document.createElement("div"), {className: "lab-picture"});
+    frame.append(...box.querySelectorAll("img"), this.canvas);
+    box.replaceChildren(title, form, this.line, this.note, frame);
   }
 
   input(form, control, number) {
@@ -138,6 +139,7 @@ class Player {
     this.canvas.hidden = false;
     this.box.querySelector("img")?.remove();
     this.box.dataset.frame = frame;
+    reachable();
   }
 
   async sheet(number) {

@@ -57,7 +57,7 @@ function formulas() {
 
 /* What scrolls sideways can be reached with the keyboard. */
 function reachable() {
-  const wide = document.querySelectorAll("pre, .output, .table-wrapper, .katex-display, div.tex");
+  const wide = document.querySelectorAll("pre, .output, .table-wrapper, .katex-display, div.tex, .lab-picture");
   for (const box of wide) {
     if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
   }
