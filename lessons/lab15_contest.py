@@ -45,8 +45,10 @@ def stored(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 def provenance(found: Mapping[str, Any]) -> str:
     """Where a stored study comes from, on two lines."""
-    minutes = f"{found['seconds'] / 60:.0f} minutes on {found['device']}"
-    made = f"  stored: made in {minutes}, commit {commit_of(found)}"
+    cells = [*found["cells"], *found["tries"]]  # of all runs of the command
+    minutes = sum(cell["seconds"] for cell in cells) / 60
+    made = f"  stored: cells of {minutes:.0f} minutes, on {found['device']}, "
+    made += f"commit {commit_of(found)}"
     return f"{made}\n  {found['command']}"
 
 
