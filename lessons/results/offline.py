@@ -90,7 +90,7 @@ class Joined(io.RawIOBase):
 def write_parts(site, folder, size=PART):
     """Pack the folder ``site`` into parts of at most ``size`` bytes; how many."""
     parts = Parts(folder, size)
-    with tarfile.open(fileobj=parts, mode="w:xz", preset=1) as archive:
+    with tarfile.open(fileobj=parts, mode="w:xz", preset=0) as archive:
         archive.add(site, arcname=".")
     parts.finish()
     return len(parts.sums)
