@@ -141,7 +141,7 @@ def unpack(site):
     read_parts(Path(__file__).resolve().parent, site)
     here = os.environ | {"PYTHONPATH": str(site.resolve())}
     for words in (["-c", "import rlrec.nn.backend"], ["-m", "rlrec.cli", "doctor"]):
-        subprocess.run([sys.executable, *words], check=True, env=here)
+        subprocess.run([sys.executable, *words], check=True, env=here, cwd=site)
     print(f"ready: PYTHONPATH={site} python -m rlrec.cli ...")
 
 
