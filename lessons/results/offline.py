@@ -90,7 +90,7 @@ class Joined(io.RawIOBase):
 def write_parts(site, folder, size=PART):
     """Pack the folder ``site`` into parts of at most ``size`` bytes; how many."""
     parts = Parts(folder, size)
-    with tarfile.open(fileobj=parts, mode="w:xz", preset=1) as archive:
+    with tarfile.open(fileobj=parts, mode="w:xz", preset=0) as archive:
         archive.add(site, arcname=".")
     parts.finish()
     return len(parts.sums)
@@ -141,7 +141,7 @@ def unpack(site):
     read_parts(Path(__file__).resolve().parent, site)
     here = os.environ | {"PYTHONPATH": str(site.resolve())}
     for words in (["-c", "import rlrec.nn.backend"], ["-m", "rlrec.cli", "doctor"]):
-        subprocess.run([sys.executable, *words], check=True, env=here)
+        subprocess.run([sys.executable, *words], check=True, env=here, cwd=site)
     print(f"ready: PYTHONPATH={site} python -m rlrec.cli ...")
 
 

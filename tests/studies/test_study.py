@@ -308,6 +308,16 @@ def test_workers_that_would_give_other_numbers_are_refused(
         study._numbered(0, {}, None, 0, ("0.1.0", "1.26.0"))
 
 
+def test_a_worker_elsewhere_takes_one_thread(monkeypatch):
+    for name in study.THREADS:
+        monkeypatch.setenv(name, "8")  # so that it is put back
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(study, "run_cell", lambda *told: dict(os.environ))
+    place, seen = study._numbered(7, {}, None, 0, study.VERSIONS)
+    assert place == 7
+    assert {seen[name] for name in study.THREADS} == {"1"}
+
+
 def test_an_address_where_no_scheduler_is(tmp_path, capsys):
     pytest.importorskip("distributed", reason="distributed is not installed")
     words = "study --agents random popularity --scheduler nothing://here --out"
