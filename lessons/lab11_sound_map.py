@@ -1,4 +1,4 @@
-"""Lesson 11, a map of sound: a stored map, a walk on it, the stored study.
+"""Lesson 11, a map of sound: a stored map, a walk on it to hear, the stored study.
 
 The map (``lessons/results/sound_map``) is stored because a training of thousands of
 steps ends a little differently on another processor, which changes nearest titles.
@@ -7,6 +7,7 @@ steps ends a little differently on another processor, which changes nearest titl
 from __future__ import annotations
 
 import html
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,23 +15,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from course_results import FOLDER, commit_of, read_result
 from drawing import CENTRED
+from hearing import HeardLab
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike, NDArray
 
 from rlrec.agents.retrieval import Neighbours
-from rlrec.datasets import FEATURES, Tracks, load_tracks
+from rlrec.datasets import FEATURES, Tracks, load_tracks, unscale
 from rlrec.errors import DataError
 from rlrec.runs.vae import (
     load_map,
     split,
     tracks_fingerprint,
 )
+from rlrec.sound.synthesis import synthesise, track_sound
 from rlrec.sound.vae import VAE
 from rlrec.types import Floats, Ids
 from rlrec.viz.style import PALETTE, Style
-from rlrec.viz.widgets import Lab, slider
+from rlrec.viz.widgets import choice, slider
 
 Content = dict[str, Any]
 BLUE, ORANGE, GREEN, PINK, SKY, *_ = PALETTE
@@ -142,7 +145,12 @@ def place_line(sounds: SoundMap, place: Place) -> str:
     return f"nearest: {', '.join(songs)}"
 
 
-def walk_lab() -> Lab[Place]:
+def place_sound(place: Place) -> Floats:
+    """What is decoded from a point, as samples: the same random draws everywhere."""
+    return synthesise(unscale(place.features[None])[0], np.random.default_rng(0))
+
+
+def walk_lab() -> HeardLab[Place]:
     """Five sliders, one for each dimension of the stored map, in steps of .01."""
     sounds = stored_map()
     controls = {}
@@ -152,13 +160,39 @@ def walk_lab() -> Lab[Place]:
     def compute(**values: float) -> Place:
         return look_around(sounds, [values[name] for name in NAMES])
 
-    return Lab(
-        "Walk on the map",
+    return _place_lab("Walk on the map", controls, compute, place_sound)
+
+
+def records_lab(songs: Sequence[int]) -> HeardLab[Place]:
+    """A list of tracks, each shown at its place on the stored map."""
+    sounds = stored_map()
+    rows = {str(sounds.tracks.titles[song]): song for song in songs}
+
+    def compute(record: str) -> Place:
+        return look_around(sounds, sounds.latents[rows[record]])
+
+    def samples(place: Place) -> Floats:
+        return track_sound(sounds.tracks, int(place.nearest[0]))
+
+    controls = {"record": choice("record", [*rows])}
+    return _place_lab("One record after the other", controls, compute, samples)
+
+
+def _place_lab(
+    title: str,
+    controls: dict[str, Any],
+    compute: Callable[..., Place],
+    samples: Callable[[Place], Floats],
+) -> HeardLab[Place]:
+    sounds = stored_map()
+    return HeardLab(
+        title,
         controls,
         compute,
         lambda figure, place: place_picture(figure, sounds, place),
         lambda place: place_line(sounds, place),
         (9.2, 3.9),
+        samples=samples,
     )
 
 

@@ -5,8 +5,9 @@
     ListenerLab(agents={"PPO": my_ppo})  # a choice of agents, the first knows nothing
     ListenerLab(load_tracks("my_tracks.csv"), log="my_session.csv")
 
-No sound is played and nothing is sent: titles and eleven audio features are all there
-is. A log is written only to the file that you name. The state without widgets is
+Titles and eleven audio features are all there is: with the box "sound" ticked, you hear
+music made from the features. Nothing is sent, and a log is written only to the file
+that you name. The state without widgets is
 ``lab14_listener_state.Listener``, the picture ``lab14_listener_picture``.
 """
 
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import ipywidgets
+from hearing import HeardLab
 from lab14_listener_picture import SIZE, draw_view, view_text
 from lab14_listener_state import (
     REACTIONS,
@@ -35,7 +37,9 @@ from numpy.typing import ArrayLike
 
 from rlrec.agents.recommender import Recommender
 from rlrec.datasets import Tracks
-from rlrec.viz.widgets import Lab, choice
+from rlrec.sound.synthesis import track_sound
+from rlrec.types import Floats
+from rlrec.viz.widgets import choice
 
 __all__ = [
     "Listener",
@@ -53,7 +57,12 @@ DRAWN = "a song drawn by its chance"
 BEST = "the most probable song"
 
 
-class ListenerLab(Lab[View]):
+def song_sound(view: View) -> Floats:
+    """The song that plays, as samples."""
+    return track_sound(view.listener.studio.tracks, view.song)
+
+
+class ListenerLab(HeardLab[View]):
     """You are the listener: press Listen, Skip or Like, and watch the agent learn.
 
     ``tracks``, ``agent``, ``sound``, ``seed``, ``offered``: see ``make_studio``.
@@ -102,7 +111,8 @@ class ListenerLab(Lab[View]):
         if agents:
             controls["agent"] = choice("agent", [*self.studios], studio.name)
         title = "You are the listener"
-        super().__init__(title, controls, self._compute, draw_view, view_text, SIZE)
+        shown = (title, controls, self._compute, draw_view, view_text, SIZE)
+        super().__init__(*shown, samples=song_sound)
 
     def _button(self, words: str, action: Callable[..., object], *values: Any) -> Any:
         """A button that calls ``action`` with ``values``."""
@@ -177,5 +187,5 @@ class ListenerLab(Lab[View]):
         title = ipywidgets.HTML(f"<b>{html.escape(self.title)}</b>")
         above = row(*self.buttons.values(), *self.controls.values())
         below = row(*self.again.values(), self.file, *self.keep.values())
-        parts = [title, self.line, above, self.picture, below, self.note]
+        parts = [title, self.line, above, self.picture, self.speaker, below, self.note]
         return ipywidgets.VBox(parts)

@@ -15,7 +15,7 @@ from rlrec.datasets.ratings import Ratings, load_ratings
 from rlrec.datasets.reading.columns import FEATURES
 from rlrec.datasets.reading.reports import Problem, Report
 from rlrec.datasets.sessions import Sessions, load_sessions, write_sessions
-from rlrec.datasets.tracks import Tracks, load_tracks, scale
+from rlrec.datasets.tracks import Tracks, load_tracks, scale, unscale
 
 __all__ = [
     "CATALOGUE",
@@ -36,5 +36,6 @@ __all__ = [
     "load_tracks",
     "locate",
     "scale",
+    "unscale",
     "write_sessions",
 ]

@@ -54,6 +54,7 @@ SILENT_FEATURES = tuple(
 )
 _KEY = FEATURES.index("key")
 _LOUDNESS = FEATURES.index("loudness")
+_MODE = FEATURES.index("mode")
 _TEMPO = FEATURES.index("tempo")
 
 
@@ -156,6 +157,23 @@ def scale(raw: Floats) -> Floats32:
     scaled[:, _LOUDNESS] = (raw[:, _LOUDNESS] + 60) / 60
     scaled[:, _TEMPO] = raw[:, _TEMPO] / 250
     return np.clip(scaled, 0, 1).astype(np.float32)
+
+
+def unscale(features: Floats) -> Floats:
+    """Features [n, 11] from 0 to 1, decoded ones too, back in the units of `raw`.
+
+    Key and mode become whole numbers. What `scale` clipped stays clipped.
+
+    >>> row = [0.7, 0.9, 1.0, 0.9, 0.6, 0.1, 0.2, 0.0, 0.1, 0.5, 0.5]
+    >>> unscale(np.array([row]))[0, [2, 3, 4, 10]].tolist()
+    [11.0, -6.0, 1.0, 125.0]
+    """
+    raw = np.array(features, np.float64)
+    raw[:, _KEY] = np.round(11 * raw[:, _KEY])
+    raw[:, _LOUDNESS] = 60 * raw[:, _LOUDNESS] - 60
+    raw[:, _MODE] = np.round(raw[:, _MODE])
+    raw[:, _TEMPO] *= 250
+    return raw
 
 
 def load_tracks(

@@ -9,7 +9,7 @@ from dataset_samples import GOOD, HEADER, Write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rlrec.datasets import FEATURES, load_tracks, scale
+from rlrec.datasets import FEATURES, load_tracks, scale, unscale
 from rlrec.datasets.reading.reports import count_kinds
 from rlrec.errors import ConfigError, DataError
 
@@ -403,6 +403,14 @@ def test_a_title_exported_as_na_is_missing(write: Write) -> None:
     tracks = load_tracks(write("t.csv", HEADER, row, song))
     assert tracks.titles.tolist() == ["", "NA"]
     assert [w.kind for w in tracks.report.warnings] == ["no title"]
+
+
+def test_unscaled_is_what_was_scaled() -> None:
+    tracks = load_tracks("generated")
+    np.testing.assert_allclose(unscale(tracks.features), tracks.raw, atol=1e-4)
+    between = np.full((1, 11), 0.52)  # key 5.72, mode .52, as a decoder says
+    found = unscale(between)[0]
+    np.testing.assert_allclose(found[[2, 3, 4, 10]], [6.0, -28.8, 1.0, 130.0])
 
 
 @given(
