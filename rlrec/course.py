@@ -12,8 +12,8 @@ from pathlib import Path
 
 from rlrec.errors import ConfigError
 
-FIRST = "lessons/00_start_here.ipynb"
-QUIET = "lessons/.jupyter"  # settings of JupyterLab: it fetches no news, nor asks to
+PACKED = files("rlrec") / "_course"  # in a wheel, not in a clone
+FIRST = "*/00_*.ipynb"
 
 
 def copy_course(folder: str | Path) -> list[Path]:
@@ -22,8 +22,7 @@ def copy_course(folder: str | Path) -> list[Path]:
     Each folder is copied under a temporary name and renamed when it is whole. Raises
     ``ConfigError`` if one of them is there already, or if rlrec runs from a clone.
     """
-    source = files("rlrec") / "_course"
-    if not source.is_dir():
+    if not PACKED.is_dir():
         raise ConfigError(
             "rlrec runs from a clone here, and the clone holds the course already: "
             "open its notebooks there, or copy its folders"
@@ -31,7 +30,7 @@ def copy_course(folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; give a folder")
-    with as_file(source) as packed:
+    with as_file(PACKED) as packed:
         parts = sorted(part for part in packed.iterdir() if part.is_dir())
         targets = [folder / part.name for part in parts]
         for target in targets:
@@ -53,14 +52,17 @@ def open_course(folder: str | Path, *options: str) -> None:
     """
     if find_spec("jupyterlab") is None:
         raise ConfigError("JupyterLab is not installed: pip install 'rlrec[lessons]'")
-    root = Path(__file__).resolve().parents[1]
-    if not (root / FIRST).exists():
-        root = Path(folder).resolve()
-    if not (root / FIRST).exists():
+    root = Path(folder).resolve()
+    if not PACKED.is_dir():
+        root = Path(__file__).resolve().parents[1]
+    elif not list(root.glob(FIRST)):
         copy_course(root)
+    first = next(root.glob(FIRST))
+    page = first.relative_to(root).as_posix()
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}"]
-    command += [f"--LabApp.default_url=/lab/tree/{FIRST}", *options]
-    settings = [str(root / QUIET), os.environ.get("JUPYTER_CONFIG_PATH")]
+    command += [f"--LabApp.default_url=/lab/tree/{page}", *options]
+    # The course's settings of JupyterLab: it fetches no news, nor asks to.
+    settings = [str(first.parent / ".jupyter"), os.environ.get("JUPYTER_CONFIG_PATH")]
     os.environ["JUPYTER_CONFIG_PATH"] = os.pathsep.join(filter(None, settings))
     if os.name == "nt":
         subprocess.run(command)

@@ -24,7 +24,7 @@ def take(folder: Path) -> None:
     with sync_playwright() as started:
         options = ["--no-sandbox"]
         browser = started.chromium.launch(executable_path=chromium, args=options)
-        page = browser.new_page(viewport={"width": 900, "height": 1000})
+        page = browser.new_page(viewport={"width": 1100, "height": 1500})
         page.goto(PAGE.as_uri())
         lab = page.locator(".lab").last
         lab.scroll_into_view_if_needed()

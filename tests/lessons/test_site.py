@@ -1,6 +1,7 @@
 """The site's build: which cells a widget needs, which settings, and what is drawn."""
 
 import json
+import re
 from pathlib import Path
 
 import elsewhere
@@ -146,6 +147,16 @@ def test_the_site_shows_what_the_kernel_would(made, monkeypatch):
     most = json.loads(made.read_text("utf-8"))["most"]
     place = f"{lesson}/{number}"
     assert frames.is_still_true(lab, place, asked, made.parent, most)
+
+
+def test_no_name_is_declared_in_two_scripts_of_a_page():
+    """They share one space of names: a second function replaces the first."""
+    seen = []
+    for path in sorted((ROOT / "lessons" / "site" / "static").glob("*.js")):
+        declared = r"^(?:function\*?|class|const|let) (\w+)"
+        seen += re.findall(declared, path.read_text("utf-8"), re.M)
+    assert len(seen) > 30
+    assert sorted(seen) == sorted(set(seen))
 
 
 # -- elsewhere

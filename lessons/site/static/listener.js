@@ -216,7 +216,7 @@ class Listener {
     pen.font = "bold 15px sans-serif";
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    for (const play of this.known) mark(pen, REACTIONS[play.kind][2], this.spot(play.song), COLOURS[play.kind]);
+    for (const play of this.known) stamp(pen, REACTIONS[play.kind][2], this.spot(play.song), COLOURS[play.kind]);
     this.arrow(pen);
     const played = this.known.length;
     this.canvas.setAttribute("aria-label", `Map of ${this.data.sound.length} songs, ${played} of them played. ${this.believes()}.`);
@@ -258,7 +258,7 @@ function ring(pen, [x, y], colour) {
   pen.stroke();
 }
 
-function mark(pen, sign, [x, y], colour) {
+function stamp(pen, sign, [x, y], colour) {
   pen.lineWidth = 3;
   pen.strokeStyle = "white";
   pen.fillStyle = colour;
