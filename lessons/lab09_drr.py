@@ -21,7 +21,6 @@ from rlrec.datasets.matrices import rating_matrix
 from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM
 from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.protocols import Split
-from rlrec.evaluation.verdict import signed
 from rlrec.types import Floats
 from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, choice, slider, tick
@@ -35,7 +34,6 @@ Content = dict[str, Any]  # what `rlrec evaluate --json` writes
 BLUE, ORANGE, GREEN, *_ = PALETTE
 GREY = "#8C8C8C"
 PART_COLOURS = {VECTORS: BLUE, WARM: ORANGE, AGENT: GREEN, ORACLE: "#000000"}
-MAIN_COLUMNS = ("P@5", "NDCG@5", "P@10", "NDCG@10")
 
 # What others report; no figure here was measured by this library.
 # DRR, arXiv:1810.12027, offline evaluation; what is left out is not quoted here.
@@ -55,15 +53,15 @@ PAPER = {
 PUBLIC_CODE = {"P@5": 0.479, "NDCG@5": 0.471, "P@10": 0.444, "NDCG@10": 0.429}
 
 # Measured once for this course with that code, one seed, its own protocol on
-# MovieLens 1M: P@5, P@10.
+# MovieLens 1M; its algorithm with the leak: 150,000 steps.
 LEAKED = "no learning at all: leaked user x item product"
 REPEATED = {
-    "random": ("0.021", "0.024"),
-    "popularity (number of likes)": ("0.350", "0.324"),
-    "item-kNN, no leak": ("0.425", "0.396"),
-    "its algorithm, embeddings without the leak": ("0.284", "0.262"),
-    "its algorithm, leaked embeddings, 150,000 steps": ("0.420", "0.391"),
-    LEAKED: ("0.710 to 0.869", "0.696 to 0.838"),
+    "random": {"P@5": "0.021", "P@10": "0.024"},
+    "popularity (number of likes)": {"P@5": "0.350", "P@10": "0.324"},
+    "item-kNN, no leak": {"P@5": "0.425", "P@10": "0.396"},
+    "its algorithm, embeddings without the leak": {"P@5": "0.284", "P@10": "0.262"},
+    "its algorithm, leaked embeddings": {"P@5": "0.420", "P@10": "0.391"},
+    LEAKED: {"P@5": "0.710 to 0.869", "P@10": "0.696 to 0.838"},
 }
 COUNTERPART = {
     "popularity": "popularity by count",
@@ -89,6 +87,18 @@ def of_runs(content: Content, row: str, column: str) -> Floats:
     return np.array([run["figures"][row][column] for run in runs])
 
 
+def runs_frame(content: Content) -> pd.DataFrame:
+    """The figures of a stored result: one row a seed and model.
+
+    Columns: seed, model, and one for each figure ("P@5", "overlap@10", ...).
+    """
+    rows = []
+    for run in content["runs"]:
+        for model, figures in run["figures"].items():
+            rows.append({"seed": run["seed"], "model": model} | figures)
+    return pd.DataFrame(rows)
+
+
 def data_of(content: Content) -> str:
     """The data set of a stored result."""
     return str(content["runs"][0]["config"]["data"])
@@ -97,63 +107,6 @@ def data_of(content: Content) -> str:
 def half_width(of: Interval) -> str:
     """A mean and half the width of its interval, in words."""
     return f"{of.mean:.3f} ±{of.high - of.mean:.3f}"
-
-
-def table_lines(content: Content) -> list[str]:
-    """The table with half-widths of the 95% intervals over seeds.
-
-    The last column is P@5 rescaled: 0% is random, 100% the oracle.
-    """
-    names = list(content["table"])
-    width = max(map(len, names)) + 2
-    heading = "".join(f"{column:>14}" for column in MAIN_COLUMNS)
-    lines = [f"{'':<{width}}{heading}   P@5, random to oracle"]
-    for name in names:
-        text = ""
-        for column in MAIN_COLUMNS:
-            text += f"{half_width(interval(content, name, column)):>14}"
-        lines.append(f"{name:<{width}}{text}{_share(content, name):>10.0%}")
-    return lines
-
-
-def _share(content: Content, name: str) -> float:
-    low = interval(content, "random", "P@5").mean
-    high = interval(content, ORACLE, "P@5").mean
-    return (interval(content, name, "P@5").mean - low) / (high - low)
-
-
-def difference_lines(content: Content) -> list[str]:
-    """The paired differences of the agent, and the verdict.
-
-    The intervals hold the luck of seeds and of users.
-    """
-    lines = [f"{content['differences'][0]['measure']}, paired, {content['interval']}:"]
-    for less in content["differences"]:
-        what = "strongest baseline, " if less["kind"] == "baseline" else ""
-        gain = Interval(less["mean"], less["low"], less["high"])
-        above = int((np.array(less["of_runs"]) > 0).sum())
-        lines.append(
-            f"  {AGENT} - {what}{less['other']}: {signed(gain)}, "
-            f"above 0 in {above} of {len(less['of_runs'])}"
-        )
-    return [*lines, content["verdict"]]
-
-
-def settings_lines(content: Content) -> list[str]:
-    """The settings of each baseline, chosen on training ratings."""
-    lines = []
-    for name, values in content["runs"][0]["baselines"].items():
-        if values:
-            lines.append(f"  {name}: {_flat(values)}")
-    return lines
-
-
-def _flat(values: Mapping[str, Any]) -> str:
-    parts = []
-    for name, value in values.items():
-        told = f"({_flat(value)})" if isinstance(value, dict) else value
-        parts.append(f"{name} {told}")
-    return ", ".join(parts)
 
 
 def provenance(content: Content) -> str:
@@ -178,37 +131,15 @@ def provenance(content: Content) -> str:
     )
 
 
-def training_line(content: Content) -> str:
-    """How much was learned from: recommendations, and episodes for each user."""
+def episodes_of_a_user(content: Content) -> float:
+    """How many training episodes a stored run had, for each user it learned from."""
     first = content["runs"][0]
     config = first["config"]
     episodes = first["step"] / config["drr"]["length"]
     users = config["fingerprint"]["users"]
     if content["protocol"] == "session":
         users = round(0.8 * users)  # the others are asked later
-    return (
-        f"{first['step']:,} recommendations: {episodes:,.0f} episodes, "
-        f"{episodes / users:.1f} for each of {users:,} users"
-    )
-
-
-def part_lines(parts: Mapping[str, Content]) -> list[str]:
-    """The agent beside its twins: P@5, its lead, how much RL changed.
-
-    Differences are paired by seed; 95% intervals over seeds.
-    """
-    agent = next(iter(parts.values()))
-    lines = [f"{data_of(agent)}, {agent['protocol']}; {training_line(agent)}"]
-    for name, content in parts.items():
-        changed = mean_interval(content["changed"])
-        line = (
-            f"  {name:<12} P@5 {half_width(interval(content, AGENT, 'P@5'))}, "
-            f"RL changed {changed.mean:.0%} of the places in the first five"
-        )
-        if content is not agent:
-            line += f"; agent less this {signed(gain(agent, content))}"
-        lines.append(line)
-    return lines
+    return float(episodes / users)
 
 
 def curves_frame(parts: Mapping[str, Content]) -> pd.DataFrame:
@@ -275,84 +206,6 @@ def draw_study(figure: Figure, content: Content) -> None:
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     forest(left, content)
     differences(right, content)
-
-
-# -- published figures beside ours
-def paper_lines(contents: Mapping[str, Content]) -> list[str]:
-    """The paper's figures beside the stored ``rerank`` results of each data set."""
-    lines: list[str] = []
-    for data, content in contents.items():
-        published = PAPER[data]
-        lines.append(f"{data:<26}{'paper':>7}   here")
-        for name, figures in published.items():
-            for column, value in figures.items():
-                lines.append(_beside(content, name, column, f"{value:.3f}"))
-        for name in ("random", ORACLE):
-            lines.append(_beside(content, name, "P@5", "    -"))
-        paper = published["DRR-ave"]["P@5"] - published["popularity"]["P@5"]
-        popularity = of_runs(content, "popularity by count", "P@5")
-        own = mean_interval(of_runs(content, AGENT, "P@5") - popularity)
-        lines.append(f"  {'P@5, over popularity':<24}{paper:+.3f}   {signed(own)}")
-    return lines
-
-
-def _beside(content: Content, name: str, column: str, paper: str) -> str:
-    other = COUNTERPART.get(name, name)
-    own = half_width(interval(content, other, column))
-    remark = " (another ideal list, see below)" if column.startswith("NDCG") else ""
-    return f"  {f'{name}, {column}':<25}{paper}   {own}  {other}{remark}"
-
-
-def public_lines(content: Content) -> list[str]:
-    """The public TensorFlow code's figures beside the stored ``session`` result.
-
-    Also what that code's protocol gave when it was repeated for this course.
-    """
-    claim = [f"{column} {value:.3f}" for column, value in PUBLIC_CODE.items()]
-    lines = ["  ".join(claim) + "   the public code's claim"]
-    lines.append(
-        "that protocol, measured once for this course with that code, one seed:"
-    )
-    for name, (five, ten) in REPEATED.items():
-        lines.append(f"  P@5 {five:<15} P@10 {ten:<15} {name}")
-    lines.append("here, nothing leaked, mean over seeds (stored):")
-    for name in content["table"]:
-        text = ""
-        for column in PUBLIC_CODE:
-            text += f"  {column} {interval(content, name, column).mean:.3f}"
-        lines.append(f"{text}   {name}")
-    return lines
-
-
-def states_lines(
-    contents: Mapping[str, Content], best: str = "drr-ave", column: str = "P@5"
-) -> list[str]:
-    """Each state's figure over seeds, and a verdict on the claim that ``best`` is best.
-
-    Differences are paired by seed.
-    """
-    lines = []
-    for name, content in contents.items():
-        of = interval(content, AGENT, column)
-        lines.append(f"{name:<8} {column} {of.mean:.3f} [{of.low:.3f}, {of.high:.3f}]")
-    worse = []
-    unclear = []
-    for name, content in contents.items():
-        if name == best:
-            continue
-        difference = gain(contents[best], content, column)
-        lines.append(f"{best} - {name}: {signed(difference)}")
-        if difference.high < 0:
-            worse.append(name)
-        elif difference.low <= 0:
-            unclear.append(name)
-    if worse:
-        verdict = f"not here, with this critic: {' and '.join(worse)} did better"
-    elif unclear:
-        verdict = f"undecided here against {' and '.join(unclear)}"
-    else:
-        verdict = "confirmed here"
-    return [*lines, f"'{best} is the best state': {verdict}"]
 
 
 def gain(one: Content, other: Content, column: str = "P@5") -> Interval:
@@ -483,7 +336,7 @@ def live_forest(
 
 # -- the history widget
 # three users of the bundled ratings
-LISTENERS = {"Tomas": 39, "Hanna": 88, "Bilal": 11}
+LISTENERS = {"user 39": 39, "user 88": 88, "user 11": 11}
 MOST_KNOWN = 30
 
 

@@ -80,7 +80,7 @@ def estimate(scheme: Propagation, name: str, labels: Labels) -> Floats:
 
 
 class Spread(NamedTuple):
-    """Pilar's true values, and what propagation estimates from her plays."""
+    """A listener's true values, and what propagation estimates from her plays."""
 
     truth: Floats
     guess: Floats

@@ -293,7 +293,9 @@ def draw_ppo(figure: Figure) -> None:
     ax.text(10.55, 3.75, "softmax: the die", ha="center", fontsize=9.5)
     value = "songs I still expect\nto be heard tonight"
     ax.text(9.45, 0.85, value, va="center", fontsize=9.5)
-    better = "song C played and went better than V expected:\nC's chance up, a little"
+    better = (
+        "song C played and went better than V expected:\nC's probability up, a little"
+    )
     ax.text(6.3, 1.62, better, fontsize=9.5, color=RED)
 
 

@@ -53,7 +53,7 @@ __all__ = [
     "make_studio",
 ]
 
-DRAWN = "a song drawn by its chance"
+DRAWN = "a song drawn by its probability"
 BEST = "the most probable song"
 
 

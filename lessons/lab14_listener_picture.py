@@ -305,7 +305,9 @@ def _list_offer(ax: Axes, view: View, now: Offer, shown: list[int]) -> None:
     The one that plays is orange.
     """
     stated = now.probabilities is not None
-    words = "on offer now, with their chances" if stated else "what it ranks first"
+    words = (
+        "on offer now, with their probabilities" if stated else "what it ranks first"
+    )
     ax.text(OFFER, 24, words, **HEADING)
     for row, place in enumerate(shown):
         plays = place == now.pick
@@ -382,10 +384,10 @@ def _words(view: View) -> str:
 
 def _how_chosen(now: Offer, sampled: bool) -> str:
     if now.probabilities is None:
-        return "named first by an agent that tells no chances"
+        return "named first by an agent that gives no probabilities"
     stated = html.escape(percent(now.probabilities[now.pick]))
     if sampled:
-        return f"drawn with chance {stated}"
+        return f"drawn with probability {stated}"
     return f"the most probable ({stated}), played for certain"
 
 

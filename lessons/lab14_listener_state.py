@@ -163,7 +163,7 @@ class Listener:
         fits = probabilities.shape == songs.shape and np.isfinite(probabilities).all()
         if not fits or abs(probabilities.sum() - 1.0) > 1e-3:
             raise ConfigError(
-                f"chances {probabilities.shape} of songs {songs.shape} "
+                f"probabilities {probabilities.shape} of songs {songs.shape} "
                 "do not sum to 1; has training diverged?"
             )
         order = np.argsort(-probabilities, kind="stable")

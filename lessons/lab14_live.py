@@ -274,7 +274,7 @@ def draw_alarms(figure: Figure, found: Alarms) -> None:
     right.plot(number, found.false_alarm, lw=2.5, ms=4, **good)
     right.plot(number, found.alarm, lw=2.5, ms=4, **bad)
     right.set(xlim=(0, 61), ylim=(-0.03, 1.03), xlabel="rounds")
-    right.set_ylabel("chance of an alarm by then")
+    right.set_ylabel("probability of an alarm by then")
     right.legend(frameon=False, loc="center right")
 
 
@@ -283,7 +283,7 @@ def alarms_text(found: Alarms) -> str:
     return (
         f"standard error {found.error:.2f} songs; "
         f"alarm below {found.threshold:.2f}; in one round a loss of "
-        f"{found.loss:.1f} is seen with chance <b>{found.alarm[0]:.2f}</b>; "
+        f"{found.loss:.1f} is seen with probability <b>{found.alarm[0]:.2f}</b>; "
         f"false alarm within {len(found.alarm)} rounds "
         f"<b>{found.false_alarm[-1]:.2f}</b>"
     )
@@ -478,7 +478,7 @@ BOXES = (
     ("a model of\nlisteners", 3.8, 2.9, PALETTE[4]),
     ("PPO, offline\nnobody listens", 6.3, 2.9, PALETTE[1]),
     ("PPO, live\nlisteners react", 8.8, 2.9, PALETTE[2]),
-    ("every play logged\nwith its chance", 8.8, 0.7, PALETTE[2]),
+    ("every play logged\nwith its probability", 8.8, 0.7, PALETTE[2]),
     ("worse than the\nlast good one?", 5.6, 0.7, PALETTE[5]),
 )
 ARROWS = (

@@ -111,27 +111,18 @@ def test_a_stored_result_is_read_and_a_missing_one_says_how_to_make_it(
         lab09.load_result("other", tmp_path)
 
 
-def test_the_table_has_every_row_with_its_interval_and_its_share() -> None:
-    lines = lab09.table_lines(content())
-    assert len(lines) == 1 + 8
-    own = line_of("after RL", lines)
-    assert "0.620 ±0.002" in own
-    assert own.endswith("30%")  # (.62 - .5) / (.9 - .5)
-    assert line_of("random", lines).endswith("0%")
+def test_the_figures_of_a_result_are_a_tidy_frame() -> None:
+    frame = lab09.runs_frame(content())
+    assert list(frame.columns) == ["seed", "model", *COLUMNS]
+    assert len(frame) == 5 * 8
+    own = frame[frame["model"] == "after RL"].set_index("seed")["P@5"]
+    np.testing.assert_allclose(own.sort_index(), 0.62 + np.linspace(-0.002, 0.002, 5))
+    of = lab09.interval(content(), "after RL", "P@5")
+    assert mean_interval(own) == pytest.approx(of)
+    assert lab09.half_width(of) == "0.620 ±0.002"
 
 
-def line_of(start, lines):
-    (found,) = filter(lambda line: line.startswith(start), lines)
-    return found
-
-
-def test_differences_settings_and_provenance_in_words() -> None:
-    told = lab09.difference_lines(content())
-    assert "matrix factorisation: +0.040 [+0.030, +0.050], above 0 in 2 of 3" in told[1]
-    assert told[-1] == "RL pays: made up"
-    assert lab09.settings_lines(content()) == [
-        "  EASE: regularisation 5.0, ease (positive 4.0)"
-    ]
+def test_provenance_in_words() -> None:
     origin = lab09.provenance(content())
     for part in (
         "seeds 4, 3, 2, 1, 0",
@@ -149,34 +140,11 @@ def test_runs_come_in_the_order_of_their_seeds() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("shift", "verdict"),
-    [
-        (0.05, "confirmed here"),
-        (0.0, "undecided here against drr-n"),
-        (-0.05, "not here, with this critic: drr-n did better"),
-    ],
-)
-def test_the_claim_about_states_is_judged_by_the_data(shift, verdict) -> None:
-    states = {"drr-n": content(), "drr-ave": content(shift)}
-    if shift == 0.0:
-        noises = (0.01, -0.01, 0.0, 0.02, -0.02)
-        for run, noise in zip(states["drr-ave"]["runs"], noises, strict=True):
-            run["figures"]["after RL"]["P@5"] += noise
-    assert lab09.states_lines(states)[-1].endswith(verdict)
-
-
-def test_the_papers_figures_stand_beside_ours() -> None:
-    lines = lab09.paper_lines({"ml-100k": content(warm=False)})
-    own = line_of("  DRR-ave, P@5", lines)
-    assert "0.789" in own
-    assert "0.620" in own
-    assert lines[-1].endswith(
-        "P@5, over popularity    +0.095   +0.070 [+0.070, +0.070]"
-    )
-    public = lab09.public_lines(content())
-    assert "P@5 0.479" in public[0]
-    assert "0.710 to 0.869" in "".join(public)
+def test_every_published_model_has_a_counterpart_of_ours() -> None:
+    for published in lab09.PAPER.values():
+        assert set(published) == set(lab09.COUNTERPART)
+    lead = lab09.gain(content(0.05), content())
+    assert lead == pytest.approx((0.05, 0.05, 0.05))  # paired, all seeds alike
 
 
 def test_the_forest_draws_every_row_best_first() -> None:
@@ -243,32 +211,23 @@ def test_with_nothing_known_all_bars_are_empty(split, vectors) -> None:
     foreign = lab.set(foreign=True)
     assert sorted(own.titles) == sorted(foreign.titles)
     assert not np.allclose(np.sort(own.personal), np.sort(foreign.personal))
-    stars = rating_matrix(split.held_out)[[lab09.LISTENERS["Tomas"]]].data
+    stars = rating_matrix(split.held_out)[[lab09.LISTENERS["user 39"]]].data
     assert sorted(own.stars) == sorted(stars)
 
 
 def test_contents_are_not_changed() -> None:
     one = content()
     before = deepcopy(one)
-    lab09.table_lines(one)
-    lab09.difference_lines(one)
+    lab09.runs_frame(one)
     lab09.provenance(one)
     assert one == before
 
 
-def test_the_parts_of_a_study_beside_the_agent() -> None:
+def test_episodes_of_a_user() -> None:
     """640 steps are 32 episodes of 20, 3.2 for each of 10 users, 4 of 8 (session)."""
-    twin = content()
-    for run in twin["runs"]:
-        run["figures"]["after RL"] = dict.fromkeys(COLUMNS, 0.5)
-    lines = lab09.part_lines({"agent": content(), "discount-0": twin})
-    assert lines[0].endswith(
-        "640 recommendations: 32 episodes, 3.2 for each of 10 users"
-    )
-    assert "RL changed 20% of the places" in lines[1]
-    assert lines[2].endswith("agent less this +0.120 [+0.118, +0.122]")
+    assert lab09.episodes_of_a_user(content()) == pytest.approx(3.2)
     strangers = content() | {"protocol": "session"}
-    assert lab09.training_line(strangers).endswith("4.0 for each of 8 users")
+    assert lab09.episodes_of_a_user(strangers) == pytest.approx(4.0)
 
 
 def test_learning_curves_are_a_tidy_frame() -> None:

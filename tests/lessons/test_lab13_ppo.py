@@ -17,7 +17,7 @@ RNG = np.random.default_rng
 
 
 def evening_of_the_notebook() -> dict:
-    """What the notebook's cell about Tove's evening defines."""
+    """What the notebook's cell about one evening defines."""
     text = Path(lab13.__file__).parent / "text" / "13_ppo.md"
     cells = text.read_text("utf-8").split("```python\n")
     (cell,) = (part for part in cells if part.startswith("QUIET = 0"))
@@ -26,7 +26,7 @@ def evening_of_the_notebook() -> dict:
     return found
 
 
-TOVE = SimpleNamespace(**evening_of_the_notebook())
+EVENING = SimpleNamespace(**evening_of_the_notebook())
 
 
 def by_enumeration(chances, only_first):
@@ -38,7 +38,7 @@ def by_enumeration(chances, only_first):
         tired = 0
         for place, action in enumerate(choices):
             weight *= chances[2 * place + tired, action]
-            heard += TOVE.HEARD[tired, action]
+            heard += EVENING.HEARD[tired, action]
             if not only_first or place == 0:
                 tired = max(tired, action)
         total += weight * heard
@@ -48,9 +48,9 @@ def by_enumeration(chances, only_first):
 @pytest.mark.parametrize("only_first", [False, True])
 def test_the_score_of_a_policy_is_its_mean_over_all_evenings(only_first) -> None:
     die = RNG(0).dirichlet([1, 1], size=20)
-    worth = TOVE.songs_heard(die, only_first)
+    worth = EVENING.songs_heard(die, only_first)
     assert worth == pytest.approx(by_enumeration(die, only_first))
-    rewards = TOVE.play_evenings(die, RNG(1), 20_000, only_first)[2]
+    rewards = EVENING.play_evenings(die, RNG(1), 20_000, only_first)[2]
     assert rewards.sum(axis=0).mean() == pytest.approx(worth, abs=0.06)
 
 
@@ -58,24 +58,24 @@ def test_the_score_of_a_policy_is_its_mean_over_all_evenings(only_first) -> None
     ("only_first", "best"), [(False, 9 * 0.7 + 0.9), (True, 0.7 + 9 * 0.9)]
 )
 def test_the_best_evening_is_the_best_of_all_fixed_choices(only_first, best) -> None:
-    assert TOVE.best_evening(only_first) == pytest.approx(best)
+    assert EVENING.best_evening(only_first) == pytest.approx(best)
     for choices in product((0, 1), repeat=10):
         policy = np.repeat(np.eye(2)[list(choices)], 2, axis=0)
-        assert TOVE.songs_heard(policy, only_first) <= best + 1e-12
+        assert EVENING.songs_heard(policy, only_first) <= best + 1e-12
 
 
 def test_always_quiet_and_always_loud_by_hand() -> None:
     quiet = np.tile([1.0, 0.0], (20, 1))
-    assert TOVE.songs_heard(quiet) == pytest.approx(7.0)
-    assert TOVE.songs_heard(1.0 - quiet) == pytest.approx(4.5)
-    last = TOVE.song_values(np.zeros(2), 9, False)
+    assert EVENING.songs_heard(quiet) == pytest.approx(7.0)
+    assert EVENING.songs_heard(1.0 - quiet) == pytest.approx(4.5)
+    last = EVENING.song_values(np.zeros(2), 9, False)
     np.testing.assert_allclose(last, [[0.7, 0.9], [0.3, 0.4]])
-    before = TOVE.song_values(np.array([1.0, 0.0]), 8, False)
+    before = EVENING.song_values(np.array([1.0, 0.0]), 8, False)
     np.testing.assert_allclose(before, [[1.7, 0.9], [0.3, 0.4]])
 
 
 def test_states_say_how_far_and_how_tired() -> None:
-    states, actions, rewards = TOVE.play_evenings(np.full((20, 2), 0.5), RNG(2), 50)
+    states, actions, rewards = EVENING.play_evenings(np.full((20, 2), 0.5), RNG(2), 50)
     assert states.shape == actions.shape == rewards.shape == (10, 50)
     assert (states // 2 == np.arange(10)[:, None]).all()
     tired = np.vstack([np.zeros((1, 50), int), np.maximum.accumulate(actions)[:-1]])

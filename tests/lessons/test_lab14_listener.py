@@ -369,7 +369,7 @@ def test_an_agent_that_only_ranks(studio, tmp_path):
     assert [play.propensity for play in played.plays] == [None, None]
     assert not played.view.own
     text = pictures.view_text(played.view)
-    assert "named first by an agent that tells no chances" in text
+    assert "named first by an agent that gives no probabilities" in text
     loaded = Listener.load(listener.studio, played.save(tmp_path / "log.csv"))
     assert loaded.plays == played.plays
 
@@ -628,7 +628,7 @@ def test_a_press_that_fails_changes_nothing(lab, monkeypatch):
 
 def test_bundle_has_text_picture_and_live_view(lab):
     bundle = lab._repr_mimebundle_()
-    title = "You are the listener (play a song drawn by its chance): "
+    title = "You are the listener (play a song drawn by its probability): "
     assert bundle["text/plain"].startswith(title)
     assert base64.b64decode(bundle["image/png"]) == lab.picture.value
     assert "application/vnd.jupyter.widget-view+json" in bundle

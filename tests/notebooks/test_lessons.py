@@ -35,6 +35,7 @@ LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))
 WITHOUT_TENSORFLOW = 4  # lessons up to this number
 SIZE = 1_500_000  # bytes
+WITHOUT_TEXTS = ("11_a_map_of_sound", "99_demo")  # pictures not described (yet)
 # Headings of level two, in this order, each once; words may follow
 # ("## Intuition: Mara takes the tram").
 SKELETON = (
@@ -227,6 +228,48 @@ def test_exercises_have_solutions_with_the_same_check(lesson: Path) -> None:
 def test_unsolved_exercises_say_so(lesson: Path) -> None:
     cells = [cell for cell in code(lesson) if source(cell).startswith("# Exercise ")]
     assert all(printed(cell).startswith("not solved yet: ") for cell in cells)
+
+
+def bare_booleans(cell: dict[str, Any]) -> list[str]:
+    """Printed lines that end in True or False, and rows of tables with nothing else."""
+    lines = printed(cell).splitlines()
+    found = [line for line in lines if re.search(r"\b(True|False)\W*$", line)]
+    for output in cell["outputs"]:
+        html = "".join(output.get("data", {}).get("text/html", ""))
+        for row in re.findall(r"<tr>.*?</tr>", html, re.DOTALL):
+            values = re.findall(r"<td>(.*?)</td>", row)
+            if values and set(values) <= {"True", "False"}:
+                found.append(row)
+    return found
+
+
+def test_bare_booleans_by_hand() -> None:
+    text = "gained in every seed: True\nTrue to the seed: 0.3\n[False True False]\n"
+    rows = "<tr><th>a</th><td>True</td></tr>\n<tr><td>0.1</td><td>False</td></tr>"
+    table = {"data": {"text/html": f"<table>{rows}</table>"}}
+    found = bare_booleans({"outputs": [{"text": text}, table]})
+    assert found == [*text.splitlines()[::2], rows.splitlines()[0]]
+
+
+def test_numbers_stand_where_a_boolean_could(lesson: Path) -> None:
+    if int(lesson.stem[:2]) >= 5:
+        assert [
+            bare_booleans(cell) for cell in code(lesson) if bare_booleans(cell)
+        ] == []
+
+
+def test_pictures_have_alternative_texts(lesson: Path) -> None:
+    for cell in code(lesson) if lesson.stem not in WITHOUT_TEXTS else []:
+        for output in cell["outputs"]:
+            if (
+                output["output_type"] == "display_data"
+                and "image/png" in output["data"]
+            ):
+                assert output["metadata"].get("image/png", {}).get("alt"), source(cell)
+
+
+def test_tables_are_frames_so_few_lines_are_printed(lesson: Path) -> None:
+    assert sum(source(cell).count("print(") for cell in code(lesson)) <= 15
 
 
 # From here on: each lesson is run once, with its exercises solved, and all its widgets
