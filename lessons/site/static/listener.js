@@ -94,7 +94,7 @@ class Listener {
     this.line = element("p", {className: "lab-line"});
     this.line.setAttribute("aria-live", "polite");
     this.buttons = Object.entries(REACTIONS).map(([kind, [word]]) => this.button(word, () => this.react(kind)));
-    const choice = element("select", {}, new Option("a song drawn by its chance"), new Option("the most probable song"));
+    const choice = element("select", {}, new Option("a song drawn by its probability"), new Option("the most probable song"));
     choice.addEventListener("input", () => {
       this.sampled = choice.selectedIndex === 0;
       this.show();
@@ -134,7 +134,7 @@ class Listener {
     this.line.innerHTML = "";
     this.line.append(...this.words(song));
     this.showFeatures(song);
-    this.head.textContent = over ? "Your session" : "On offer now, with their chances";
+    this.head.textContent = over ? "Your session" : "On offer now, with their probabilities";
     this.list.replaceChildren(...(over ? this.sessionRows() : this.offerRows()));
     this.paint(song);
     this.box.dataset.plays = this.plays.length;
@@ -145,7 +145,7 @@ class Listener {
     const counts = Object.entries(REACTIONS).map(([kind, [, word]]) => `${heard.filter((play) => play.kind === kind).length} ${word}`).join(", ");
     if (this.over) return [element("b", {textContent: "The session is over"}), `: ${counts}. ${this.believes()}. Start another.`];
     const chance = percent(now.chances[now.pick]);
-    const how = this.sampled ? `drawn with chance ${chance}` : `the most probable (${chance})`;
+    const how = this.sampled ? `drawn with probability ${chance}` : `the most probable (${chance})`;
     return [element("b", {textContent: data.titles[song]}), `, ${how}. Song ${heard.length + 1} of ${data.length}; ${counts}. ${this.believes()}.`];
   }
 
