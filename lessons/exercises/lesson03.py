@@ -144,7 +144,7 @@ EXERCISES = {
         hints=[
             "The first whole t with .9995^t <= .05.",
             "Take logarithms on both sides, and mind that they are negative: "
-            "`np.log(.05)` = -2.995732 and `np.log(.9995)` = -0.000500.",
+            "`np.log(.05)` = -2.995732 and `np.log(.9995)` = -0.000500125.",
         ],
     ),
     "03.3": Exercise(
