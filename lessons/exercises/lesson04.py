@@ -21,13 +21,14 @@ def silent_as_middle(rating, in_slate):
 
 
 def heard_and(fraction, liked, skipped, *, early=None, like=2.0, skip=1.0):
-    soon = (fraction < 0.1) & (skipped > 0) if early is None else early
+    soon = (fraction < 0.1) & skipped if early is None else early
     return fraction + like * liked - skip * soon
 
 
 HEARD = np.array([0.05, 0.3, 1.0, 0.08, 0.1, 0.02])
-LIKED = np.array([0, 0, 1, 0, 0, 1])
-SKIPPED = np.array([1, 1, 0, 0, 1, 1])
+LIKED = np.array([0, 0, 1, 0, 0, 1], bool)
+SKIPPED = np.array([1, 1, 0, 0, 1, 1], bool)
+EARLY_AND_LATE = np.array([[0.5], [0.02]])
 
 EXERCISES = {
     "04.1": Exercise(
@@ -185,12 +186,12 @@ EXERCISES = {
         cases=[
             ((HEARD, LIKED, SKIPPED), [-0.95, 0.3, 3.0, 0.08, 0.1, 1.02]),
             (
-                (np.array([[0.5], [0.02]]), np.array([[1], [0]]), np.array([[0], [1]])),
+                (EARLY_AND_LATE, EARLY_AND_LATE > 0.1, EARLY_AND_LATE < 0.1),
                 [[2.5], [-0.98]],
             ),
             ((HEARD[:2] + 0.049, LIKED[:2], SKIPPED[:2]), [-0.901, 0.349]),
             (
-                (np.array([0.12, 0.2, 0.09]), np.zeros(3), np.ones(3)),
+                (np.array([0.12, 0.2, 0.09]), np.zeros(3, bool), np.ones(3, bool)),
                 [0.12, 0.2, -0.91],
             ),
         ],
@@ -205,13 +206,13 @@ EXERCISES = {
                 lambda part, liked, skipped: heard_and(
                     part, liked, skipped, early=skipped
                 ),
-                "A late skip costs nothing: only those within the first tenth.",
+                "A late skip costs nothing: only those before a tenth was heard.",
             ),
             (
                 lambda part, liked, skipped: heard_and(
-                    part, liked, skipped, early=(part <= 0.1) & (skipped > 0)
+                    part, liked, skipped, early=(part <= 0.1) & skipped
                 ),
-                "*Within* the first tenth: a skip at .1 comes after it.",
+                "A skip at exactly .1 costs nothing: only those before it.",
             ),
             (
                 lambda part, liked, skipped: heard_and(part, liked, skipped, like=1.0),
@@ -231,7 +232,7 @@ EXERCISES = {
             ),
             (
                 lambda part, liked, skipped: np.where(
-                    (part < 0.1) & (skipped > 0), -1.0, part + 2.0 * liked
+                    (part < 0.1) & skipped, -1.0, part + 2.0 * liked
                 ),
                 "An early skip takes 1 *off*; it does not replace the rest.",
             ),
@@ -242,8 +243,7 @@ EXERCISES = {
         ],
         hints=[
             "Three parts, added up: array operations, no loop.",
-            "(fraction < .1) & (skipped > 0) marks the early skips; "
-            "times 1 it is a number.",
+            "(fraction < .1) & skipped marks the early skips; times 1 it is a number.",
         ],
     ),
 }

@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from rlrec.viz.exercises import Exercise
+from rlrec.viz.exercises import Exercise, call
+
+
+# -- 08.1 ------------------------------------------------------------------------------
+def size(signal, target, value):
+    """What the memory makes of the signal: it takes errors of both signs."""
+    found = call(signal, target, value)
+    return None if found is None else np.abs(found)
 
 
 # -- 08.2 ------------------------------------------------------------------------------
@@ -47,6 +54,7 @@ EXERCISES = {
             ((np.array([-1.0, 0.5]), np.array([0.5, 0.5])), [1.5, 0.0]),
             ((-3.0, -1.0), 2.0),
         ],
+        run=size,
         mistakes=[
             (
                 lambda target, value: target,
@@ -54,22 +62,8 @@ EXERCISES = {
                 "value is right.",
             ),
             (
-                lambda target, value: np.abs(target),
-                "The size of the target, the published mistake: it stays large when "
-                "the value is right.",
-            ),
-            (
                 lambda target, value: value,
                 "That is the value: what is believed, not how wrong it is.",
-            ),
-            (
-                lambda target, value: target - value,
-                "The right size. Give it without its sign, so that it can be a "
-                "priority.",
-            ),
-            (
-                lambda target, value: value - target,
-                "The right size. Give it without its sign (and target minus value).",
             ),
             (
                 lambda target, value: (target - value) ** 2,
@@ -86,7 +80,7 @@ EXERCISES = {
             ),
             (
                 lambda target, value: np.maximum(target - value, 0),
-                "A disappointment teaches as much as a surprise: abs.",
+                "A disappointment teaches as much as a surprise: let it through.",
             ),
             (
                 lambda target, value: np.abs(target - value).mean(),
@@ -95,7 +89,7 @@ EXERCISES = {
         ],
         hints=[
             "How far is the value from its target?",
-            "Only the size matters: np.abs of the difference.",
+            "The TD error: target minus value. Its sign does not matter.",
         ],
     ),
     "08.2": Exercise(

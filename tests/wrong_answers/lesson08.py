@@ -22,7 +22,7 @@ def root_twice(likes, plays, pay, alpha, beta):
 WRONG = {
     "08.1": [
         (lambda target, value: abs(target) + abs(value), ""),
-        (lambda target, value: -abs(target - value), "sign"),
+        (lambda target, value: -abs(target), "published mistake"),
         (lambda target, value: 0.5 * (target - value) ** 2, ""),
         (lambda target, value: (target - value) ** 2, "Squared"),
     ],
