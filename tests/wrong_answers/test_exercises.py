@@ -44,6 +44,22 @@ def test_solution_is_right(number: str) -> None:
     assert exercise.problem(exercise.results(solution(number))) is None
 
 
+@pytest.mark.parametrize(
+    ("number", "answer"),
+    [
+        ("08.1", lambda target, value: target - value),
+        ("08.1", lambda target, value: value - target),
+        (
+            "04.4",
+            lambda part, liked, skipped: part + 2 * liked - (skipped & (part < 0.1)),
+        ),
+    ],
+)
+def test_other_right_answers(number: str, answer: Any) -> None:
+    exercise = ALL[number]
+    assert exercise.problem(exercise.results(answer)) is None
+
+
 def test_known_mistakes_are_refused_and_named(number: str) -> None:
     exercise = ALL[number]
     for mistake, words in exercise.mistakes:
