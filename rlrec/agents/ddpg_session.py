@@ -3,8 +3,8 @@
 `rlrec.agents.ddpg.DDPG` is below chance there (6.6 songs a session), for two reasons.
 Its history leaves out the songs that were skipped, as DRR's does; but listeners tire of
 all they hear. And the state is an average of vectors, which knows neither the order of
-the songs nor how much a candidate is like the last ones: the actor names the place that
-the listener likes, and plays its neighbours until the listener has had enough.
+the songs (its weights go by place, not by time) nor how much a candidate is like the
+last ones. The actor names one place, and what lies near it sounds alike.
 
 Here the state is a view of the whole session (`rlrec.envs.view`), skips and all. A song
 has another vector in each session: its place on the map and, with ``interactions``, its
