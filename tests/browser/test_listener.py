@@ -1,4 +1,4 @@
-"""Lesson 14's listener in a real browser: twenty plays by mouse, a log kept.
+"""Lesson 14's listener in a real browser: twenty plays by mouse, a log kept, sound.
 
 Shares its JupyterLab and Chromium with `test_lab`.
 """
@@ -90,6 +90,17 @@ def test_twenty_plays_a_log_and_a_second_session(
     note(page, lab, "saved 20 plays in mine.csv")
     log = load_sessions(lesson.parent / "mine.csv")
     assert [int(log.liked.sum()), int(log.skipped.sum()), len(log)] == [8, 6, 20]
+
+    assert not lab.locator("audio").is_visible()
+    lab.get_by_role("checkbox", name="sound").click()
+    page.wait_for_function(
+        "lab => { const sound = lab.querySelector('audio');"
+        " return sound.duration === 6 && sound.currentTime > 0 }",
+        arg=lab.element_handle(),
+        timeout=20_000,
+    )
+    lab.get_by_role("checkbox", name="sound").click()
+    test_lab.playwright.expect(lab.locator("audio")).to_be_hidden()
 
     click(page, lab, "New session, forget me")
     assert "nothing yet" in seen(lab)[0]
