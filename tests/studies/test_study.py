@@ -327,7 +327,7 @@ def test_an_address_where_no_scheduler_is(tmp_path, capsys):
 
 def test_a_cluster_of_ray_gives_the_same_numbers(done, tmp_path, capsys):
     try:
-        import ray  # noqa: F401
+        from ray.util.joblib import register_ray  # noqa: F401
     except ImportError:
         words = "study --agents random popularity --backend ray --out"
         assert rlrec(words, tmp_path / "out") == 1
