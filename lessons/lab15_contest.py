@@ -83,7 +83,8 @@ def draw_levels(ax: Axes, frame: pd.DataFrame) -> None:
     """
     middles = frame.groupby("agent")["mean"].agg(interquartile_mean)
     order = list(middles.sort_values(ascending=False).index)
-    sns.stripplot(frame, x="mean", y="agent", order=order, color="k", size=3, ax=ax)
+    dots = {"color": "k", "size": 3, "jitter": False}  # jitter is drawn anew each time
+    sns.stripplot(frame, x="mean", y="agent", order=order, ax=ax, **dots)
     sns.pointplot(
         frame,
         x="mean",
