@@ -69,18 +69,18 @@ def driver_lines() -> tuple[bool, list[str]]:
         return False, []
     except (OSError, subprocess.TimeoutExpired) as error:
         return False, [f"NVIDIA driver broken: {error}"]
-    said = found.stdout.strip() or found.stderr.strip()
+    output = found.stdout.strip() or found.stderr.strip()
     if found.returncode:
         return False, [
             f"NVIDIA driver broken or too old: nvidia-smi exits with status "
-            f"{found.returncode} ({first_line(said)}); install the driver "
+            f"{found.returncode} ({first_line(output)}); install the driver "
             f"again, or restart the machine"
         ]
     units = ("", "driver ", "memory ", "compute capability ")
     lines = []
-    for row in said.splitlines():
-        told = zip(units, row.split(", "), strict=False)
-        lines.append(", ".join(unit + value for unit, value in told))
+    for row in output.splitlines():
+        fields = zip(units, row.split(", "), strict=False)
+        lines.append(", ".join(unit + value for unit, value in fields))
     return bool(lines), lines
 
 
@@ -90,7 +90,7 @@ def tensorflow_lines() -> list[str]:
         from rlrec.nn.backend import tf
     except TensorFlowMissing:
         return []
-    except Exception as error:  # of a GPU's own software: this is what was asked
+    except Exception as error:  # whatever a GPU's software raises is the finding
         return [f"TensorFlow cannot be used: {first_line(error)}"]
     lines = []
     for place, gpu in enumerate(tf.config.list_physical_devices("GPU")):
@@ -114,7 +114,7 @@ def product(device: str) -> str:
     try:
         with tf.device(device):
             found = tf.matmul(left.astype(np.float32), right.astype(np.float32))
-    except Exception as error:  # of whatever kind: this is what was asked
+    except Exception as error:  # whatever it raises is the finding
         return f"a product of matrices fails there: {first_line(error)}"
     if not found.device.endswith(device):
         return f"a product of matrices was computed on {found.device} instead"

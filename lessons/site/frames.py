@@ -360,8 +360,8 @@ def is_still_true(
     """Whether a folder holds these settings, and five of their pictures and lines."""
     data = read_frames(folder)
     drawn = settings(lab, place, asked, most)
-    said = json.loads(json.dumps(described(lab, drawn)))
-    if any(data[name] != value for name, value in said.items()):
+    description = json.loads(json.dumps(described(lab, drawn)))
+    if any(data[name] != value for name, value in description.items()):
         return False
     for number in np.linspace(0, len(drawn) - 1, 5).astype(int):
         image, line = picture(lab, drawn[number])
