@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from pathlib import Path
 
@@ -461,6 +462,27 @@ def both_outcomes(path: Path, monkeypatch: pytest.MonkeyPatch) -> bool:
 
 
 HEADER = "userId,movieId,rating,timestamp"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_is_shown_for_a_long_file_on_a_terminal_only(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("u.data", *("\t".join(row) for row in ROWS))
+
+    def shown(file: io.StringIO, least: int) -> str:
+        monkeypatch.setattr(engines, "SHOWN", least)
+        monkeypatch.setattr("sys.stderr", file)
+        check_rows(load_ratings(path))
+        return file.getvalue()
+
+    assert "reading" in shown(Terminal(), 1)
+    assert not shown(Terminal(), 1_000)
+    assert not shown(io.StringIO(), 1)
 
 
 def test_the_quick_reader_reads_flawless_files(

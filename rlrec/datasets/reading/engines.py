@@ -11,7 +11,7 @@ import io
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -27,6 +27,7 @@ LONG = "::"
 UNIT = "\x1f"  # stands for "::", since both engines take one character
 BLANKS = " "  # several count as one
 BLOCK = 2**20  # bytes looked at together
+SHOWN = 2**24  # bytes, from which a bar is shown
 _EXACT = 2.0**53
 # A quotation mark within a word; begins with the mark, which is found fast.
 _TORN = re.compile(rb'"(?<=[^",\t;| \x1f\n]")[^",\t;| \x1f\n]')
@@ -142,15 +143,16 @@ def _frame(body: Body, shape: tuple[int, int], numbers: bool) -> pd.DataFrame | 
     import pandas as pd
 
     def read(columns: list[int], kind: type | None) -> pd.DataFrame:
-        return pd.read_csv(
-            io.BytesIO(body.text),
-            sep=body.mark,
-            header=None,
-            na_filter=False,
-            quoting=body.quoting,
-            usecols=columns or None,
-            dtype=kind,
-        )
+        with _shown(body.text) as text:
+            return pd.read_csv(
+                text,
+                sep=body.mark,
+                header=None,
+                na_filter=False,
+                quoting=body.quoting,
+                usecols=columns or None,
+                dtype=kind,
+            )
 
     if not shape[0]:
         return pd.DataFrame(columns=range(shape[1]), dtype=object)
@@ -171,6 +173,21 @@ def _frame(body: Body, shape: tuple[int, int], numbers: bool) -> pd.DataFrame | 
         if frame[at].dtype not in (np.int64, np.float64):
             frame[at] = frame[at].astype(object)
     return frame
+
+
+def _shown(text: bytes) -> Any:
+    """A file of ``text``; on a terminal a bar shows how much of a long one is read."""
+    from tqdm import tqdm
+
+    short = len(text) < SHOWN
+    return tqdm.wrapattr(
+        io.BytesIO(text),
+        "read",
+        total=len(text),
+        desc="reading",
+        leave=False,
+        disable=short or None,  # None: unless on a terminal
+    )
 
 
 def _is_faithful(cells: pd.Series, padded: bool) -> bool:
