@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rlrec.datasets.folders import csv_in, locate
+from rlrec.datasets.histories import is_true
 from rlrec.datasets.reading.columns import find, read_ids, require_columns
 from rlrec.datasets.reading.layouts import headerless, is_history
 from rlrec.datasets.reading.reports import (
@@ -177,6 +178,9 @@ def _load_table(table: Table, rejects: Path | None) -> PlayCounts:
     notes: list[str] = []
     if name != find(header, "genre"):
         plays, notes = _most_played(plays, header[name])
+    if "skipped" in header:
+        skipped = is_true(table, header.index("skipped"))[plays.rows]
+        notes.append(f"plays skipped: {skipped.sum():,}; they count as the others do")
     found = _count(plays, tuple(sorted(set(plays.names))), notes)
     return found if title is None else replace(found, songs=_songs(plays, title))
 

@@ -444,6 +444,7 @@ def test_plays_in_a_folder_of_histories(write: Write) -> None:
     assert found.genres == ("Band A", "Band B")
     assert found.counts.tolist() == [[2, 1]]
     assert found.song("Band A") == "Song A"
+    assert "plays skipped: 1; they count as the others do" in found.report.notes
     assert len(load_sessions(path.parent)) == 3
 
 
