@@ -9,6 +9,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -79,7 +80,7 @@ def round_seconds(minibatch: int, units: int) -> float:
     ``units``: of each of the two hidden layers, of policy and value network.
     """
     rng = np.random.default_rng(0)
-    sound = default_catalogue().sound
+    sound = default_catalogue().sound.astype(np.float32)
     config = PPOConfig(minibatch=minibatch, hidden=(units, units), target_kl=0.0)
     learner = PPOLearner(sound, WIDTH, config, rng)
     steps = made_round(SONGS, len(sound), rng)
@@ -100,13 +101,12 @@ def seeds_seconds(count: int) -> float:
     rng = np.random.default_rng(0)
     widths = (WIDTH, 64, 64, 1)
     weights = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in pairwise(widths):
         start = rng.normal(size=(count, inputs, outputs)) / inputs**0.5
         weights.append(tf.Variable(start, dtype=tf.float32))
     states = tf.constant(rng.normal(size=(count, ROWS, WIDTH)), tf.float32)
     targets = tf.constant(rng.normal(size=(count, ROWS, 1)), tf.float32)
 
-    @tf.function(jit_compile=True)
     def learn() -> Any:
         for _ in tf.range(128):
             with tf.GradientTape() as tape:
@@ -118,7 +118,7 @@ def seeds_seconds(count: int) -> float:
                 one.assign_sub(0.01 * slope)
         return error
 
-    return seconds(learn, 3)
+    return seconds(tf.function(learn, jit_compile=True), 3)
 
 
 def playing_seconds(environments: int) -> tuple[float, float]:
@@ -133,13 +133,13 @@ def playing_seconds(environments: int) -> tuple[float, float]:
     learning = []
     learn = agent.learner.learn
 
-    def timed(*arguments: Any) -> dict[str, float]:
+    def timed(*arguments: Any) -> Any:
         start = time.perf_counter()
         found = learn(*arguments)
         learning.append(time.perf_counter() - start)
         return found
 
-    agent.learner.learn = timed  # type: ignore[method-assign]
+    vars(agent.learner)["learn"] = timed
     whole = []
     for _ in range(4):
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""``make results``: train and evaluate what lessons 09, 11, 13 and 14 show, over seeds.
+"""``make results``: train and evaluate what lessons show (09, 11, 13, 14, 16).
 
     python lessons/results/make.py [STUDY ...]
 
@@ -255,6 +255,14 @@ def neighbours() -> None:
     store("neighbours", study_neighbours(command=command))
 
 
+def gpu() -> None:
+    """Lesson 16: what this machine's CPU, and its GPU, do with small and large work."""
+    sys.path.insert(0, str(HERE.parent))
+    from lab16_study import study_gpu
+
+    store("gpu", study_gpu(command="python lessons/results/make.py gpu"))
+
+
 def store(name: str, content: dict[str, object]) -> None:
     """Write lessons/results/NAME.json."""
     (HERE / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n", "utf-8")
@@ -272,6 +280,8 @@ def main(names: list[str]) -> None:
         cold_start()
     if "neighbours" in names:
         neighbours()
+    if "gpu" in names:
+        gpu()
     names = [name for name in names if name in STUDIES]
     jobs = [
         (folder(name, part, seed), flags, seed)
@@ -286,4 +296,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*STUDIES, "vae", "actor", "cold_start", "neighbours"])
+    main(sys.argv[1:] or [*STUDIES, "vae", "actor", "cold_start", "neighbours", "gpu"])

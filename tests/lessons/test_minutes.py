@@ -17,6 +17,7 @@ LESSONS = sorted(TEXT.glob("[0-9][0-9]_*.md"))
 WITHIN = 0.15
 CORE = 14 * 60  # minutes, of all lessons together
 CLAIM = re.compile(r"\*\*Time:\*\* (\d+) minutes(?: for the core, (\d+) with all)?\b")
+LEFT_OUT = re.compile(r"\*\*Time:\*\* (\d+) minutes that can be left out\b")
 CODE = re.compile(r"^```python.*?\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BUILD = re.compile(r"^(?:# Exercise .*|\*\*\d\d\.\d\*\* )\(build", re.MULTILINE)
 HEADING = re.compile(r"^(#+) +(.+?)$", re.MULTILINE)
@@ -86,7 +87,10 @@ def names(text, is_core):
 
 def claimed(text):
     """Minutes of the core path, and of everything, as the lesson's head says."""
-    core, whole = CLAIM.search(text.partition("\n## ")[0]).groups()
+    head = text.partition("\n## ")[0]
+    if found := LEFT_OUT.search(head):
+        return 0, int(found[1])
+    core, whole = CLAIM.search(head).groups()
     return int(core), int(whole or core)
 
 
@@ -116,6 +120,7 @@ def test_by_hand():
 def test_claims_read():
     assert claimed("# 9\n**Time:** 50 minutes for the core, 90 with all.") == (50, 90)
     assert claimed("# 9\n**Time:** 50 minutes. You need") == (50, 50)
+    assert claimed("# 9\n**Time:** 50 minutes that can be left out: no") == (0, 50)
 
 
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)

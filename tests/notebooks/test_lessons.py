@@ -30,6 +30,7 @@ EXPECTED_LESSONS = [  # stems
     "13_ppo",
     "14_from_logs_to_live",
     "15_the_contest",
+    "16_on_a_gpu",
 ]
 LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))
