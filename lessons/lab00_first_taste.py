@@ -272,6 +272,7 @@ PARTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
             "PPO: small,\nsafe steps",
             "From logs\nto live",
             "The contest",
+            "On a GPU",
         ),
     ),
 )
@@ -280,7 +281,7 @@ BOX = "round,pad=0,rounding_size=0.06"
 
 
 def draw_map(figure: Figure) -> None:
-    """The sixteen lessons in three rows."""
+    """The seventeen lessons in three rows."""
     ax = figure.subplots()
     ax.set(xlim=(-0.05, 6.05), ylim=(0.0, 3.05))
     ax.axis("off")

@@ -31,6 +31,7 @@ UNITS = (64, 256, 1_024)
 SEEDS = (1, 8, 64)
 ROWS = 64  # in a minibatch of each seed
 WIDTH = 64  # numbers of a state
+LISTENERS = (8, 64, 512)  # at a time
 
 
 def seconds(work: Callable[[], Any], repeats: int = 7) -> float:
@@ -41,7 +42,7 @@ def seconds(work: Callable[[], Any], repeats: int = 7) -> float:
         start = time.perf_counter()
         work().numpy()
         taken.append(time.perf_counter() - start)
-    return statistics.median(taken)
+    return round(statistics.median(taken), 7)
 
 
 def launch() -> float:
@@ -56,7 +57,7 @@ def product_rate(size: int, kind: str = "float32") -> float:
     rng = np.random.default_rng(0)
     left, right = tf.cast(rng.normal(size=(2, size, size)), kind)
     multiply = tf.function(lambda: (left @ right)[0, 0], jit_compile=True)
-    return 2.0 * size**3 / seconds(multiply) / 1e9
+    return round(2.0 * size**3 / seconds(multiply) / 1e9, 1)
 
 
 def made_round(songs: int, catalogue: int, rng: np.random.Generator) -> Arrays:
@@ -127,7 +128,7 @@ def playing_seconds(environments: int) -> tuple[float, float]:
     ``environments``: listeners at a time.
     """
     rollout = SONGS // environments
-    config = PPOConfig(rollout=rollout, epochs=6, minibatch=1_024, target_kl=0.0)
+    config = PPOConfig(rollout=rollout, epochs=6, minibatch=SONGS // 8, target_kl=0.0)
     agent = PPO(default_catalogue().sound, config, seed=0)
     env = ListeningBatch(environments, observe="ids", history=20)
     learning = []
@@ -146,7 +147,8 @@ def playing_seconds(environments: int) -> tuple[float, float]:
         agent.train(env, SONGS)
         whole.append(time.perf_counter() - start)
     learned = statistics.median(learning[1:])
-    return statistics.median(whole[1:]) - learned, learned
+    played = statistics.median(whole[1:]) - learned
+    return round(played, 4), round(learned, 4)
 
 
 def measure(device: str, say: Callable[[str], None]) -> dict[str, Any]:
@@ -166,7 +168,7 @@ def measure(device: str, say: Callable[[str], None]) -> dict[str, Any]:
         say(f"{device}: rounds of PPO")
         found["seeds"] = [[count, seeds_seconds(count)] for count in SEEDS]
         say(f"{device}: seeds in one call")
-        found["playing"] = [[count, *playing_seconds(count)] for count in (8, 64, 512)]
+        found["playing"] = [[count, *playing_seconds(count)] for count in LISTENERS]
     return found
 
 

@@ -34,46 +34,22 @@ WIDE = tuple(
 
 
 # -- 16.5 ------------------------------------------------------------------------------
-def bill(hours, share, faster, cpu_price, gpu_price, rest=1.0):
-    cpu = hours * cpu_price
-    gpu = hours * (rest * (1 - share) + share / faster) * gpu_price
-    return ("CPU", cpu) if cpu <= gpu else ("GPU", gpu)
+def saved(cpu_hours, p, f, cpu_price, gpu_price, rest=1.0):
+    gpu_hours = cpu_hours * (rest * (1 - p) + p / f)
+    return cpu_hours * cpu_price - gpu_hours * gpu_price
 
 
-def faster_one(hours, share, faster, cpu_price, gpu_price):
-    gpu = hours * ((1 - share) + share / faster)
-    if gpu < hours:
-        return "GPU", gpu * gpu_price
-    return "CPU", hours * cpu_price
+def playing_at_the_cpus_price(cpu_hours, p, f, cpu_price, gpu_price):
+    gpu = cpu_hours * ((1 - p) * cpu_price + p / f * gpu_price)
+    return cpu_hours * cpu_price - gpu
 
 
-def exchanged(found):
-    name, cost = found
-    return ("CPU" if name == "GPU" else "GPU"), cost
+def hours_saved(cpu_hours, p, f, cpu_price, gpu_price):
+    return cpu_hours - cpu_hours * ((1 - p) + p / f)
 
 
-def only_price(hours, share, faster, cpu_price, gpu_price):
-    name, cost = bill(hours, share, faster, cpu_price, gpu_price)
-    return name, cost / hours
-
-
-def waits_for_nothing(hours, share, faster, cpu_price, gpu_price):
-    """The CPU's part is paid at the CPU's price."""
-    cpu = hours * cpu_price
-    gpu = hours * ((1 - share) * cpu_price + share / faster * gpu_price)
-    return ("CPU", cpu) if cpu <= gpu else ("GPU", gpu)
-
-
-def dearer_one(hours, share, faster, cpu_price, gpu_price):
-    cpu = hours * cpu_price
-    gpu = hours * ((1 - share) + share / faster) * gpu_price
-    return ("CPU", cpu) if cpu > gpu else ("GPU", gpu)
-
-
-def ties_to_gpu(hours, share, faster, cpu_price, gpu_price):
-    cpu = hours * cpu_price
-    gpu = hours * ((1 - share) + share / faster) * gpu_price
-    return ("CPU", cpu) if cpu < gpu else ("GPU", gpu)
+def gpu_bill(cpu_hours, p, f, cpu_price, gpu_price):
+    return cpu_hours * ((1 - p) + p / f) * gpu_price
 
 
 EXERCISES = {
@@ -248,68 +224,62 @@ EXERCISES = {
         ],
     ),
     "16.5": Exercise(
-        "rent",
+        "what renting saves",
         cases=[
-            ((6.0, 0.6, 10.0, 0.1, 2.5), ("CPU", 0.6)),
-            ((100.0, 0.99, 50.0, 0.1, 2.0), ("GPU", 5.96)),
-            ((10.0, 0.5, 2.0, 0.75, 1.0), ("CPU", 7.5)),
-            ((8.0, 0.8, 4.0, 1.0, 1.5), ("GPU", 4.8)),
-            ((4.0, 0.5, 5.0, 1.0, 2.0), ("CPU", 4.0)),
+            ((6.0, 0.6, 10.0, 0.1, 2.5), -6.3),
+            ((100.0, 0.99, 50.0, 0.1, 2.0), 4.04),
+            ((10.0, 0.5, 2.0, 0.75, 1.0), 0.0),
+            ((8.0, 0.8, 4.0, 1.0, 1.5), 3.2),
         ],
         mistakes=[
             (
-                faster_one,
-                "That is the *faster* one; the cheaper one is asked for.",
+                lambda *given: -saved(*given),
+                "The sign: the CPU's bill less the GPU's.",
             ),
             (
-                lambda hours, p, f, cpu, gpu: bill(hours, 1.0, f, cpu, gpu),
+                lambda hours, p, f, cpu, gpu: saved(hours, 1.0, f, cpu, gpu),
                 "Only the share p becomes faster; the rest stays as it is.",
             ),
             (
-                lambda *given: bill(*given, rest=0.0),
+                lambda *given: saved(*given, rest=0.0),
                 "What stays on the CPU takes time as well: 1 - p.",
             ),
             (
-                lambda *given: exchanged(bill(*given)),
-                "The names are exchanged.",
-            ),
-            (
-                only_price,
-                "That is the cost of an hour of work; the whole training is asked for.",
-            ),
-            (
-                waits_for_nothing,
-                "The GPU is rented while the CPU plays, too: all of its hours at its "
-                "price.",
-            ),
-            (
-                dearer_one,
-                "That is the dearer one.",
-            ),
-            (
-                ties_to_gpu,
-                "If both cost the same: the CPU.",
-            ),
-            (
-                lambda hours, p, f, cpu, gpu: bill(hours, 1 - p, f, cpu, gpu),
-                "The share p becomes faster, not the other one.",
-            ),
-            (
-                lambda hours, p, f, cpu, gpu: bill(hours, p, 1 / f, cpu, gpu),
+                lambda hours, p, f, cpu, gpu: saved(hours, p, 1 / f, cpu, gpu),
                 "f times faster takes 1/f of the time.",
             ),
             (
-                lambda *given: bill(*given)[0],
-                "And what does it cost? A pair is asked for.",
+                lambda hours, p, f, cpu, gpu: saved(hours, 1 - p, f, cpu, gpu),
+                "The share p becomes faster, not the other one.",
             ),
             (
-                lambda *given: bill(*given)[1],
-                "And which machine is it? A pair is asked for.",
+                playing_at_the_cpus_price,
+                "The GPU is rented while the CPU plays, too: all hours at its price.",
+            ),
+            (
+                hours_saved,
+                "Those are the hours saved; the money is asked for.",
+            ),
+            (
+                gpu_bill,
+                "That is the GPU's bill. How much less is it than the CPU's?",
+            ),
+            (
+                lambda hours, p, f, cpu, gpu: saved(hours, p, f, cpu, gpu) / hours,
+                "That is saved in an hour; the whole training is asked for.",
+            ),
+            (
+                lambda hours, p, f, cpu, gpu: max(0.0, saved(hours, p, f, cpu, gpu)),
+                "It may cost more: then the number lies below 0.",
+            ),
+            (
+                lambda hours, p, f, cpu, gpu: saved(hours, p, f, gpu, cpu),
+                "The prices are exchanged.",
             ),
         ],
         hints=[
             "Hours on the GPU: cpu_hours * ((1 - p) + p / f).",
-            "Each hour of those at gpu_price. Then compare; a tie is the CPU's.",
+            "cpu_hours * cpu_price less those hours * gpu_price.",
         ],
     ),
 }

@@ -36,7 +36,6 @@ LESSONS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
 SOLUTIONS = sorted((FOLDER / "solutions").glob("[0-9][0-9]_*.ipynb"))
 WITHOUT_TENSORFLOW = 4  # lessons up to this number
 SIZE = 1_500_000  # bytes
-WITHOUT_TEXTS = ("11_a_map_of_sound", "99_demo")  # pictures not described (yet)
 # Headings of level two, in this order, each once; words may follow
 # ("## Intuition: Mara takes the tram").
 SKELETON = (
@@ -260,7 +259,7 @@ def test_numbers_stand_where_a_boolean_could(lesson: Path) -> None:
 
 
 def test_pictures_have_alternative_texts(lesson: Path) -> None:
-    for cell in code(lesson) if lesson.stem not in WITHOUT_TEXTS else []:
+    for cell in code(lesson):
         for output in cell["outputs"]:
             if (
                 output["output_type"] == "display_data"

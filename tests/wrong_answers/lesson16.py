@@ -17,11 +17,8 @@ def summed(weights, biases, states):
     return np.maximum(0.0, np.einsum("sni,tio->sno", states, weights))
 
 
-def speed_over_price(cpu_hours, p, f, cpu_price, gpu_price):
-    faster = 1 / ((1 - p) + p / f)
-    if faster > gpu_price:
-        return "GPU", cpu_hours / faster * gpu_price
-    return "CPU", cpu_hours * cpu_price
+def no_share(cpu_hours, p, f, cpu_price, gpu_price):
+    return cpu_hours * (cpu_price - gpu_price)
 
 
 WRONG = {
@@ -42,7 +39,8 @@ WRONG = {
         (lambda w, b, x: np.maximum(0.0, x @ w), "biases are missing"),
     ],
     "16.5": [
-        (speed_over_price, ""),
-        (lambda *given: ("CPU", given[0] * given[3]), ""),
+        (no_share, ""),
+        (lambda hours, p, f, cpu, gpu: hours * cpu, ""),
+        (lambda hours, p, f, cpu, gpu: hours * p * (1 - 1 / f), "hours saved"),
     ],
 }
