@@ -19,7 +19,7 @@ def ax():
 
 
 def test_curves_show_mean_and_interval(ax):
-    plots.learning_curves(ax, {"random": [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]]})
+    plots.mean_band(ax, [0, 1], [[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]])
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [2.0, 4.0])
     band = ax.collections[0].get_paths()[0].vertices
     # t(2 degrees of freedom, .975) x standard deviation 1 / sqrt(3); right twice that
@@ -27,18 +27,6 @@ def test_curves_show_mean_and_interval(ax):
     for x, ends in ((0, (2 - half, 2 + half)), (1, (4 - 2 * half, 4 + 2 * half))):
         at = band[band[:, 0] == x, 1]
         np.testing.assert_allclose((at.min(), at.max()), ends, rtol=1e-6)
-
-
-def test_bars_show_mean_and_interval(ax):
-    plots.interval_bars(ax, {"random": [1.0, 2.0, 3.0], "oracle": [5.0, 5.0, 5.0]})
-    assert [line.get_xdata()[0] for line in ax.lines if len(line.get_xdata()) == 1] == [
-        2.0,
-        5.0,
-    ]
-    half = 4.302653 / 3**0.5
-    np.testing.assert_allclose(ax.lines[0].get_xdata(), [2 - half, 2 + half], rtol=1e-6)
-    assert list(ax.lines[2].get_xdata()) == [5.0, 5.0]  # no spread
-    assert [label.get_text() for label in ax.get_yticklabels()] == ["random", "oracle"]
 
 
 @pytest.mark.parametrize("name", figures.all_figures())
