@@ -8,7 +8,7 @@ taste, so that the price of the VAE's is seen.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,8 +71,7 @@ def maps() -> dict[str, Floats]:
 class Radio(ListeningBatch):
     """`Listening-v0`, whole catalogue; each listener picks the first song: any of them.
 
-    Without it all walks would start at the middle of the map, and as nobody is known
-    yet they would go the same way: a few paths would be compared, not policies.
+    Else all walks would start at the same place, where nobody is known, and go one way.
     """
 
     def __init__(self, listeners: int) -> None:
@@ -86,21 +85,15 @@ class Radio(ListeningBatch):
 
 
 class Menu(NamedTuple):
-    """The songs that ``agent`` may choose from, the one of the best score first.
-
-    ``score`` [songs]; None: a random order.
-    """
+    """The songs that ``agent`` may choose from, that of the best ``score`` first."""
 
     agent: PPO
-    score: Floats | None
-    rng: np.random.Generator
+    score: Callable[[Ids], Floats]
 
     def recommend(self, observations: Observations, k: int = 1) -> Ids:
         """Songs [batch, k] of the agent's menu, best first."""
         songs = self.agent.candidates(observations)
-        if self.score is None:
-            return best_first(songs, self.rng.random(songs.shape), k)
-        return best_first(songs, self.score[songs], k)
+        return best_first(songs, self.score(songs), k)
 
 
 def heard(
@@ -120,11 +113,12 @@ def heard(
     for agent in agents.values():
         agent.train(env, config.schedule_steps, seed=10_000_000 * (seed + 1))
     walker = agents["PPO"]
+    popularity = songs[:, -1]
     rng = np.random.default_rng(seed)
     policies: dict[str, Recommender] = {
         **agents,
-        "the most popular of the four": Menu(walker, songs[:, -1], rng),
-        "a random one of the four": Menu(walker, None, rng),
+        "the most popular of the four": Menu(walker, lambda menu: popularity[menu]),
+        "a random one of the four": Menu(walker, lambda menu: rng.random(menu.shape)),
     }
     found = {}
     for name, policy in policies.items():

@@ -21,16 +21,25 @@ def words_of(figure) -> list[str]:
     return [word for ax in figure.axes for word in words(ax.texts)]
 
 
-def defined(lesson: str, *beginnings: str) -> dict[str, Any]:
-    """What a lesson's first cell and those with these beginnings of a line define."""
+def cells(lesson: str, *beginnings: str) -> list[str]:
+    """A lesson's first cell and those with these beginnings of a line."""
     (text,) = (LESSONS / "text").glob(f"{lesson}_*.md")
-    cells = re.findall(r"```python.*?\n(.*?)```", text.read_text("utf-8"), re.DOTALL)
+    found = re.findall(r"```python.*?\n(.*?)```", text.read_text("utf-8"), re.DOTALL)
     for beginning in beginnings:
-        assert any(f"\n{beginning}" in f"\n{cell}" for cell in cells), beginning
-    names: dict[str, Any] = {}
-    for number, cell in enumerate(cells):
+        assert any(f"\n{beginning}" in f"\n{cell}" for cell in found), beginning
+    chosen = []
+    for number, cell in enumerate(found):
         if not number or any(f"\n{one}" in f"\n{cell}" for one in beginnings):
-            exec(compile(cell, f"{text.name}, cell {number}", "exec"), names)
+            chosen.append(cell)
+    return chosen
+
+
+def defined(lesson: str, *beginnings: str) -> dict[str, Any]:
+    """What ``cells`` of a lesson define."""
+    names: dict[str, Any] = {}
+    for cell in cells(lesson, *beginnings):
+        title = f"lesson {lesson}, {cell.splitlines()[0]}"
+        exec(compile(cell, title, "exec"), names)
     return names
 
 

@@ -5,45 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from lab14_listener_studio import TasteSoftmax, make_studio
+from lab14_listener import OFFERED
+from lab14_listener_picture import rises, strongest
 from numpy.typing import ArrayLike
 
-from rlrec.datasets import FEATURES
+from rlrec.datasets import FEATURES, load_tracks
+from rlrec.envs import make_catalogue
 from rlrec.envs.listeners import LONGEST
+
+# of lesson 14's rule; the tests of the page compare
+SETTINGS = {"ridge": 8.0, "temperature": 0.1, "appealWeight": 0.06}
 
 
 def listener_data() -> dict[str, Any]:
-    """Songs, the map and the agent's settings; see static/listener.js for their use.
+    """Songs, the map and the rule's settings; see static/listener.js for their use.
 
     ``rises`` [11, d] turns the slope of the belief into log odds per sd of a feature.
     """
-    studio = make_studio()
-    agent = studio.agent
-    assert isinstance(agent, TasteSoftmax)
-    sound = studio.catalogue.sound
-    plane = list(studio.plane)
-    low, high = np.quantile(sound[:, plane], [0.005, 0.995], axis=0)
-    across, up = studio.sounds_like
+    tracks = load_tracks("generated")
+    catalogue = make_catalogue(tracks)
+    sound = catalogue.sound
+    low, high = np.quantile(sound[:, :2], [0.005, 0.995], axis=0)
+    along = rises(catalogue)
     return {
-        "titles": [studio.tracks.label(song) for song in range(len(sound))],
+        "titles": [tracks.label(song) for song in range(len(sound))],
         "names": list(FEATURES),
-        "features": rounded(studio.tracks.features, 3),
+        "features": rounded(tracks.features, 3),
         "sound": rounded(sound, 12),
-        "appeal": rounded(studio.catalogue.appeal, 12),
-        "rises": (studio.standard.T @ sound / len(sound)).tolist(),
-        "plane": plane,
+        "appeal": rounded(catalogue.appeal, 12),
+        "rises": along.tolist(),
         "low": low.tolist(),
         "high": high.tolist(),
-        "across": across,
-        "up": up,
-        "offered": studio.offered,
+        "across": strongest(along[:, 0]),
+        "up": strongest(along[:, 1]),
+        "offered": OFFERED,
         "length": LONGEST,
-        "settings": {
-            "ridge": agent.ridge,
-            "temperature": agent.temperature,
-            "variety": agent.variety,
-            "appealWeight": agent.appeal_weight,
-        },
+        "settings": SETTINGS,
     }
 
 

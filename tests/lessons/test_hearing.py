@@ -7,6 +7,7 @@ import lab11_sound_map as lab11
 import numpy as np
 from hearing import HeardLab
 from lab14_listener import ListenerLab
+from lesson_checks import defined
 
 from rlrec.datasets import FEATURES
 from rlrec.sound.synthesis import RATE, track_sound
@@ -65,9 +66,10 @@ def test_silent_until_ticked_then_each_new_result():
 
 
 def test_the_listener_hears_the_song_that_plays():
-    lab = ListenerLab()
+    lesson = defined("14", "catalogue = ", "class TasteSoftmax")
+    tracks = lesson["tracks"]
+    lab = ListenerLab(tracks, {"belief and softmax": lesson["rule"]})
     lab.switch.set_state({"value": True})
-    tracks = lab.listener.studio.tracks
     for kind in ("like", "skip"):
         assert same(heard(lab), track_sound(tracks, lab.result.song))
         lab.press(kind)

@@ -1,153 +1,69 @@
 """Lesson 14: the shop and its log, the monitor, a log's weights, the pictures."""
 
-from pathlib import Path
-from types import SimpleNamespace
-
 import lab14_live as lab14
 import numpy as np
+import pandas as pd
 import pytest
-from lesson_checks import assert_no_tensorflow, words
+from lesson_checks import assert_no_tensorflow, defined, words
 from matplotlib.figure import Figure
 
-from rlrec.logs.learned import ListenerModel, plays_of
-from rlrec.logs.live import (
-    LiveConfig,
-    LiveListening,
-    LiveRound,
-    LiveTraining,
-    StatedPolicy,
-    checkpoint,
-    serve,
-)
+from rlrec.envs import ListeningBatch
+from rlrec.evaluation import simulate
+from rlrec.logs.live import LiveRound, StatedPolicy, serve
+
+CELLS = ("catalogue = ", "def alarm_probabilities(", "def first_songs(")
+LESSON = defined("14", *CELLS)
+alarm_probabilities = LESSON["alarm_probabilities"]
 
 # -- the shop
 
 
 def test_a_seed_gives_one_log_and_another_seed_other_listeners():
-    one = SHOP.shop_log(0, 50)
-    same = SHOP.shop_log(0, 50)
-    other = SHOP.shop_log(1, 50)
+    one = LESSON["shop_log"](0, 50)
+    same = LESSON["shop_log"](0, 50)
+    other = LESSON["shop_log"](1, 50)
     np.testing.assert_array_equal(one.tracks, same.tracks)
     assert len(one) != len(other) or (one.tracks != other.tracks).any()
     assert np.isfinite(one.propensity).all()
     assert one.propensity.min() >= 0.2 / 20 - 1e-6
 
 
-@pytest.mark.parametrize(("side", "sign"), [(lab14.OLD, 1), (lab14.NEW, -1)])
+@pytest.mark.parametrize(("side", "sign"), [(0, 1), (180, -1)])
 def test_the_crowd_leans_and_a_policy_that_knows_the_lean_profits_from_it(side, sign):
-    loud = lab14.default_catalogue().sound[:, 0]
-    with_it = lab14.songs_heard(StatedPolicy(sign * loud), side)
-    against_it = lab14.songs_heard(StatedPolicy(-sign * loud), side)
-    assert with_it > against_it + 3
+    crowd = LESSON["MENU"] | LESSON["TASTE"] | {"taste_towards": side}
+    to_the_loud_end = LESSON["catalogue"].sound[:, 0]
+    found = []
+    for score in (sign * to_the_loud_end, -sign * to_the_loud_end):
+        env = ListeningBatch(600, observe="ids", **crowd)
+        found.append(simulate(env, StatedPolicy(score), seed=5_000_000).mean())
+    assert found[0] > found[1] + 3
 
 
-def test_what_the_model_promises_the_shop_is_what_the_log_says():
-    log = SHOP.shop_log(0)
-    model = ListenerModel(plays_of(log, SHOP.song_ids), lab14.default_catalogue())
-    promised = lab14.songs_promised(lab14.Drawn(SHOP.shop), model)
-    assert promised == pytest.approx((~log.skipped).sum() / 1000, abs=0.6)
+# -- what the monitor can see
 
 
-def test_songs_drawn_come_by_their_chances():
-    policy = StatedPolicy(np.array([0.0, 1.0, 2.0]))
-    seen = {"candidates": np.tile([0, 1, 2], (20_000, 1))}
-    drawn = np.bincount(lab14.Drawn(policy).recommend(seen)[:, 0]) / 20_000
-    stated = policy.probabilities(seen)[1][0]
-    np.testing.assert_allclose(drawn, stated, atol=0.012)
-
-
-# -- fine-tuning
-
-
-class Fixed:
-    """Plays the candidate in one place; learning changes nothing."""
-
-    def __init__(self, place=0):
-        self.place = place
-
-    def probabilities(self, observations):
-        offered = observations["candidates"]
-        return offered, np.eye(offered.shape[1])[np.full(len(offered), self.place)]
-
-    def recommend(self, observations, k=1):
-        return observations["candidates"][:, self.place][:, None]
-
-    def train(self, env, steps, *, seed=0):
-        env.reset(seed=seed)
-        while not env.over.all():
-            env.step(np.full(env.num_envs, self.place))
-
-    def state(self):
-        return {"place": np.array(self.place)}
-
-    def restore(self, state, env=None):
-        self.place = int(state["place"])
-
-
-def test_a_fork_stands_where_the_training_stood_and_leaves_it_alone():
-    agent = Fixed(1)
-    keeper = Fixed(2)
-    config = LiveConfig(8, 8)
-    start = LiveTraining(agent, keeper, config, seed=3)
-    start.round(lab14.world(lab14.OLD))
-    start.round(lab14.world(lab14.OLD))
-    ends = []
-    for _ in range(2):
-        agent.restore({"place": np.array(1)})
-        forked = lab14.fork(LiveTraining(agent, keeper, config, seed=3), start)
-        ends.append([forked.round(lab14.world(lab14.NEW)) for _ in range(3)])
-    assert ends[0] == ends[1]
-    assert start.number == 2
-    assert len(start.monitor.waiting) == 2
-    assert ends[0][0].number == 3
-
-
-def test_turning_round_and_lying_keep_their_books():
-    training = LiveTraining(Fixed(), Fixed(), LiveConfig(8, 8), seed=0)
-    turned = lab14.turn_round(training, rounds=4)
-    assert turned.curve.shape == (3,)
-    assert len(turned.rounds) == 4
-    np.testing.assert_allclose(turned.curve, turned.curve[0])  # it learns nothing
-    learned = turned._replace(curve=np.array([4.0, 6.0, 10.0]))
-    np.testing.assert_allclose(learned.recovered(12.0), [0, 0.25, 0.75])
-    lied = lab14.tell_lies(training, rounds=3)
-    assert len(lied.rounds) == 5
-    assert lied.before == lied.after == lied.restored
-    true = [one.learner == one.truth for one in lied.rounds]
-    assert not all(true[:3])
-    assert all(true[3:])
-
-
-def test_agents_start_anew_from_a_seed():
-    agent = lab14.new_agent(0)
-    lab14.restart(agent, 5)
-    for name, values in checkpoint(lab14.new_agent(5)).items():
-        np.testing.assert_array_equal(checkpoint(agent)[name], values)
-
-
-# -- the monitor's chances
-
-
-def test_chances_beside_many_rounds_of_normal_numbers():
-    found = lab14.alarm_probabilities(1.5, 64, 0.01, 10)
+def test_probabilities_beside_many_rounds_of_normal_numbers():
+    found = alarm_probabilities(1.5, 64, 0.01, 10)
     rng = np.random.default_rng(0)
-    difference = rng.normal(-1.5, lab14.SESSION_SD * np.sqrt(2 / 64), (20_000, 10))
-    alarm = (difference < found.threshold).any(axis=1)
-    assert alarm.mean() == pytest.approx(found.alarm[-1], abs=0.01)
-    assert found.false_alarm[-1] == pytest.approx(1 - 0.99**10)
+    error = LESSON["SESSION_SD"] * np.sqrt(2 / 64)
+    difference = rng.normal(-1.5, error, (20_000, 10))
+    alarm = (difference < found["threshold"]).any(axis=1)
+    assert alarm.mean() == pytest.approx(found["worse"][-1], abs=0.01)
+    assert found["as good"][-1] == pytest.approx(1 - 0.99**10)
 
 
 def test_no_loss_is_the_false_alarm_and_more_sessions_see_more():
-    nothing = lab14.alarm_probabilities(0.0, 256, 0.01, 5)
-    np.testing.assert_allclose(nothing.alarm, nothing.false_alarm)
-    many = lab14.alarm_probabilities(1.0, 1024, 0.01, 5)
-    few = lab14.alarm_probabilities(1.0, 64, 0.01, 5)
-    assert many.alarm[0] > few.alarm[0]
+    nothing = alarm_probabilities(0.0, 256, 0.01, 5)
+    np.testing.assert_allclose(nothing["worse"], nothing["as good"])
+    many = alarm_probabilities(1.0, 1024, 0.01, 5)
+    few = alarm_probabilities(1.0, 64, 0.01, 5)
+    assert many["worse"][0] > few["worse"][0]
 
 
 def test_every_control_changes_the_widget():
-    lab = lab14.monitor_lab()
+    lab = lab14.monitor_lab(alarm_probabilities)
     first = lab.line.value
+    assert "alarm below -1.24; in one round" in first
     for values in ({"loss": 3.0}, {"sessions": 16}, {"level": 0.05}, {"rounds": 60}):
         lab.set(**values)
         assert lab.line.value != first
@@ -155,31 +71,30 @@ def test_every_control_changes_the_widget():
 
 
 def test_the_spread_of_sessions_is_what_the_widget_takes():
-    env = lab14.world(lab14.OLD)(2000)
-    returns = serve(env, SHOP.shop, seed=9, rng=np.random.default_rng(0))
-    assert returns.std() == pytest.approx(lab14.SESSION_SD, abs=0.2)
+    env = LESSON["world"](0)(2000)
+    returns = serve(env, LESSON["shop"], seed=9, rng=np.random.default_rng(0))
+    assert returns.std() == pytest.approx(LESSON["SESSION_SD"], abs=0.2)
 
 
 # -- first songs
 
 
 def test_weighing_the_log_finds_what_trying_finds_and_other_ways_do_not():
+    pushed, shy = LESSON["pushed"], LESSON["shy"]
+    assert pushed.sum() == pytest.approx(1.0)
+    assert shy.sum() == pytest.approx(1.0)
     weighted = []
     unweighted = []
     heard = []
-    for seed in range(6):
-        log = lab14.catalogue_log(seed)
-        assert log.shop.sum() == pytest.approx(1.0)
-        assert log.shy.sum() == pytest.approx(1.0)
-        np.testing.assert_allclose(log.propensity, log.shop[log.songs])
-        shy = log.shy[log.songs]
-        weighted.append((shy / log.propensity * log.heard).mean())
-        unweighted.append((shy * log.heard).sum() / shy.sum())
-        heard.append(log.heard.mean())
-    truth = lab14.tried_out(log.shy)
+    for songs, was_heard in LESSON["first"]:
+        weighted.append(((shy / pushed)[songs] * was_heard).mean())
+        unweighted.append((shy[songs] * was_heard).sum() / shy[songs].sum())
+        heard.append(was_heard.mean())
+    truth = LESSON["truth"]
     assert np.mean(weighted) == pytest.approx(truth, abs=0.02)
     assert np.mean(unweighted) > truth + 0.07
-    assert lab14.tried_out(log.shop) == pytest.approx(np.mean(heard), abs=0.02)
+    tried_out = LESSON["first_songs"](pushed, 200_000, 5)[1].mean()
+    assert tried_out == pytest.approx(np.mean(heard), abs=0.02)
 
 
 # -- pictures
@@ -198,40 +113,14 @@ def test_pictures_of_results_show_each_seed_and_each_round():
     lab14.promises_picture(ax, [11.0, 12.0], [9.0, 10.0], {"shop": 8.0})
     assert words(ax.get_yticklabels()) == ["seed 0", "seed 1"]
     rounds = [LiveRound(n, 9.0, 9.0, 8.0, 0.5, n == 4, False) for n in range(1, 5)]
-    lied = lab14.Lied(10.0, 5.0, 10.0, rounds)
+    lied = pd.DataFrame(rounds)
     ax = lab14.lies_picture(Figure().subplots(), [lied, lied])
     assert "alarm" in ax.texts[-1].get_text()
+    ax = lab14.lies_picture(Figure().subplots(), [lied, lied.assign(alarm=False)])
+    assert "alarm" not in ax.texts[-1].get_text()
     ax = lab14.recovery_picture(Figure().subplots(), [[0.0, 0.5], [0.0, 0.7]], [0, 512])
     np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.0, 60.0])
 
 
-def test_seconds_are_measured():
-    assert lab14.learning_seconds(512, "/CPU:0", steps=1024) > 0
-
-
 def test_importing_the_lab_does_not_import_tensorflow():
     assert_no_tensorflow("import lab14_live")
-
-
-def from_the_notebook(first_line: str, **names) -> SimpleNamespace:
-    """What the notebook's cell that begins with ``first_line`` defines."""
-    text = Path(lab14.__file__).parent / "text" / "14_from_logs_to_live.md"
-    cells = text.read_text("utf-8").split("```python\n")
-    (cell,) = (part for part in cells if part.startswith(first_line))
-    exec(cell.partition("```")[0].partition("\nlog = ")[0], names)
-    return SimpleNamespace(**names)
-
-
-SHOP = from_the_notebook(
-    "CROWD = {",
-    np=np,
-    default_catalogue=lab14.default_catalogue,
-    StatedPolicy=StatedPolicy,
-    LiveListening=LiveListening,
-    serve=serve,
-)
-
-
-def test_the_notebooks_crowd_is_the_labs():
-    assert SHOP.CROWD == lab14.CROWD
-    assert lab14.OLD == 0.0

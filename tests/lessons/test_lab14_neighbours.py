@@ -32,9 +32,9 @@ def test_a_menu_by_hand(agent) -> None:
     score = np.array([0.0, 0.1, 0.9, 0.2, 1.0, 1.0])
     rng = np.random.default_rng(0)
     # nearest to song 1 at place 1: songs 0, 2 and 3, not the far ones of score 1
-    popular = lab14.Menu(agent, score, rng).recommend(after(1), 3)
+    popular = lab14.Menu(agent, lambda menu: score[menu]).recommend(after(1), 3)
     assert popular.tolist() == [[2, 3, 0]]
-    drawn = lab14.Menu(agent, None, rng)
+    drawn = lab14.Menu(agent, lambda menu: rng.random(menu.shape))
     orders = {tuple(drawn.recommend(after(1), 3)[0]) for _ in range(50)}
     assert len(orders) == 6
     assert {song for order in orders for song in order} == {0, 2, 3}

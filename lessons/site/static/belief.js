@@ -1,7 +1,7 @@
 /* What the agent of "You are the listener" believes about you, and what it plays.
 
-The agent is TasteSoftmax (lessons/lab14_listener_studio.py). A test holds these numbers
-to Python's within 1e-9. `settings` has ridge, temperature, variety and appealWeight. */
+The agent is TasteSoftmax of lesson 14. A test holds these numbers to Python's within
+1e-9. `settings` has ridge, temperature and appealWeight. */
 "use strict";
 
 const WORTH = {skip: 0, listen: 1, like: 2};
@@ -46,19 +46,12 @@ function belief(sounds, kinds, settings, size) {
   return solve(gram, moment);
 }
 
-/* The cosine between two sounds, no less than 0. */
-function closeness(one, other) {
-  const lengths = Math.sqrt(dot(one, one) * dot(other, other));
-  return Math.max(dot(one, other) / Math.max(lengths, 1e-12), 0);
-}
-
 /* Probability of each song on offer: softmax of how much it is expected to please.
-sounds [m][d], appeals [m]; last: the sound of the last song, or null. */
-function chances(weights, sounds, appeals, last, settings) {
+sounds [m][d], appeals [m]. */
+function chances(weights, sounds, appeals, settings) {
   const scores = sounds.map((sound, place) => {
-    const near = last ? settings.variety * closeness(sound, last) : 0;
     const pleases = dot(sound, weights) + settings.appealWeight * appeals[place];
-    return (pleases - near) / settings.temperature;
+    return pleases / settings.temperature;
   });
   const most = Math.max(...scores);
   const powers = scores.map((score) => Math.exp(score - most));

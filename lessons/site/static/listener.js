@@ -1,7 +1,7 @@
 /* "You are the listener" without a kernel: presses, songs on offer, and what is shown.
 
-Songs on offer and what plays depend on the person, the session and the place alone:
-the same presses bring the same songs. The numbers come from belief.js. */
+Songs on offer and what plays depend on the session and the place alone: the same
+presses bring the same songs. The numbers come from belief.js. */
 "use strict";
 
 const REACTIONS = {listen: ["Listen", "heard", "●"], skip: ["Skip", "skipped", "✕"], like: ["Like", "liked", "★"]};
@@ -35,57 +35,46 @@ function percent(share) {
 
 class Listener {
   constructor(box, data) {
-    Object.assign(this, {box, data, plays: [], user: 1, session: 1, sampled: true});
+    Object.assign(this, {box, data, plays: [], session: 1});
     this.build();
     this.show();
   }
 
-  get known() {
-    return this.plays.filter((play) => play.user === this.user);
-  }
-
-  get heard() {
-    return this.known.filter((play) => play.session === this.session);
-  }
-
   get over() {
-    return this.heard.length >= this.data.length;
+    return this.plays.length >= this.data.length;
   }
 
   /* Songs on offer, best first, their probabilities, which one plays; and the belief. */
   offer() {
     const {sound, appeal, settings, offered} = this.data;
-    const known = this.known;
-    const unheard = sound.length - known.length >= offered ? known : known.slice(-this.data.length);
-    const taken = new Set(unheard.map((play) => play.song));
-    const random = draws(this.user, this.session, this.heard.length);
+    const taken = new Set(this.plays.map((play) => play.song));
+    const random = draws(this.session, this.plays.length);
     const songs = [];
     while (songs.length < offered) {
       const song = Math.floor(random() * sound.length);
       if (!taken.has(song)) songs.push(song);
       taken.add(song);
     }
-    const sounds = known.map((play) => sound[play.song]);
-    const weights = belief(sounds, known.map((play) => play.kind), settings, sound[0].length);
-    const found = chances(weights, songs.map((song) => sound[song]), songs.map((song) => appeal[song]), sounds.at(-1), settings);
+    const sounds = this.plays.map((play) => sound[play.song]);
+    const weights = belief(sounds, this.plays.map((play) => play.kind), settings, sound[0].length);
+    const found = chances(weights, songs.map((song) => sound[song]), songs.map((song) => appeal[song]), settings);
     const order = songs.map((_, place) => place).sort((one, other) => found[other] - found[one]);
     const sorted = order.map((place) => found[place]);
     let left = random();
     let pick = sorted.findIndex((share) => (left -= share) < 0);
     if (pick < 0) pick = sorted.length - 1;
-    return {weights, songs: order.map((place) => songs[place]), chances: sorted, pick: this.sampled ? pick : 0};
+    return {weights, songs: order.map((place) => songs[place]), chances: sorted, pick};
   }
 
   react(kind) {
     const song = this.now.songs[this.now.pick];
-    this.plays.push({song, kind, user: this.user, session: this.session});
+    this.plays.push({song, kind});
     this.show();
   }
 
-  newSession(remember) {
-    if (!this.heard.length && (remember || !this.known.length)) return;
+  newSession() {
+    this.plays = [];
     this.session += 1;
-    if (!remember) this.user += 1;
     this.show();
   }
 
@@ -94,14 +83,8 @@ class Listener {
     this.line = element("p", {className: "lab-line"});
     this.line.setAttribute("aria-live", "polite");
     this.buttons = Object.entries(REACTIONS).map(([kind, [word]]) => this.button(word, () => this.react(kind)));
-    const choice = element("select", {}, new Option("a song drawn by its probability"), new Option("the most probable song"));
-    choice.addEventListener("input", () => {
-      this.sampled = choice.selectedIndex === 0;
-      this.show();
-    });
-    const again = [["New session, know me", true], ["New session, forget me", false]];
-    this.again = again.map(([word, remember]) => this.button(word, () => this.newSession(remember)));
-    const form = element("div", {className: "lab-controls"}, ...this.buttons, element("label", {}, "Play ", choice), ...this.again);
+    const again = this.button("New session", () => this.newSession());
+    const form = element("div", {className: "lab-controls"}, ...this.buttons, again);
     form.setAttribute("role", "group");
     form.setAttribute("aria-label", "You are the listener");
     this.canvas = element("canvas", {width: 2 * MAP, height: 2 * MAP});
@@ -127,9 +110,9 @@ class Listener {
     const {data, now, over} = this;
     const scaled = now.weights.map((weight) => weight / data.settings.temperature);
     this.features = data.rises.map((row) => dot(row, scaled));  // log odds per sd
-    this.slope = data.plane.map((place) => scaled[place]);
+    this.slope = scaled.slice(0, 2);
     this.opinion = data.sound.map((sound) => dot(sound, scaled));
-    const song = over ? this.heard.at(-1).song : now.songs[now.pick];
+    const song = over ? this.plays.at(-1).song : now.songs[now.pick];
     this.buttons.forEach((button) => { button.disabled = over; });
     this.line.innerHTML = "";
     this.line.append(...this.words(song));
@@ -141,12 +124,11 @@ class Listener {
   }
 
   words(song) {
-    const {data, heard, now} = this;
-    const counts = Object.entries(REACTIONS).map(([kind, [, word]]) => `${heard.filter((play) => play.kind === kind).length} ${word}`).join(", ");
+    const {data, plays, now} = this;
+    const counts = Object.entries(REACTIONS).map(([kind, [, word]]) => `${plays.filter((play) => play.kind === kind).length} ${word}`).join(", ");
     if (this.over) return [element("b", {textContent: "The session is over"}), `: ${counts}. ${this.believes()}. Start another.`];
-    const chance = percent(now.chances[now.pick]);
-    const how = this.sampled ? `drawn with probability ${chance}` : `the most probable (${chance})`;
-    return [element("b", {textContent: data.titles[song]}), `, ${how}. Song ${heard.length + 1} of ${data.length}; ${counts}. ${this.believes()}.`];
+    const how = `drawn with probability ${percent(now.chances[now.pick])}`;
+    return [element("b", {textContent: data.titles[song]}), `, ${how}. Song ${plays.length + 1} of ${data.length}; ${counts}. ${this.believes()}.`];
   }
 
   /* The two features with the longest bars, if long enough. */
@@ -183,7 +165,7 @@ class Listener {
   }
 
   sessionRows() {
-    return this.heard.map((play) => {
+    return this.plays.map((play) => {
       const [, word, mark] = REACTIONS[play.kind];
       return element("li", {}, `${mark} ${this.data.titles[play.song]}, ${word}`);
     });
@@ -191,9 +173,9 @@ class Listener {
 
   /* Place of a song on the canvas. */
   spot(song) {
-    return this.data.plane.map((dimension, axis) => {
+    return [0, 1].map((axis) => {
       const {low, high, sound} = this.data;
-      const share = (sound[song][dimension] - low[axis]) / (high[axis] - low[axis]);
+      const share = (sound[song][axis] - low[axis]) / (high[axis] - low[axis]);
       const place = MAP * (0.03 + 0.94 * Math.min(Math.max(share, 0), 1));
       return axis ? MAP - place : place;
     });
@@ -216,9 +198,9 @@ class Listener {
     pen.font = "bold 15px sans-serif";
     pen.textAlign = "center";
     pen.textBaseline = "middle";
-    for (const play of this.known) stamp(pen, REACTIONS[play.kind][2], this.spot(play.song), COLOURS[play.kind]);
+    for (const play of this.plays) stamp(pen, REACTIONS[play.kind][2], this.spot(play.song), COLOURS[play.kind]);
     this.arrow(pen);
-    const played = this.known.length;
+    const played = this.plays.length;
     this.canvas.setAttribute("aria-label", `Map of ${this.data.sound.length} songs, ${played} of them played. ${this.believes()}.`);
   }
 
