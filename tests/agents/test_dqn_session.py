@@ -24,18 +24,18 @@ def world(listeners, action="candidate"):
 
 
 def test_steps_of_two_songs_by_hand():
-    """Discount .5; the session of four songs ends after the third."""
-    rewards = np.array([1.0, 2.0, 4.0, 0.0, 8.0])[:, None]
-    no = np.zeros((5, 1), bool)
-    ended = np.array([0, 0, 1, 0, 0], bool)[:, None]
-    live = np.array([1, 1, 1, 0, 1], bool)[:, None]
+    """Discount .5; a session ends after the third song; the fourth step begins one."""
+    rewards = np.array([1.0, 2.0, 4.0, 0.0, 8.0, 6.0, 0.0])[:, None]
+    no = np.zeros((7, 1), bool)
+    ended = np.array([0, 0, 1, 0, 0, 0, 0], bool)[:, None]
+    live = np.array([1, 1, 1, 0, 1, 1, 1], bool)[:, None]
     found = n_step_transitions(live, rewards, ended, no, 2, 0.5)
     returns, over, use = (part[:, 0].tolist() for part in found)
-    assert returns == [1 + 0.5 * 2, 2 + 0.5 * 4, 4.0]
-    assert over == [0.0, 1.0, 1.0]
-    assert use == [True, True, True]
+    assert returns == [1 + 0.5 * 2, 2 + 0.5 * 4, 4.0, 0.5 * 8, 8 + 0.5 * 6]
+    assert over == [0.0, 1.0, 1.0, 0.0, 0.0]
+    assert use == [True, True, True, False, True]
     cut = n_step_transitions(live, rewards, no, ended, 2, 0.5)
-    assert cut[2][:, 0].tolist() == [True, True, False]
+    assert cut[2][:, 0].tolist() == [True, True, False, False, True]
 
 
 def test_a_target_by_hand():
@@ -82,6 +82,23 @@ def test_what_is_stored_is_what_was_played():
     np.testing.assert_allclose(kept, features[:-3, :, 0][live], rtol=1e-6)
     later = data["next_pool"][: live.sum()]
     np.testing.assert_allclose(later, features[3:, :, 1:][live], rtol=1e-6)
+
+
+def test_stored_sessions_are_over_where_they_ended(monkeypatch):
+    agent = SessionDQN(CATALOGUE, SMALL, seed=3)
+    played = []
+    step = agent._step
+    monkeypatch.setattr(
+        agent, "_step", lambda env: played.append(step(env)) or played[-1]
+    )
+    agent.train(world(16), 32 * 16)
+    live, _, rewards, terminated, truncated = map(np.array, zip(*played, strict=True))
+    _, over, use = n_step_transitions(
+        live, rewards, terminated, truncated, SMALL.n, SMALL.discount
+    )
+    stored = agent.replay.data["terminated"][: use.sum()]
+    np.testing.assert_array_equal(stored, over[use])
+    assert 0 < stored.sum() < len(stored)
 
 
 @pytest.mark.parametrize("action", ["candidate", "song"])

@@ -171,6 +171,17 @@ def test_the_whole_catalogue_without_songs_just_played():
     assert np.take_along_axis(mask, songs, axis=1).all()
 
 
+def test_the_filter_is_fitted_when_the_warm_up_is_over():
+    agent = NStep(CATALOGUE, NStepConfig(rollout=16, warm_up=256))
+    start = agent.filter.reactions.pull.copy()
+    agent.train(world(16), 256)  # not yet: few sessions are whole
+    assert agent.epsilon == 1.0
+    assert (agent.filter.reactions.pull == start).all()
+    agent.train(agent._env, 1_024)
+    assert agent.epsilon < 1.0
+    assert (agent.filter.reactions.pull != start).any()
+
+
 @pytest.mark.parametrize("warm_up", [0, 256])
 def test_one_seed_one_result_and_another_another(warm_up):
     def weights(seed):

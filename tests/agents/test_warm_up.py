@@ -28,17 +28,31 @@ def world(listeners):
     return ListeningBatch(listeners, "candidate", "ids", history=20)
 
 
-def test_songs_of_the_warm_up_count():
+def test_songs_of_the_warm_up_count(monkeypatch):
     """Pieces of 512, 512, 1,024: 768 at random, then 256 and 1,024 for the agent."""
     one = WarmedUp(Listed, CATALOGUE, 768, seed=0)
     start = one.filter.reactions.pull.copy()
+    left = []  # when the filter was fitted
+    fit = one.filter.fit
+    monkeypatch.setattr(one.filter, "fit", lambda of: left.append(one.left) or fit(of))
     for steps in (512, 512, 1_024):
         one.train(world(32), steps, seed=3)
     assert [steps for steps, _ in one.agent.trained] == [256, 1_024]
-    assert one.left == 0
+    assert left == [0]
     first, second = (pull for _, pull in one.agent.trained)
     assert (first == second).all()
     assert not (first == start).all()
+
+
+def test_the_warm_up_draws_from_all_on_offer():
+    env = world(32)
+    places = []
+    step = env.step
+    env.step = lambda actions: places.append(actions) or step(actions)
+    WarmedUp(Listed, CATALOGUE, 3_200, seed=0).train(env, 3_200)
+    counts = np.bincount(np.ravel(places), minlength=10)
+    # 320 each; four standard deviations of a binomial are 68
+    assert np.abs(counts - 320).max() < 68
 
 
 def test_the_filter_is_that_of_its_sessions_and_the_seed_decides():
