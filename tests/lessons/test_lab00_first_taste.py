@@ -144,14 +144,14 @@ def test_bars_have_the_height_of_their_numbers(user):
     assert tuple(words(shares.get_xticklabels())) == GENRES
 
 
-def test_the_map_names_sixteen_lessons():
+def test_the_map_names_seventeen_lessons():
     figure = Figure()
     lab00.draw_map(figure)
     (ax,) = figure.axes
     numbers = [word for word in words(ax.texts) if word.isdigit()]
-    assert numbers == [f"{number:02d}" for number in range(16)]
+    assert numbers == [f"{number:02d}" for number in range(17)]
     boxes = [patch for patch in ax.patches if isinstance(patch, FancyBboxPatch)]
-    assert len(boxes) == 16
+    assert len(boxes) == 17
 
 
 def test_the_readme_compares_with_the_truth():
