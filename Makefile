@@ -67,7 +67,7 @@ figures: $(READY)
 
 bench: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
-	$(BIN)/python -m tests.benchmarks
+	PYTHONPATH=lessons $(BIN)/python -m tests.benchmarks
 
 refresh: $(READY)
 	$(BIN)/python -m pytest --nbval --refresh $(if $(LESSON),$(or $(TWINS),lessons/text/$(LESSON).md),lessons)

@@ -38,7 +38,12 @@ STOPS = (13, 11, 9, 7, 6, 5, 4)  # of a slider: the most that the budget allows
 A_SHEET = 12  # pictures; what they share costs nothing
 COLOURS = 128
 BYTES = 1_500_000  # at most, a widget
-FEWER = {"04/1": 300, "11/1": 280, "12/1": 100, "16/1": 300}  # settings, where FRAMES take more
+FEWER = {
+    "04/1": 300,
+    "11/1": 280,
+    "12/1": 100,
+    "16/1": 300,
+}  # settings, where FRAMES take more
 # Values that a question asks for, and pairs of controls that it asks for, by widget.
 ALSO: dict[str, dict[str, list[Any]]] = {
     "02/1": {"best_next": [12.0], "old_value": [12.0]},

@@ -2,16 +2,22 @@
 
     python drive.py LESSON.ipynb SOLUTIONS.ipynb REPORT.json [--without-tensorflow]
 
-A subprocess of the tests; --without-tensorflow refuses its import and reports it.
+A subprocess of the tests; --without-tensorflow refuses its import and reports it. Cells
+that neither an exercise nor a widget rests on are left out: the comparison of outputs
+runs them.
 """
 
+import ast
 import contextlib
 import importlib.machinery
 import io
 import json
 import os
+import symtable
 import sys
 from pathlib import Path
+
+import nbformat
 
 EXERCISE = "# Exercise "
 
@@ -33,17 +39,67 @@ class NoTensorFlow:
 
 
 def exercises(notebook):
-    """First line -> source, of the exercise cells of a notebook file (JSON)."""
-    cells = [
-        "".join(cell["source"])
-        for cell in notebook["cells"]
-        if cell["cell_type"] == "code"
-    ]
+    """First line -> source, of the exercise cells of a notebook."""
     return {
-        source.splitlines()[0]: source
-        for source in cells
-        if source.startswith(EXERCISE)
+        cell.source.splitlines()[0]: cell.source
+        for cell in notebook.cells
+        if is_exercise(cell)
     }
+
+
+def is_exercise(cell):
+    return cell.cell_type == "code" and cell.source.startswith(EXERCISE)
+
+
+def names_of(source):
+    """The names that a cell defines, and those that it takes from cells before it."""
+    defined = set()
+    taken = set()
+    for statement in ast.parse(source).body:
+        table = symtable.symtable(ast.unparse(statement), "cell", "exec")
+        if isinstance(statement, ast.For):
+            defined |= names_in(statement.target)
+        taken |= read_in(table) - defined
+        if isinstance(statement, ast.AugAssign):
+            taken |= names_in(statement.target)
+        symbols = table.get_symbols()
+        defined |= {
+            one.get_name() for one in symbols if one.is_assigned() or one.is_imported()
+        }
+    return defined, taken
+
+
+def names_in(node):
+    return {one.id for one in ast.walk(node) if isinstance(one, ast.Name)}
+
+
+def read_in(table):
+    """Names of the cell's own scope that are read in it, or in functions in it."""
+    whole = table.get_type() == "module"
+    found = {
+        one.get_name()
+        for one in table.get_symbols()
+        if one.is_referenced() and (whole or one.is_global())
+    }
+    return found.union(*map(read_in, table.get_children()))
+
+
+def needed_cells(notebook):
+    """Cells that show a widget or use an answer, and what those rest on, in order."""
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    names = [names_of(cell.source) for cell in cells]
+    answers = set().union(
+        *(names[n][0] for n, cell in enumerate(cells) if is_exercise(cell))
+    )
+    kept = []
+    used = set()
+    for cell, (defined, taken) in zip(cells[::-1], names[::-1], strict=True):
+        shows = any("image/png" in one.get("data", {}) for one in cell.outputs)
+        widget = shows and "ab(" in cell.source
+        if is_exercise(cell) or widget or answers & taken or defined & used:
+            kept.append(cell)
+            used = (used - defined) | taken
+    return kept[::-1]
 
 
 def moves(control):
@@ -97,12 +153,10 @@ def main(lesson, solutions, report, refuse):
         labs.append(lab)
 
     widgets.Lab.__init__ = constructed
-    notebook = json.loads(Path(lesson).read_text("utf-8"))
-    solved = (
-        exercises(json.loads(Path(solutions).read_text("utf-8")))
-        if Path(solutions).exists()
-        else {}
-    )
+    notebook = nbformat.read(lesson, 4)
+    solved = {}
+    if Path(solutions).exists():
+        solved = exercises(nbformat.read(solutions, 4))
     namespace = {
         "__name__": "__main__",
         "display": lambda *shown, **_: [repr(thing) for thing in shown],
@@ -110,10 +164,8 @@ def main(lesson, solutions, report, refuse):
     result = {"labs": [], "checks": {}}
     os.chdir(Path(lesson).parent)
     sys.path.insert(0, os.getcwd())  # as a kernel does, for the lesson's own module
-    for number, cell in enumerate(
-        cell for cell in notebook["cells"] if cell["cell_type"] == "code"
-    ):
-        source = "".join(cell["source"])
+    for number, cell in enumerate(needed_cells(notebook)):
+        source = cell.source
         first = source.partition("\n")[0]
         printed = io.StringIO()
         with contextlib.redirect_stdout(printed):

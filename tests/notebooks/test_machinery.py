@@ -8,9 +8,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import numpy as np
 import pytest
 from nbval.plugin import get_sanitize_patterns
+from notebooks.drive import needed_cells
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -264,3 +266,18 @@ def as_output(picture: np.ndarray) -> dict[str, Any]:
     png = io.BytesIO()
     Image.fromarray(picture).save(png, "PNG")
     return {"data": {"image/png": base64.b64encode(png.getvalue()).decode()}}
+
+
+def test_cells_that_an_answer_rests_on_by_hand() -> None:
+    sources = (
+        "rows = [1]",  # set anew before it is used
+        "base = 2\n\ndef double(x):\n    rows = 5\n    return base * x",
+        "for one in range(3):\n    print(double(one))",
+        "# Exercise 99.1: a\ndef mine(x): ...",
+        "total = 0\nrows = [mine(double(1))]",
+        "total += sum(rows)",  # uses no answer
+    )
+    cells = [nbformat.v4.new_code_cell(one) for one in sources]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    kept = needed_cells(notebook)
+    assert [cells.index(cell) for cell in kept] == [1, 3, 4]
