@@ -98,11 +98,16 @@ def calls_lab() -> Lab[Calls]:
 
 
 # -- stored figures --------------------------------------------------------------------
+MADE_BY = {
+    "gpu": "python lessons/results/make.py gpu",
+    "minibatch": "rlrec study lessons/results/minibatch.toml --out runs/minibatch "
+    "--json lessons/results/minibatch.json",
+}
+
+
 def stored(name: str) -> dict[str, Any]:
     """The stored figures "gpu" or the study "minibatch". Raises ``DataError``."""
-    of = f"lessons/results/{name}"
-    how = f"rlrec study {of}.toml --out runs/{name} --json {of}.json"
-    return read_result(name, "python lessons/results/make.py gpu, or " + how)
+    return read_result(name, MADE_BY[name])
 
 
 def provenance(found: dict[str, Any]) -> str:
@@ -120,9 +125,10 @@ def draw_taxi(figure: Figure) -> None:
     coach = 60 * np.ceil(guests / 50)
     ax.step(guests, coach, where="mid", color=GPU, ls="--", label="coach")
     ax.set(xlabel="guests", ylabel="minutes until all are there", ylim=(0, None))
-    ax.annotate("the coach wins from here", (19, 60), (24, 22), arrowprops=ARROW)
+    ax.annotate(
+        "the coach wins from here", (19, 60), (24, 22), arrowprops={"arrowstyle": "->"}
+    )
     ax.legend(frameon=False)
 
 
-ARROW = {"arrowstyle": "->", "color": "black"}
 FIGURES = {"16_taxi_and_coach.png": (draw_taxi, (7.0, 3.0))}
