@@ -90,9 +90,9 @@ def describe(found: Calls) -> str:
 def calls_lab() -> Lab[Calls]:
     """Rows, units and the price of the GPU under sliders."""
     controls: dict[str, Any] = {
-        "exponent": slider("rows in a call, 2 to the power", 6, 4, 16, 1),
-        "width": slider("units, 2 to the power", 6, 5, 11, 1),
-        "dearer": slider("price of a GPU hour, in CPU hours", 25, 1, 100, 1),
+        "exponent": slider("rows 2^", 6, 4, 16, 1),
+        "width": slider("units 2^", 6, 5, 11, 1),
+        "dearer": slider("GPU price", 25, 1, 100, 1, "CPU hours an hour"),
     }
     return Lab("Who is faster?", controls, compare, draw_calls, describe, (9.0, 3.0))
 
