@@ -56,6 +56,15 @@ class Trainer:
                 break
         return record
 
+    def take_over(self, learner: Any) -> None:
+        """Go on with ``learner``: updates that an agent of other seed has compiled.
+
+        It gets this agent's weights and optimiser state, so no number changes. The
+        other agent must have had the same settings and songs, and be done with it.
+        """
+        learner.restore(self.learner.state())
+        self.learner = learner
+
     def state(self) -> Arrays:
         """Weights, optimisers, memory, random state, step and environment as arrays."""
         state: Arrays = {}

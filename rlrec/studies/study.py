@@ -44,6 +44,7 @@ import numpy as np
 
 import rlrec
 from rlrec import storage
+from rlrec.agents.training import Trainer
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 from rlrec.evaluation.simulate import Played, play
@@ -177,14 +178,16 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
         curve = []
         before = 0
         training = 0.0
-        for piece, songs in enumerate(job["curve"] if train else job["curve"][-1:]):
-            if train:
-                began = time.perf_counter()
-                train(train_env, songs - before, seed=training_seed(seed) + 100 * piece)
-                training += time.perf_counter() - began
-            before = songs
-            played = play(env, agent, seed=job["first"])
-            curve.append([songs, _mean(played.heard())])
+        with _compiled_once(agent, job):
+            for piece, songs in enumerate(job["curve"] if train else [job["steps"]]):
+                if train:
+                    began = time.perf_counter()
+                    first = training_seed(seed) + 100 * piece
+                    train(train_env, songs - before, seed=first)
+                    training += time.perf_counter() - began
+                before = songs
+                played = play(env, agent, seed=job["first"])
+                curve.append([songs, _mean(played.heard())])
         return {
             **job,
             "mean": curve[-1][1],
@@ -194,6 +197,35 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
             "training_seconds": round(training, 2),
             "seconds": round(time.perf_counter() - start, 2),
         }
+
+
+# Of this process: what the last cell's agent learned with, by its settings.
+_COMPILED: dict[str, Any] = {}
+
+
+@contextmanager
+def _compiled_once(agent: Any, job: Cell) -> Iterator[None]:
+    """Let ``agent`` use the compiled updates of the last cell, and leave it its own.
+
+    It may if nothing but the seed differs. Compiling takes longer than many a training.
+    """
+    while hasattr(agent, "agent"):  # what warms it up, or makes its rewards
+        agent = agent.agent
+    settings = _but_for_the_seed(job)
+    shares = isinstance(agent, Trainer) and job["kind"] != OWN
+    former = _COMPILED.pop(settings, None)
+    if shares and former is not None:
+        agent.take_over(former)
+    yield
+    _COMPILED.clear()
+    if shares:
+        _COMPILED[settings] = agent.learner
+
+
+def _but_for_the_seed(job: Cell) -> str:
+    """What decides how the updates of a job's agent are compiled, as text."""
+    names = ("kind", "settings", "world", "steps")
+    return json.dumps([job[name] for name in names], sort_keys=True)
 
 
 def _figures(played: Played, sound: Floats) -> Cell:
@@ -302,6 +334,8 @@ def _run_all(
             cell = job | {"fingerprint": reference}
             work.append(delayed(_numbered)(place, job, factory, parent, VERSIONS))
         cells.append(cell)
+    # seeds of one agent in a row: a worker compiles its updates once
+    work.sort(key=lambda call: _but_for_the_seed(call[1][1]))
     if jobs:
         say(f"{len(jobs)} cells, {len(work)} to run")
     with warnings.catch_warnings():
