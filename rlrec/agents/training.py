@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,25 @@ import numpy as np
 from rlrec import storage
 from rlrec.envs.batch import BatchEnv
 from rlrec.types import Arrays, Callback
+
+# Of this process: what the last trained agents learned with, by their kind.
+_COMPILED: dict[Any, Any] = {}
+
+
+@contextmanager
+def compiled_once(agent: Any) -> Iterator[None]:
+    """Let ``agent`` learn with updates compiled before, if but for its seed they fit.
+
+    Compiling takes longer than many a training. After it, the next one may have them.
+    """
+    kind = getattr(getattr(agent, "learner", None), "kind", None)
+    former = _COMPILED.pop(kind, None)
+    if former is not None:
+        agent.take_over(former)
+    yield
+    _COMPILED.clear()
+    if kind is not None:
+        _COMPILED[kind] = agent.learner
 
 
 class Trainer:
@@ -59,10 +80,12 @@ class Trainer:
     def take_over(self, learner: Any) -> None:
         """Go on with ``learner``: updates that an agent of other seed has compiled.
 
-        It gets this agent's weights and optimiser state, so no number changes. The
-        other agent must have had the same settings and songs, and be done with it.
+        It gets this agent's weights, optimisers and vectors, so no number changes. The
+        other agent must have the same settings, and be done with it.
         """
         learner.restore(self.learner.state())
+        for theirs, own in zip(learner.given, self.learner.given, strict=True):
+            theirs.assign(own)
         self.learner = learner
 
     def state(self) -> Arrays:

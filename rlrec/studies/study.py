@@ -44,7 +44,7 @@ import numpy as np
 
 import rlrec
 from rlrec import storage
-from rlrec.agents.training import Trainer
+from rlrec.agents.training import compiled_once
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 from rlrec.evaluation.simulate import Played, play
@@ -66,6 +66,7 @@ BACKENDS = ("loky", "dask", "ray")
 # What TensorFlow reads at its first import.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 VERSIONS = (rlrec.__version__, np.__version__)  # decide a cell's numbers
+BUT_SEED = ("agent", "settings", "world")  # of a job: what its seeds share
 OWN = "own"  # the kind of an agent that is not the library's, whatever its label
 
 
@@ -178,7 +179,7 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
         curve = []
         before = 0
         training = 0.0
-        with _compiled_once(agent, job):
+        with compiled_once(_trainer(agent)):
             for piece, songs in enumerate(job["curve"] if train else [job["steps"]]):
                 if train:
                     began = time.perf_counter()
@@ -199,33 +200,9 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
         }
 
 
-# Of this process: what the last cell's agent learned with, by its settings.
-_COMPILED: dict[str, Any] = {}
-
-
-@contextmanager
-def _compiled_once(agent: Any, job: Cell) -> Iterator[None]:
-    """Let ``agent`` use the compiled updates of the last cell, and leave it its own.
-
-    It may if nothing but the seed differs. Compiling takes longer than many a training.
-    """
-    while hasattr(agent, "agent"):  # what warms it up, or makes its rewards
-        agent = agent.agent
-    settings = _but_for_the_seed(job)
-    shares = isinstance(agent, Trainer) and job["kind"] != OWN
-    former = _COMPILED.pop(settings, None)
-    if shares and former is not None:
-        agent.take_over(former)
-    yield
-    _COMPILED.clear()
-    if shares:
-        _COMPILED[settings] = agent.learner
-
-
-def _but_for_the_seed(job: Cell) -> str:
-    """What decides how the updates of a job's agent are compiled, as text."""
-    names = ("kind", "settings", "world", "steps")
-    return json.dumps([job[name] for name in names], sort_keys=True)
+def _trainer(agent: Any) -> Any:
+    """``agent``, or the one inside of what warms it up or makes its rewards."""
+    return _trainer(agent.agent) if hasattr(agent, "agent") else agent
 
 
 def _figures(played: Played, sound: Floats) -> Cell:
@@ -335,7 +312,7 @@ def _run_all(
             work.append(delayed(_numbered)(place, job, factory, parent, VERSIONS))
         cells.append(cell)
     # seeds of one agent in a row: a worker compiles its updates once
-    work.sort(key=lambda call: _but_for_the_seed(call[1][1]))
+    work.sort(key=lambda call: json.dumps([call[1][1][name] for name in BUT_SEED]))
     if jobs:
         say(f"{len(jobs)} cells, {len(work)} to run")
     with warnings.catch_warnings():

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from rlrec.agents.ddpg import DDPG
 from rlrec.agents.ddpg_config import DDPGConfig
 from rlrec.agents.ddpg_session import SessionDDPG
 from rlrec.agents.dqn_session import SessionDQN, SessionDQNConfig
 from rlrec.agents.ppo import PPO, PPOConfig
+from rlrec.agents.training import compiled_once
 from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.nn.backend import tf
 
@@ -14,13 +16,20 @@ SONGS = np.column_stack([default_catalogue().sound, default_catalogue().appeal])
 
 
 def ppo(seed):
+    """Each seed with a map of its own, as where a VAE is trained for each."""
     config = PPOConfig(rollout=8, epochs=2, minibatch=16, hidden=(8,), keys=4)
-    return PPO(SONGS, config, seed)
+    return PPO(SONGS + seed * SONGS**2, config, seed)
 
 
 def ddpg(seed):
     config = DDPGConfig(hidden=(8,), updates=2, batch_size=8, learning_starts=8)
     return SessionDDPG(SONGS, config, seed, rollout=8)
+
+
+def drr(seed):
+    """DDPG for ratings, whose vectors of items differ from seed to seed."""
+    config = DDPGConfig(hidden=(8,), updates=2, batch_size=8, learning_starts=56)
+    return DDPG(SONGS + seed * SONGS**2, None, config, seed, history=20)
 
 
 def dqn(seed):
@@ -31,7 +40,7 @@ def dqn(seed):
     return SessionDQN(default_catalogue(), config, seed)
 
 
-MAKERS = [ppo, ddpg, dqn]
+MAKERS = [ppo, ddpg, drr, dqn]
 
 
 @pytest.fixture
@@ -61,12 +70,12 @@ def assert_same(found, expected):
 @pytest.mark.parametrize("make", MAKERS)
 def test_with_updates_compiled_by_another_seed_the_bits_are_the_same(make, eager):
     alone = ends_with(make(1))
-    former = make(0)
-    ends_with(former)
-    agent = make(1)
-    agent.take_over(former.learner)
+    former, agent = make(0), make(1)
+    with compiled_once(former):
+        ends_with(former)
+    with compiled_once(agent):
+        assert_same(ends_with(agent), alone)
     assert agent.learner is former.learner
-    assert_same(ends_with(agent), alone)
 
 
 @pytest.mark.parametrize("make", MAKERS)
@@ -74,7 +83,7 @@ def test_resumed_after_two_rounds_the_bits_are_the_same(make, eager):
     whole = ends_with(make(1))
     first = make(1)
     half = ends_with(first, 2)
-    agent, env = make(0), listeners()
+    agent, env = make(1), listeners()
     agent.restore(half, _standing(env, half))
     agent.train(env, 32)
     assert_same(agent.state(), whole)
@@ -86,3 +95,10 @@ def _standing(env, state):
     own = {name[4:]: part for name, part in state.items() if name.startswith("env_")}
     env.restore(own)
     return env
+
+
+def test_other_settings_are_compiled_anew(eager):
+    first, other = ppo(0), ppo(0)
+    other.learner.config = PPOConfig()
+    with compiled_once(first), compiled_once(other):
+        assert other.learner is not first.learner
