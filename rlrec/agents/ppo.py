@@ -36,6 +36,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -76,6 +77,52 @@ class PPORound(NamedTuple):
     steps_per_second: float
 
 
+def played(
+    env: BatchEnv[Any],
+    observations: Any,
+    rollout: int,
+    act: Callable[[Any], tuple[Arrays, Ids]],
+) -> tuple[Arrays, Any]:
+    """``rollout`` steps of ``env``, [T, batch, ...], and the last observations.
+
+    ``act``: observations -> what to keep of each decision, and song ids [batch].
+    """
+    steps: dict[str, list[Any]] = defaultdict(list)
+    for _ in range(rollout):
+        live = ~env.over
+        decided, items = act(observations)
+        actions = env.actions_for(items[:, None])
+        observations, reward, terminated, truncated, _ = env.step(actions)
+        outcome = {
+            "live": live,
+            "reward": reward,
+            "terminated": terminated,
+            "ended": terminated | truncated,
+        }
+        for name, values in (decided | outcome).items():
+            steps[name].append(values)
+    return {name: np.stack(values) for name, values in steps.items()}, observations
+
+
+def drawn(
+    state: Floats32, candidates: Ids, seen: Floats32, log_probs: Floats32, noise: Floats
+) -> tuple[Arrays, Ids]:
+    """What to keep of a draw from ``log_probs`` [batch, k], and song ids [batch].
+
+    The Gumbel-max trick: the largest of log P + Gumbel ``noise`` is a draw from P.
+    """
+    choice = (log_probs + noise).argmax(axis=1)
+    rows = np.arange(len(choice))
+    step = {
+        "state": state,
+        "choice": choice.astype(np.int32),
+        "log_prob": log_probs[rows, choice],
+        "candidates": candidates.astype(np.int32),
+        "seen": seen,
+    }
+    return step, candidates[rows, choice]
+
+
 class PPO(Trainer):
     """The agent. ``songs`` [I, d]: the map of sound, a row for each song id.
 
@@ -105,6 +152,7 @@ class PPO(Trainer):
         self.songs = centred / spread  # [I, d]
         self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
+        self.known_by = known_by
         self._seen, kind = interactions_for(self.songs, self.config, known_by)
         self.learner = PPOLearner(
             self.songs, self.view.width, self.config, self.rng, kind
@@ -143,19 +191,38 @@ class PPO(Trainer):
         the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``,
         also if a round would begin when the schedule is over.
         """
-        size = self.config.rollout * env.num_envs
+        rounds = self.rounds(env.num_envs, steps)
+        return self._rounds(env, rounds, callback, seed)
+
+    def rounds(self, num_envs: int, steps: int) -> int:
+        """How many rounds with ``num_envs`` environments make ``steps`` more songs.
+
+        Raises ``ConfigError`` as ``train`` does.
+        """
+        size: int = self.config.rollout * num_envs
         if size % self.config.minibatch:
             raise ConfigError(
                 f"a round of {size} steps is no multiple of "
                 f"minibatch {self.config.minibatch}"
             )
         self.config.require_schedule(self.step + (steps - 1) // size * size)
-        return self._rounds(env, -(-steps // size), callback, seed)
+        return -(-steps // size)
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
         start = time.perf_counter()
+        return self._improve(*self._play(env), start)
+
+    def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
+        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
+        rollout = self.config.rollout
+        steps, self._observation = played(env, self._observation, rollout, self._act)
+        return self._with_advantages(steps)
+
+    def _improve(
+        self, steps: Arrays, reward: float, explained: float, start: float
+    ) -> PPORound:
+        """Learn from a round that began at time ``start``; its record."""
         left = 1.0 - self.progress if self.config.anneal else 1.0
-        steps, reward, explained = self._play(env)
         size = len(steps["live"])
         epochs = self.config.epochs
         rows = [self.rng.permutation(size) for _ in range(epochs)]
@@ -177,28 +244,6 @@ class PPO(Trainer):
             explained=explained,
             steps_per_second=speed,
         )
-
-    def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
-        played: dict[str, list[Any]] = defaultdict(list)
-        for _ in range(self.config.rollout):
-            live = ~env.over
-            state = self.view(self._observation)
-            drawn, items = self._sample(self._observation, state)
-            self._observation, reward, terminated, truncated, _ = env.step(
-                env.actions_for(items[:, None])
-            )
-            drawn |= {
-                "state": state,
-                "live": live,
-                "reward": reward,
-                "terminated": terminated,
-                "ended": terminated | truncated,
-            }
-            for name, values in drawn.items():
-                played[name].append(values)
-        steps = {name: np.stack(values) for name, values in played.items()}
-        return self._with_advantages(steps)
 
     def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
         """Add advantages to steps [T, batch, ...]; returns what ``_play`` does."""
@@ -228,34 +273,27 @@ class PPO(Trainer):
             steps[name] = np.concatenate(array)  # [T * batch, ...]
         return steps, float(rewards[live].mean()), float(explained)
 
-    def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        """Draw from the policy: choices with their log P, and the song ids [batch]."""
+    def _act(self, observations: Any) -> tuple[Arrays, Ids]:
+        """Draw from the policy: states, choices, their log P; the song ids [batch]."""
+        state = self.view(observations)
         if self.continuous:
-            return self._sample_points(observations, state)
+            return self._draw_points(observations, state)
         candidates = self.candidates(observations)
         seen = self._seen(observations, candidates)
         log_probs = self._log_probs(state, candidates, seen)
-        # The Gumbel-max trick: the largest of log P + Gumbel noise is a draw from P.
         noise = self.rng.gumbel(size=log_probs.shape)
-        choice = (log_probs + noise).argmax(axis=1)
-        rows = np.arange(len(choice))
-        drawn = {
-            "choice": choice.astype(np.int32),
-            "log_prob": log_probs[rows, choice],
-            "candidates": candidates.astype(np.int32),
-            "seen": seen,
-        }
-        return drawn, candidates[rows, choice]
+        return drawn(state, candidates, seen, log_probs, noise)
 
-    def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
+    def _draw_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
         mean = mlp_forward(self._policy, state)  # [batch, d]
         noise = self.rng.standard_normal(mean.shape, np.float32)
         points = mean + self._sd * noise
         squares = (noise**2).sum(axis=1)  # [batch]
         density = -0.5 * squares - np.log(self._sd).sum()
         density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)  # log density
-        drawn = {"choice": points, "log_prob": density.astype(np.float32)}
-        return drawn, self._near(points, observations, 1)[:, 0]
+        log_prob = density.astype(np.float32)
+        step = {"state": state, "choice": points, "log_prob": log_prob}
+        return step, self._near(points, observations, 1)[:, 0]
 
     # -- decide ----------------------------------------------------------------------
     def recommend(
