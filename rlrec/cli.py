@@ -285,8 +285,9 @@ def command_train_vae(
     scaling: Literal["fixed", "min-max"] = "fixed",
     device: Device = "auto",
     seed: int = 0,
+    seeds: int = 1,
     config: Annotated[VAEConfig, tyro.conf.arg(name="")] = VAEConfig(),  # noqa: B008
-) -> None:
+) -> int:
     """Train a map of sound on 11 audio features; compare it with PCA.
 
     Both are compared on held-out tracks.
@@ -298,12 +299,17 @@ def command_train_vae(
             training tracks).
         device: what TensorFlow computes on; auto: a GPU where it sees one.
         seed: of the tracks held out, the first weights and the noise.
+        seeds: how many runs, from --seed on, each in a folder of its own within --out.
         config: hyperparameters.
     """
     choose_device(device)
     from rlrec.runs.vae import train_vae
 
-    train_vae(out, data, config, seed=seed, scaling=scaling, command=_command())
+    def train(folder: Path, seed: int, resume: bool) -> int:
+        train_vae(folder, data, config, seed=seed, scaling=scaling, command=_command())
+        return 0
+
+    return _each_seed(out, seed, seeds, False, train)
 
 
 def command_train_ppo(
@@ -422,7 +428,7 @@ def _each_seed(
         if statuses[-1] == STATUS["stopped"]:
             print("to go on with all: the same command with --resume")
             return statuses[-1]
-    print(f"{seeds} runs; try: rlrec evaluate {shlex.quote(str(out))}/seed-*")
+    print(f"{seeds} runs, kept in {out}/seed-*")
     return max(statuses)
 
 
