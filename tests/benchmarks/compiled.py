@@ -13,6 +13,7 @@ import statistics
 import sys
 import time
 from contextlib import nullcontext
+from types import SimpleNamespace
 from unittest import mock
 
 import numpy as np
@@ -76,11 +77,11 @@ def numpy_record(policy, rows, seed=0, **settings):
 def compiled_policy(policy, songs):
     """The same policies as functions of tensors."""
     from rlrec.nn.backend import tf
-    from rlrec.nn.compiled import ALGORITHM
 
     def random(seen, seed):
         n = seen["history"].shape[0]
-        return tf.random.stateless_uniform((n,), seed, 0, songs, tf.int32, ALGORITHM)
+        draws = tf.random.stateless_uniform((n,), seed, alg="threefry")
+        return tf.cast(draws * songs, tf.int32)
 
     def stay(seen, seed):
         last = seen["history"][:, -1]
@@ -93,13 +94,14 @@ def compiled_policy(policy, songs):
 
 def compiled_record(policy, rows, seed=0, change=None, **settings):
     """A record of `CompiledListening.play`; ``change``: a constant and its factor."""
+    from rlrec.nn.backend import tf
     from rlrec.nn.compiled import CompiledListening
 
     twin = CompiledListening(**settings)
     rule = compiled_policy(policy, twin.songs)
     with broken(twin, *change) if change else nullcontext():
-        state = twin.begin((seed, 0), rows)
-        _, record = twin.play(rule, state, STEPS, (seed, 1))
+        state = twin.begin(tf.constant([seed, 0]), rows)
+        _, record = twin.play(rule, state, STEPS, tf.constant([seed, 1]))
     return {name: values.numpy() for name, values in record.items()}
 
 
@@ -107,12 +109,12 @@ def broken(twin, name, factor):
     """A context in which one constant of the compiled listeners is ``factor`` times."""
     from rlrec.nn import compiled
 
-    where = twin if hasattr(twin, name) else compiled
-    value = getattr(where, name)
-    changed = factor * value
-    if isinstance(value, int):
-        changed = round(changed)
-    return mock.patch.object(where, name, changed)
+    if hasattr(twin, name):
+        return mock.patch.object(twin, name, factor * getattr(twin, name))
+    value = getattr(compiled.listeners, name)
+    changed = round(factor * value) if isinstance(value, int) else factor * value
+    copy = SimpleNamespace(**vars(compiled.listeners) | {name: changed})
+    return mock.patch.object(compiled, "listeners", copy)
 
 
 def sessions(record):
@@ -213,14 +215,15 @@ def numpy_work(batch, steps):
 
 def compiled_work(batch, steps):
     """The same in one compiled call."""
+    from rlrec.nn.backend import tf
     from rlrec.nn.compiled import CompiledListening
 
     twin = CompiledListening()
     policy = compiled_policy("random", twin.songs)
-    state = twin.begin((0, 0), batch)
+    state = twin.begin(tf.constant([0, 0]), batch)
 
     def work(seed):
-        _, record = twin.play(policy, state, steps, (seed, 1))
+        _, record = twin.play(policy, state, steps, tf.constant([seed, 1]))
         record["reward"].numpy()  # waits
 
     return work
