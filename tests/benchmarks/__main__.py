@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
-from tests.benchmarks import ddpg, loading, nstep, ppo, replay
+from tests.benchmarks import compiled, ddpg, loading, nstep, ppo, replay
 
 
 def rate(work, count, repeats=5):
@@ -115,6 +115,7 @@ def main():
             f"  ratio, median of {len(pairs)} pairs", statistics.median(ratios), spread
         )
     ddpg.report(line)
+    compiled.report(line)
     with threadpool_limits(1):
         replay.report(line)
         nstep.report(line)
