@@ -18,7 +18,7 @@ from threadpoolctl import threadpool_limits
 import rlrec
 from rlrec.agents import QLearning
 from rlrec.envs import GenreBatch, ListeningBatch
-from tests.benchmarks import ddpg, loading, nstep, ppo, replay, vae
+from tests.benchmarks import compiled, ddpg, loading, nstep, ppo, replay, vae
 
 
 def rate(work, count, repeats=5):
@@ -117,6 +117,7 @@ def main():
             line(name, statistics.median(ratios), spread)
     ddpg.report(line)
     vae.report(line)
+    compiled.report(line)
     with threadpool_limits(1):
         replay.report(line)
         nstep.report(line)
