@@ -35,8 +35,6 @@ Differs from the paper:
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -52,7 +50,7 @@ from rlrec.agents.ppo_interactions import interactions_for
 from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, gae
 from rlrec.agents.recommender import best_first, item_pool, not_played
 from rlrec.agents.retrieval import Neighbours, top_k
-from rlrec.agents.training import Trainer
+from rlrec.agents.training import Trainer, played
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, TrainingDiverged, require_ids
@@ -75,33 +73,6 @@ class PPORound(NamedTuple):
     epochs: float  # fewer than the setting if the KL grew too large
     explained: float  # share of the returns' variance that the value network explains
     steps_per_second: float
-
-
-def played(
-    env: BatchEnv[Any],
-    observations: Any,
-    rollout: int,
-    act: Callable[[Any], tuple[Arrays, Ids]],
-) -> tuple[Arrays, Any]:
-    """``rollout`` steps of ``env``, [T, batch, ...], and the last observations.
-
-    ``act``: observations -> what to keep of each decision, and song ids [batch].
-    """
-    steps: dict[str, list[Any]] = defaultdict(list)
-    for _ in range(rollout):
-        live = ~env.over
-        decided, items = act(observations)
-        actions = env.actions_for(items[:, None])
-        observations, reward, terminated, truncated, _ = env.step(actions)
-        outcome = {
-            "live": live,
-            "reward": reward,
-            "terminated": terminated,
-            "ended": terminated | truncated,
-        }
-        for name, values in (decided | outcome).items():
-            steps[name].append(values)
-    return {name: np.stack(values) for name, values in steps.items()}, observations
 
 
 def drawn(

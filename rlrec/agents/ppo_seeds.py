@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from scipy.special import log_softmax
 
-from rlrec.agents.ppo import PPO, PPORound, drawn, played
+from rlrec.agents.ppo import PPO, PPORound, drawn
+from rlrec.agents.training import played
 from rlrec.envs.batch import BatchEnv
 from rlrec.errors import ConfigError
 from rlrec.nn.networks import Layers, mlp_forward

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from rlrec import storage
 from rlrec.envs.batch import BatchEnv
-from rlrec.types import Arrays, Callback
+from rlrec.types import Arrays, Callback, Ids
 
 # Of this process: what the last trained agents learned with, by their kind.
 _COMPILED: dict[Any, Any] = {}
@@ -30,6 +31,33 @@ def compiled_once(agent: Any) -> Iterator[None]:
     _COMPILED.clear()
     if kind is not None:
         _COMPILED[kind] = agent.learner
+
+
+def played(
+    env: BatchEnv[Any],
+    observations: Any,
+    rollout: int,
+    act: Callable[[Any], tuple[Arrays, Ids]],
+) -> tuple[Arrays, Any]:
+    """``rollout`` steps of ``env``, [T, batch, ...], and the last observations.
+
+    ``act``: observations -> what to keep of each decision, and song ids [batch].
+    """
+    steps: dict[str, list[Any]] = defaultdict(list)
+    for _ in range(rollout):
+        live = ~env.over
+        decided, items = act(observations)
+        actions = env.actions_for(items[:, None])
+        observations, reward, terminated, truncated, _ = env.step(actions)
+        outcome = {
+            "live": live,
+            "reward": reward,
+            "terminated": terminated,
+            "ended": terminated | truncated,
+        }
+        for name, values in (decided | outcome).items():
+            steps[name].append(values)
+    return {name: np.stack(values) for name, values in steps.items()}, observations
 
 
 class Trainer:
