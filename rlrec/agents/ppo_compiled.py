@@ -16,13 +16,10 @@ import numpy as np
 from rlrec.agents.ppo import PPO
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import LATELY
-from rlrec.errors import ConfigError
 from rlrec.nn.backend import tf
 from rlrec.nn.compiled import ALGORITHM
 from rlrec.nn.networks import Batch, Tensor
 from rlrec.types import Arrays
-
-_ONLY = {"action": "offered", "state": "averages", "policy": "network"}
 
 
 class CompiledPPO(PPO):
@@ -35,9 +32,7 @@ class CompiledPPO(PPO):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        for name, value in _ONLY.items():
-            if getattr(self.config, name) != value:
-                raise ConfigError(f'compiled listeners need {name} "{value}"')
+        self.config.require_compilable()
         # row 0: no song
         table = np.vstack([np.zeros_like(self.songs[:1]), self.songs])
         self._table = tf.Variable(table, trainable=False)

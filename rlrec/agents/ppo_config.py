@@ -88,6 +88,13 @@ class PPOConfig:
         """Whether the policy draws points or vectors, not one of some candidates."""
         return self.action in ("point", "vector")
 
+    def require_compilable(self) -> None:
+        """Raise ``ConfigError`` unless `rlrec.agents.ppo_compiled` can train it."""
+        only = {"action": "offered", "state": "averages", "policy": "network"}
+        for name, value in only.items():
+            if getattr(self, name) != value:
+                raise ConfigError(f'compiled listeners need {name} "{value}"')
+
     def require_schedule(self, start: int) -> None:
         """Raise ``ConfigError`` if a round from step ``start`` on would learn nothing.
 

@@ -64,6 +64,9 @@ class World:
     churn: float = 0.0  # 0..1: how readily they leave after skips
     # 1..10,000 listeners at a time in training; many cost less time a song
     environments: int = 32
+    # ppo: they are compiled, and a round is played in one call: less time, above all
+    # with few at a time or on a GPU; other random numbers
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         require_ranges(self, [("environments", 1, MOST_ENVIRONMENTS)])
@@ -106,13 +109,17 @@ class ListeningRun(TrainingRun):
         """A new agent; ``songs`` [songs, d]: the run's map."""
         raise NotImplementedError
 
-    def load(self, checkpoint: Path, env: ListeningBatch | None = None) -> Any:
+    def load(self, checkpoint: Path, env: Any = None) -> Any:
         """The agent of a checkpoint, to go on in ``env`` if given."""
         raise NotImplementedError
 
     def best(self, agent: Any, played: list[int], k: int) -> tuple[Ids, list[str]]:
         """Ids of the ``k`` best songs after ``played`` ids, and a word on each."""
         raise NotImplementedError
+
+    def players(self, env: ListeningBatch) -> Any:
+        """Who listens in training: those of ``env``, or the same compiled."""
+        return env
 
     def require_budget(self) -> None:
         """Raise ``ConfigError`` for no step, or for checkpoints within a round."""
@@ -227,15 +234,16 @@ def _go(run: ListeningRun, tracks: Tracks, command: str, say: Say) -> int:
     return run_session(run, prepare, shown=run.SHOWN, every=1, command=command, say=say)
 
 
-def _agent(run: ListeningRun, tracks: Tracks, say: Say) -> tuple[Any, ListeningBatch]:
+def _agent(run: ListeningRun, tracks: Tracks, say: Say) -> tuple[Any, Any]:
     """The agent and its environment: from the last checkpoint, or new."""
     env = run.environment(make_catalogue(tracks), run.world.environments)
     say(f"data       {run.data}: {len(tracks):,} tracks")
+    players = run.players(env)
     if storage.checkpoints(run.folder):
         _, checkpoint = run.last_checkpoint()
-        return run.load(checkpoint, env), env
+        return run.load(checkpoint, players), players
     songs = place_songs(run, tracks, env.catalogue, say)
-    return run.new(songs, env.catalogue), env
+    return run.new(songs, env.catalogue), players
 
 
 # -- the map ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from rlrec.agents.nstep import NStep, NStepConfig, NStepRound
 from rlrec.envs import Catalogue, ListeningBatch
 from rlrec.envs.catalogue import unit_vectors
 from rlrec.envs.listening import ActionMode
+from rlrec.errors import ConfigError
 from rlrec.runs.listening import ListeningRun, observations_after
 from rlrec.types import Floats, Ids
 
@@ -23,6 +24,12 @@ class NStepRun(ListeningRun):
     SHOWN = {"reward": "reward", "epsilon": "epsilon"}  # noqa: RUF012
     RECORD = NStepRound._fields
     nstep: NStepConfig
+
+    def require_budget(self) -> None:
+        """See `ListeningRun.require_budget`."""
+        super().require_budget()
+        if self.world.compiled:
+            raise ConfigError("only ppo plays with compiled listeners: no --compiled")
 
     @property
     def action(self) -> ActionMode:

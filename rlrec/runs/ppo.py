@@ -34,6 +34,8 @@ class PPORun(ListeningRun):
     def require_budget(self) -> None:
         """Raise ``ConfigError``, also if the schedule is over before the last round."""
         super().require_budget()
+        if self.world.compiled:
+            self.ppo.require_compilable()
         size = self.ppo.rollout * self.world.environments
         self.ppo.require_schedule((self.steps - 1) // size * size)
 
@@ -47,17 +49,35 @@ class PPORun(ListeningRun):
         """See `ListeningRun.label`."""
         return f"{self.ppo.action}, state {self.ppo.state}"
 
+    @property
+    def kind(self) -> type[PPO]:
+        """The agent's class."""
+        from rlrec.agents.ppo import PPO
+        from rlrec.agents.ppo_compiled import CompiledPPO
+
+        return CompiledPPO if self.world.compiled else PPO
+
+    def players(self, env: ListeningBatch) -> Any:
+        """See `ListeningRun.players`."""
+        if not self.world.compiled:
+            return env
+        from rlrec.nn.compiled import CompiledBatch, CompiledListening
+
+        listeners = CompiledListening(
+            env.catalogue,
+            n_candidates=env.n_candidates,
+            history=env.history,
+            **vars(env.listeners.dials),
+        )
+        return CompiledBatch(listeners, env.num_envs)
+
     def new(self, songs: Floats, catalogue: Catalogue) -> PPO:
         """See `ListeningRun.new`."""
-        from rlrec.agents.ppo import PPO
+        return self.kind(songs, self.ppo, self.seed)
 
-        return PPO(songs, self.ppo, self.seed)
-
-    def load(self, checkpoint: Path, env: ListeningBatch | None = None) -> PPO:
+    def load(self, checkpoint: Path, env: Any = None) -> PPO:
         """See `ListeningRun.load`."""
-        from rlrec.agents.ppo import PPO
-
-        return PPO.load(checkpoint, env)
+        return self.kind.load(checkpoint, env)
 
     def best(self, agent: Any, played: list[int], k: int) -> tuple[Ids, list[str]]:
         """See `ListeningRun.best`; a word is a probability or a distance.

@@ -42,6 +42,8 @@ CHANGEABLE = ("steps", "checkpoint_every", "schedule_steps")  # of a run by --re
 # Of a run, what a resume may change or add to.
 OPEN = ("versions", "command", "sessions", "schedule_until")
 HIGHEST_SEED = 2**60
+# Settings of later versions, where they are as a run was without them.
+LATER = {"world.compiled": False}
 AGAIN = "stored by another version of rlrec, or changed by hand; train the run again"
 Stored = TypeVar("Stored")
 Train = TypeVar("Train", bound=Callable[..., Any])
@@ -136,6 +138,8 @@ class TrainingRun(Run):
         """A digest of all that may not change in a run: it ties checkpoints to it."""
         fixed = {}
         for name, value in flat(self.content()).items():
+            if name in LATER and value == LATER[name]:
+                continue
             if name.split(".")[0] not in OPEN and name.split(".")[-1] not in CHANGEABLE:
                 fixed[name] = value
         return storage.digest(fixed)

@@ -247,6 +247,33 @@ def test_an_agent_that_cannot_be_resumed_keeps_its_run(words, tmp_path, capsys):
     assert (tmp_path / "config.json").read_bytes() == before
 
 
+# -- compiled listeners ----------------------------------------------------------------
+def test_compiled_listeners_train_resume_and_evaluate(tmp_path, capsys):
+    several = f"{FLAGS['ppo']} --compiled --schedule-steps 256 --steps"
+    for folder in ("one", "two"):
+        steps = 128 if folder == "one" else 256
+        assert rlrec(f"train ppo {several} {steps} --out", tmp_path / folder) == 0
+    assert rlrec("train ppo --resume --steps 256 --out", tmp_path / "one") == 0
+    whole, resumed = arrays(tmp_path / "two"), arrays(tmp_path / "one")
+    for name, array in whole.items():
+        np.testing.assert_array_equal(resumed[name], array, name)
+    run = PPORun.read(tmp_path / "two")
+    assert (
+        run.identity != replace(run, world=replace(run.world, compiled=False)).identity
+    )
+    agent = run.load(run.last_checkpoint()[1])
+    seen = {"history": np.full((1, 20), -1), "feedback": np.zeros((1, 20, 3))}
+    seen |= {"position": np.zeros((1, 1)), "candidates": np.arange(10)[None]}
+    assert agent.recommend(seen).shape == (1, 1)
+
+
+@pytest.mark.parametrize("flags", ["ppo --state belief", "nstep"])
+def test_compiled_listeners_are_for_the_plain_ppo(flags, tmp_path, capsys):
+    assert rlrec(f"train {flags} --compiled --out", tmp_path / "none") == 1
+    assert "compiled" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
 # -- several seeds ---------------------------------------------------------------------
 @pytest.mark.parametrize("agent", ["ppo", "nstep"])
 def test_a_seed_among_others_is_as_it_would_be_alone(agent, tmp_path, capsys):
