@@ -104,17 +104,7 @@ def main():
         f"{number:02d} {redraw(lab()):.0f}" for number, lab in enumerate(labs)
     )
     print(f"Widgets, median redraw by lesson, ms: {shown}")
-    for environments in ppo.SHAPES:
-        found = ppo.compare(environments)
-        alone, together, other = map(statistics.median, zip(*found, strict=True))
-        shape = f"PPO, {environments} x {ppo.ROUND // environments} steps"
-        line(shape, alone, f"steps a second; Stable-Baselines3 {other:,.0f}; one core")
-        line("  eight seeds together, summed", together, "steps a second")
-        for what, mine in (("one seed", 0), ("eight seeds", 1)):
-            ratios = sorted(one[mine] / one[2] for one in found)
-            spread = f"({ratios[0]:.1f} to {ratios[-1]:.1f})"
-            name = f"  ratio of {what}, median of {len(found)}"
-            line(name, statistics.median(ratios), spread)
+    ppo.report(line)
     ddpg.report(line)
     vae.report(line)
     compiled.report(line)

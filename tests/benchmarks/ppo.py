@@ -1,21 +1,23 @@
 """PPO beside Stable-Baselines3: steps a second in the same environment on one core.
 
-    python -m tests.benchmarks.ppo ours|seeds|theirs CORE ENVIRONMENTS
+    python -m tests.benchmarks.ppo ours|seeds|compiled|theirs CORE ENVIRONMENTS
 
 Each runs in a process of its own. 2,048 songs a round, in two shapes: 8 environments of
 256 steps and 128 of 16; 10 epochs, minibatches of 64, two layers of 64, no early stop.
 The first round, which compiles, is left out. Listening-v0 with 10 candidates; ours sees
 ids, theirs the flat vector of features. ``seeds``: eight of ours side by side, their
-steps summed.
+steps summed; ``compiled``: one of ours whose listeners are compiled.
 """
 
 import os
+import statistics
 import subprocess
 import sys
 import time
 
 ROUND, EPOCHS, MINIBATCH, LAYERS = 2048, 10, 64, (64, 64)
 SHAPES = (8, 128)  # environments at a time
+RUNS = {"ours": 30, "seeds": 4, "compiled": 30, "theirs": 4}  # rounds
 ONE_CORE = {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -23,9 +25,9 @@ ONE_CORE = {
 }
 
 
-def agents(environments, count):
-    """``count`` agents that differ in their seeds."""
-    from rlrec.agents.ppo import PPO, PPOConfig
+def settings(environments):
+    """The map of sound and the settings of PPO."""
+    from rlrec.agents.ppo import PPOConfig
     from rlrec.envs import default_catalogue
 
     config = PPOConfig(
@@ -36,27 +38,43 @@ def agents(environments, count):
         target_kl=0.0,
         learning_rate=3e-4,
     )
-    return [PPO(default_catalogue().sound, config, seed) for seed in range(count)]
+    return default_catalogue().sound, config
 
 
-def ours(rounds, environments):
+def timed(agent, env, rounds):
     """Steps a second over ``rounds`` rounds after the first."""
-    from rlrec.envs import ListeningBatch
-
-    (agent,) = agents(environments, 1)
-    env = ListeningBatch(environments, observe="ids", history=20)
     agent.train(env, ROUND)
     start = time.perf_counter()
     agent.train(env, rounds * ROUND)
     return rounds * ROUND / (time.perf_counter() - start)
 
 
+def ours(rounds, environments):
+    """Steps a second over ``rounds`` rounds after the first."""
+    from rlrec.agents.ppo import PPO
+    from rlrec.envs import ListeningBatch
+
+    env = ListeningBatch(environments, observe="ids", history=20)
+    return timed(PPO(*settings(environments)), env, rounds)
+
+
+def compiled(rounds, environments):
+    """The same with compiled listeners."""
+    from rlrec.agents.ppo_compiled import CompiledPPO
+    from rlrec.nn.compiled import CompiledBatch, CompiledListening
+
+    listeners = CompiledListening(n_candidates=10, history=20)
+    env = CompiledBatch(listeners, environments)
+    return timed(CompiledPPO(*settings(environments)), env, rounds)
+
+
 def seeds(rounds, environments, count=8):
     """The same of ``count`` seeds together, summed."""
+    from rlrec.agents.ppo import PPO
     from rlrec.agents.ppo_seeds import PPOSeeds
     from rlrec.envs import ListeningBatch
 
-    together = PPOSeeds(agents(environments, count))
+    together = PPOSeeds([PPO(*settings(environments), seed) for seed in range(count)])
     env = ListeningBatch(environments * count, observe="ids", history=20)
     firsts = [1_000 * seed for seed in range(count)]
     together.train(env, ROUND, seeds=firsts)
@@ -111,20 +129,37 @@ def measure(who, core, module, *more):
 
 
 def compare(environments, pairs=3):
-    """Steps a second of ours, eight seeds of ours, and theirs, one after the other."""
+    """Steps a second of ``RUNS``, one after the other, ``pairs`` times."""
     core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
     return [
-        tuple(
-            measure(who, core, "tests.benchmarks.ppo", environments)
-            for who in ("ours", "seeds", "theirs")
-        )
+        tuple(measure(who, core, "tests.benchmarks.ppo", environments) for who in RUNS)
         for _ in range(pairs)
     ]
+
+
+def report(line):
+    """Print steps a second of all, and their ratios to Stable-Baselines3's."""
+    names = {
+        "ours": "one seed",
+        "seeds": "eight seeds, summed",
+        "compiled": "compiled listeners",
+    }
+    for environments in SHAPES:
+        rows = compare(environments)
+        columns = dict(zip(RUNS, zip(*rows, strict=True), strict=True))
+        other = columns["theirs"]
+        shape = f"PPO, {environments} x {ROUND // environments}"
+        speed = statistics.median(other)
+        line(f"{shape}: Stable-Baselines3", speed, "steps a second, one core")
+        for who, name in names.items():
+            ratios = sorted(a / b for a, b in zip(columns[who], other, strict=True))
+            low, ratio, high = ratios[0], statistics.median(ratios), ratios[-1]
+            times = f"{ratio:.1f} times theirs ({low:.1f} to {high:.1f})"
+            line(f"  {name}", statistics.median(columns[who]), times)
 
 
 if __name__ == "__main__":
     who, core, environments = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if core >= 0:
         os.sched_setaffinity(0, {core})
-    work, rounds = {"ours": (ours, 30), "seeds": (seeds, 4), "theirs": (theirs, 4)}[who]
-    print(work(rounds, environments))
+    print(globals()[who](RUNS[who], environments))
