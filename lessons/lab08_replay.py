@@ -87,6 +87,7 @@ def draws_picture(figure: Figure, found: Draws) -> None:
     count = {"weight w(i)": found.weights, "pull: draws × weight": found.pull}
     top = 8.5 if len(names) > 3 else 2.6
     pd.DataFrame(count, names).plot.bar(ax=right, ylim=(0, top), **fixed)
+    right.axhline(1, color="0.4", ls=":")
     right.set_title("counts")
     for ax in (left, right):
         ax.legend(frameon=False, loc="upper left")
