@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +17,30 @@ from rlrec.viz.widgets import Lab, slider
 CPU = PALETTE[1]
 GPU = PALETTE[0]
 ROWS = 2.0 ** np.arange(4, 17)  # in a call
-# Two made-up machines of the usual kind: seconds to start a call, and FLOP/s.
-CPU_LAUNCH = 2e-5
-CPU_RATE = 1e11
-GPU_LAUNCH = 3e-4
-GPU_RATE = 1e13
+CPU_RATE = 1e11  # FLOP/s, between those that ``make.py gpu`` has measured
+# A GPU that is assumed, not measured.
+GPU_STARTS = 3e-4  # seconds to start all operations of an update
+GPU_RATE = 1e13  # FLOP/s
+MADE_BY = {
+    "gpu": "python lessons/results/make.py gpu",
+    "minibatch": "rlrec study lessons/results/minibatch.toml --out runs/minibatch "
+    "--json lessons/results/minibatch.json",
+}
 
 
+# -- stored figures --------------------------------------------------------------------
+def stored(name: str) -> dict[str, Any]:
+    """The stored figures "gpu" or the study "minibatch". Raises ``DataError``."""
+    return read_result(name, MADE_BY[name])
+
+
+def provenance(found: dict[str, Any]) -> str:
+    """Where stored figures come from, on two lines."""
+    where = f"  stored: on {found['device']}, commit {commit_of(found)}"
+    return f"{where}\n  {found['command']}"
+
+
+# -- the widget ------------------------------------------------------------------------
 def update_work(rows: Any, units: int) -> Any:
     """FLOP of an update: 64 inputs, two layers of ``units``, one output; ``rows``."""
     return 6.0 * rows * (64 * units + units * units + units)
@@ -33,7 +51,6 @@ def call_seconds(rows: Any, units: int, launch: float, rate: float) -> Any:
     return launch + update_work(rows, units) / rate
 
 
-# -- the widget ------------------------------------------------------------------------
 class Calls(NamedTuple):
     """Seconds of a call over ``ROWS`` and at the chosen number of rows."""
 
@@ -45,17 +62,22 @@ class Calls(NamedTuple):
     gpu_now: float
 
 
-def compare(exponent: int, width: int, dearer: int) -> Calls:
-    """2^``exponent`` rows in a call; layers of 2^``width`` units."""
+def compare(exponent: int, width: int, dearer: int, launch: float) -> Calls:
+    """2^``exponent`` rows in a call; layers of 2^``width`` units.
+
+    ``launch``: seconds of a call on the CPU. On the GPU its operations have to be
+    started on top.
+    """
     rows = 2**exponent
     units = 2**width
+    gpu_launch = launch + GPU_STARTS
     return Calls(
         rows,
         dearer,
-        call_seconds(ROWS, units, CPU_LAUNCH, CPU_RATE),
-        call_seconds(ROWS, units, GPU_LAUNCH, GPU_RATE),
-        call_seconds(rows, units, CPU_LAUNCH, CPU_RATE),
-        call_seconds(rows, units, GPU_LAUNCH, GPU_RATE),
+        call_seconds(ROWS, units, launch, CPU_RATE),
+        call_seconds(ROWS, units, gpu_launch, GPU_RATE),
+        call_seconds(rows, units, launch, CPU_RATE),
+        call_seconds(rows, units, gpu_launch, GPU_RATE),
     )
 
 
@@ -87,47 +109,32 @@ def describe(found: Calls) -> str:
     )
 
 
-def calls_lab() -> Lab[Calls]:
-    """Rows, units and the price of the GPU under sliders."""
+def calls_lab(launch: float | None = None) -> Lab[Calls]:
+    """Rows, units and the price of the GPU under sliders.
+
+    ``launch``: seconds of a call on the CPU; else the stored one.
+    """
+    launch = launch or stored("gpu")["devices"]["CPU:0"]["launch"]
     controls: dict[str, Any] = {
         "exponent": slider("rows 2^", 6, 4, 16, 1),
         "width": slider("units 2^", 6, 5, 11, 1),
         "dearer": slider("GPU price", 25, 1, 100, 1, "CPU hours an hour"),
     }
-    return Lab("Who is faster?", controls, compare, draw_calls, describe, (9.0, 3.0))
-
-
-# -- stored figures --------------------------------------------------------------------
-MADE_BY = {
-    "gpu": "python lessons/results/make.py gpu",
-    "minibatch": "rlrec study lessons/results/minibatch.toml --out runs/minibatch "
-    "--json lessons/results/minibatch.json",
-}
-
-
-def stored(name: str) -> dict[str, Any]:
-    """The stored figures "gpu" or the study "minibatch". Raises ``DataError``."""
-    return read_result(name, MADE_BY[name])
-
-
-def provenance(found: dict[str, Any]) -> str:
-    """Where stored figures come from, on two lines."""
-    where = f"  stored: on {found['device']}, commit {commit_of(found)}"
-    return f"{where}\n  {found['command']}"
+    compute = partial(compare, launch=launch)
+    return Lab("Who is faster?", controls, compute, draw_calls, describe, (9.0, 3.0))
 
 
 # -- the picture of the lesson ---------------------------------------------------------
 def draw_taxi(figure: Figure) -> None:
-    """Minutes until all guests are at the hall, by taxi and by coach."""
+    """Minutes until the last trip is over, by taxi and by coach."""
     ax = figure.subplots()
     guests = np.arange(1, 61)
     ax.step(guests, 10 * np.ceil(guests / 3), where="mid", color=CPU, label="taxi")
     coach = 60 * np.ceil(guests / 50)
     ax.step(guests, coach, where="mid", color=GPU, ls="--", label="coach")
-    ax.set(xlabel="guests", ylabel="minutes until all are there", ylim=(0, None))
-    ax.annotate(
-        "the coach wins from here", (19, 60), (24, 22), arrowprops={"arrowstyle": "->"}
-    )
+    ax.set(xlabel="guests", ylabel="minutes of all trips", ylim=(0, None))
+    arrow = {"arrowstyle": "->", "color": "#777777"}
+    ax.annotate("the coach wins from here", (19, 60), (24, 22), arrowprops=arrow)
     ax.legend(frameon=False)
 
 

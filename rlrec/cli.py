@@ -34,7 +34,7 @@ from rlrec.runs.listening import ListeningRun, World
 from rlrec.runs.progress import Screen, printable
 from rlrec.runs.provenance import choose_device, fix_threads
 from rlrec.runs.run import CHANGEABLE, TrainingRun, flat
-from rlrec.runs.session import stopped_by
+from rlrec.runs.session import STATUS, stopped_by
 from rlrec.sound.vae_config import VAEConfig
 from rlrec.studies.plan import Study, StudyFlags
 
@@ -220,6 +220,7 @@ def command_train_ddpg(
     split: str = "time",
     steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
+    seeds: int = 1,
     checkpoint_every: int = 20_000,
     reading: Annotated[Reading, tyro.conf.arg(name="")] = AS_GUESSED,
     config: Annotated[DRRConfig, tyro.conf.arg(name="")] = DRRConfig(),  # noqa: B008
@@ -241,6 +242,7 @@ def command_train_ddpg(
         split: time or random.
         steps: recommendations (default: twice the training ratings, at most 100,000).
         seed: of vectors, networks, exploration and a random split.
+        seeds: how many runs, from --seed on, each in a folder of its own within --out.
         checkpoint_every: steps, 64 or more.
         reading: how the file is read.
         config: vectors and training episodes. --goal follows --protocol unless given.
@@ -252,24 +254,29 @@ def command_train_ddpg(
     from rlrec.runs.ddpg import DDPGRun, resume_ddpg, train_ddpg
     from rlrec.runs.task import Task
 
-    task = Task(data, protocol, split, seed, reading)
-    if resume:
-        wanted = asdict(task) | {"data": task.source, "steps": steps}
-        wanted["checkpoint_every"] = checkpoint_every
-        changes = _changes(DDPGRun.read(out), wanted, settings, config, reading)
-        return resume_ddpg(out, command=_command(), **changes)
+    aimed = config
     if "goal" not in _given():
-        config = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
-    return train_ddpg(
-        out,
-        task,
-        config,
-        settings,
-        steps=steps,
-        fit_schedule="schedule_steps" not in _given(),
-        checkpoint_every=checkpoint_every,
-        command=_command(),
-    )
+        aimed = replace(config, goal="rerank" if protocol == "rerank" else "catalogue")
+
+    def train(folder: Path, seed: int, resume: bool) -> int:
+        task = Task(data, protocol, split, seed, reading)
+        if resume:
+            wanted = asdict(task) | {"data": task.source, "steps": steps}
+            wanted["checkpoint_every"] = checkpoint_every
+            changes = _changes(DDPGRun.read(folder), wanted, settings, config, reading)
+            return resume_ddpg(folder, command=_command(), **changes)
+        return train_ddpg(
+            folder,
+            task,
+            aimed,
+            settings,
+            steps=steps,
+            fit_schedule="schedule_steps" not in _given(),
+            checkpoint_every=checkpoint_every,
+            command=_command(),
+        )
+
+    return _each_seed(out, seed, seeds, resume, train)
 
 
 def command_train_vae(
@@ -278,8 +285,9 @@ def command_train_vae(
     scaling: Literal["fixed", "min-max"] = "fixed",
     device: Device = "auto",
     seed: int = 0,
+    seeds: int = 1,
     config: Annotated[VAEConfig, tyro.conf.arg(name="")] = VAEConfig(),  # noqa: B008
-) -> None:
+) -> int:
     """Train a map of sound on 11 audio features; compare it with PCA.
 
     Both are compared on held-out tracks.
@@ -291,12 +299,17 @@ def command_train_vae(
             training tracks).
         device: what TensorFlow computes on; auto: a GPU where it sees one.
         seed: of the tracks held out, the first weights and the noise.
+        seeds: how many runs, from --seed on, each in a folder of its own within --out.
         config: hyperparameters.
     """
     choose_device(device)
     from rlrec.runs.vae import train_vae
 
-    train_vae(out, data, config, seed=seed, scaling=scaling, command=_command())
+    def train(folder: Path, seed: int, resume: bool) -> int:
+        train_vae(folder, data, config, seed=seed, scaling=scaling, command=_command())
+        return 0
+
+    return _each_seed(out, seed, seeds, False, train)
 
 
 def command_train_ppo(
@@ -307,6 +320,7 @@ def command_train_ppo(
     device: Device = "auto",
     steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
+    seeds: int = 1,
     checkpoint_every: int = 100_000,
     world: Annotated[World, tyro.conf.arg(name="")] = World(),  # noqa: B008
     settings: Annotated[PPOConfig, tyro.conf.arg(name="")] = PPO_SETTINGS,
@@ -325,6 +339,7 @@ def command_train_ppo(
         device: what TensorFlow computes on; auto: a GPU where it sees one.
         steps: songs to learn from (default: 200,000).
         seed: of the map, networks and random draws.
+        seeds: how many runs, from --seed on, each in a folder of its own within --out.
         checkpoint_every: songs, a round or more.
         world: who listens, and the map.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
@@ -334,8 +349,13 @@ def command_train_ppo(
     choose_device(device)
     from rlrec.runs.ppo import PPORun
 
-    budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
-    return _train_listening(PPORun, out, data, resume, world, settings, budget)
+    budget = {"steps": steps, "checkpoint_every": checkpoint_every}
+
+    def train(folder: Path, seed: int, resume: bool) -> int:
+        own = budget | {"seed": seed}
+        return _train_listening(PPORun, folder, data, resume, world, settings, own)
+
+    return _each_seed(out, seed, seeds, resume, train)
 
 
 def command_train_nstep(
@@ -346,6 +366,7 @@ def command_train_nstep(
     device: Device = "cpu",
     steps: Annotated[int | None, optional("INT")] = None,
     seed: int = 0,
+    seeds: int = 1,
     checkpoint_every: int = 8_192,
     world: Annotated[World, tyro.conf.arg(name="")] = World(map="sound"),  # noqa: B008
     settings: Annotated[NStepConfig, tyro.conf.arg(name="")] = NStepConfig(),  # noqa: B008
@@ -364,6 +385,7 @@ def command_train_nstep(
         device: of a map that is trained first; the learner itself needs no GPU.
         steps: songs to learn from (default: 32,768).
         seed: of the map and random draws.
+        seeds: how many runs, from --seed on, each in a folder of its own within --out.
         checkpoint_every: songs, a round or more.
         world: who listens, and the map; --candidates 0 offers every song.
         settings: hyperparameters. --schedule-steps follows --steps unless given.
@@ -373,8 +395,41 @@ def command_train_nstep(
     choose_device(device)
     from rlrec.runs.nstep import NStepRun
 
-    budget = {"steps": steps, "seed": seed, "checkpoint_every": checkpoint_every}
-    return _train_listening(NStepRun, out, data, resume, world, settings, budget)
+    budget = {"steps": steps, "checkpoint_every": checkpoint_every}
+
+    def train(folder: Path, seed: int, resume: bool) -> int:
+        own = budget | {"seed": seed}
+        return _train_listening(NStepRun, folder, data, resume, world, settings, own)
+
+    return _each_seed(out, seed, seeds, resume, train)
+
+
+def _each_seed(
+    out: Path,
+    seed: int,
+    seeds: int,
+    resume: bool,
+    train: Callable[[Path, int, bool], int],
+) -> int:
+    """Train a run in ``out``, or several in folders within it; the exit status.
+
+    ``train``: folder, seed, whether to resume -> exit status. Runs that were not begun
+    begin, also if the others are resumed. Updates are compiled once for all.
+    """
+    if seeds < 1:
+        raise ConfigError(f"seeds is {seeds}; it must be 1 or more")
+    if seeds == 1:
+        return train(out, seed, resume)
+    statuses = []
+    for one in range(seed, seed + seeds):
+        folder = out / f"seed-{one}"
+        begun = (folder / "config.json").exists()
+        statuses.append(train(folder, one, resume and begun))
+        if statuses[-1] == STATUS["stopped"]:
+            print("to go on with all: the same command with --resume")
+            return statuses[-1]
+    print(f"{seeds} runs, kept in {out}/seed-*")
+    return max(statuses)
 
 
 def _train_listening(

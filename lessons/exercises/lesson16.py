@@ -55,50 +55,50 @@ def gpu_bill(cpu_hours, p, f, cpu_price, gpu_price):
 EXERCISES = {
     "16.1": Exercise(
         "two timings each",
-        expected=[0.10, 0.89, 0.79 / 0.0019],
-        tolerance=0.05,
+        expected=[10, 89, 79 / 0.19],
+        tolerance=0.25,  # rows come whole: 416 is right, too
         mistakes=[
-            ([0.30, 0.90, 0.60 / 0.0019], "A launch is what is left at *0* rows."),
-            ([0.30, 0.90, 415.789], "A launch is what is left at *0* rows."),
+            ([30, 90, 60 / 0.19], "A launch is what is left at *0* rows."),
+            ([30, 90, 415.789], "A launch is what is left at *0* rows."),
             (
-                [0.89, 0.10, 0.79 / 0.0019],
+                [89, 10, 79 / 0.19],
                 "The order: the CPU's launch first.",
             ),
             (
-                [0.10, 0.89, 0.79 / 0.002],
+                [10, 89, 79 / 0.20],
                 "The GPU's rows cost something as well: the difference of both.",
             ),
             (
-                [0.10, 0.89, 0.79 / 0.0021],
+                [10, 89, 79 / 0.21],
                 "A row costs the CPU more, the GPU less: subtract, don't add.",
             ),
             (
-                [0.10, 0.89, 0.99 / 0.0019],
+                [10, 89, 99 / 0.19],
                 "The difference of the launches, not their sum.",
             ),
             (
-                [0.10, 0.89, -0.79 / 0.0019],
+                [10, 89, -79 / 0.19],
                 "The sign: launches GPU less CPU, rows CPU less GPU.",
             ),
             (
-                [0.10, 0.89, 0.0019 / 0.79],
+                [10, 89, 0.19 / 79],
                 "Upside down: milliseconds over milliseconds a row give rows.",
             ),
             (
-                [0.002, 0.0001, 0.79 / 0.0019],
+                [0.2, 0.01, 79 / 0.19],
                 "Those are milliseconds a row; the launches are asked for.",
             ),
             (
-                [0.10, 0.89, 0.79],
+                [10, 89, 79],
                 "That is how much dearer the launch is. In how many rows is it "
                 "earned back?",
             ),
-            ([-0.10, -0.89, 0.79 / 0.0019], "A launch takes time: it is above 0."),
+            ([-10, -89, 79 / 0.19], "A launch takes time: it is above 0."),
         ],
         hints=[
             "A line through two points: first milliseconds a row.",
-            "CPU .80/400, GPU .04/400 a row; what is left at 100 rows is the launch.",
-            "Then .79 ms more launch, over .0019 ms saved a row.",
+            "CPU 80/400, GPU 4/400 ms a row; what is left at 100 rows is the launch.",
+            "Then 79 ms more launch, over .19 ms saved a row.",
         ],
     ),
     "16.2": Exercise(

@@ -110,6 +110,7 @@ class DDPGLearner(Checkpointed):
             "actor_optimiser": self.actor_optimiser.variables,
             "critic_optimiser": self.critic_optimiser.variables,
         }
+        self.given = [self.item_table, self.user_table]
         self.learn = tf.function(self._learn, jit_compile=config.compiled)
         self.propose = tf.function(self._propose, reduce_retracing=True)
         self.judge = tf.function(self._judge, reduce_retracing=True)
@@ -339,7 +340,7 @@ class Networks:
         return tf.stack([self.value(k, states, base, actions) for k in critics])
 
 
-def _with_zeros(vectors: NDArray[Any]) -> Tensor:
+def _with_zeros(vectors: NDArray[Any]) -> Variable:
     """A table [1 + n, d] whose first row, that of id -1, is zeros."""
     padded = np.pad(vectors, ((1, 0), (0, 0)))
-    return tf.constant(padded, tf.float32)
+    return tf.Variable(padded, trainable=False, dtype=tf.float32)

@@ -203,44 +203,45 @@ class SessionDDPG(DDPG):
         seen = self._observation
         live = ~env.over
         state = self.view(seen)
-        songs = self._explore(seen, state)
-        some = self._some(item_pool(seen, self.n_items))
-        vectors = self.vectors(seen, np.concatenate([songs, some], axis=1))
+        pool = item_pool(seen, self.n_items)
+        vectors = self.vectors(seen, pool)
+        songs = self._explore(seen, state, pool, vectors)
+        own = (pool == songs).argmax(axis=1)[:, None]
+        places = np.concatenate([own, self._some(pool)], axis=1)
+        kept = np.take_along_axis(vectors, places[:, :, None], axis=1)
         played = env.step(env.actions_for(songs))
         self._observation, rewards, terminated, truncated, _ = played
         self.step += env.num_envs
-        own = vectors[:, 0]
-        return live, state, own, vectors[:, 1:], rewards, terminated, truncated
+        return live, state, kept[:, 0], kept[:, 1:], rewards, terminated, truncated
 
-    def _explore(self, observations: Any, state: Floats32) -> Ids:
-        """Songs [batch, 1] of noisy actions; random with probability epsilon."""
+    def _explore(
+        self, observations: Any, state: Floats32, pool: Ids, vectors: Floats32
+    ) -> Ids:
+        """Songs [batch, 1] of noisy actions; random with probability epsilon.
+
+        ``pool`` [batch, m]: to choose from, with their ``vectors`` [batch, m, f].
+        """
         actions = self._actions(state)
         limit = self.config.noise_clip
         noise = self.rng.standard_normal(actions.shape, np.float32)
         scale = np.float32(self.noise / np.sqrt(self.dimensions))
         actions += np.clip(noise, -limit, limit) * scale
-        pool = item_pool(observations, self.n_items)
-        scores = self._scores(observations, pool, actions)
+        scores = _scores(vectors, actions)
         random = self.rng.random(len(pool)) < self.epsilon
         scores[random] = self.rng.random((random.sum(), pool.shape[1]))
         return best_unplayed(observations, pool, scores, 1)
 
     def _some(self, pool: Ids) -> Ids:
-        """``target_candidates`` of ``pool`` [batch, m], drawn; again if m is less."""
+        """``target_candidates`` places in ``pool`` [batch, m]; again if m is less."""
         count = self.config.target_candidates
         order = self.rng.random(pool.shape).argsort(axis=1)
-        places = order[:, np.arange(count) % pool.shape[1]]
-        return np.take_along_axis(pool, places, axis=1)
+        places: Ids = order[:, np.arange(count) % pool.shape[1]]
+        return places
 
     # -- decide ----------------------------------------------------------------------
     def _actions(self, state: Floats32) -> Floats32:
         actions: Floats32 = self.learner.propose(state, state).numpy().copy()
         return actions
-
-    def _scores(self, observations: Any, pool: Ids, actions: Floats32) -> Floats:
-        """Scores of the songs of ``pool`` [batch, m]: [batch, m]."""
-        scores = self.vectors(observations, pool) @ actions[:, :, None]
-        return scores[:, :, 0].astype(np.float64)
 
     def recommend(
         self,
@@ -251,7 +252,7 @@ class SessionDDPG(DDPG):
         """Song ids [batch, k], best first; those just played only if on offer."""
         pool = item_pool(observations, self.n_items)
         actions = self._actions(self.view(observations))
-        scores = self._scores(observations, pool, actions)
+        scores = _scores(self.vectors(observations, pool), actions)
         return best_unplayed(observations, pool, scores, k)
 
     # -- save and load ---------------------------------------------------------------
@@ -284,6 +285,12 @@ class SessionDDPG(DDPG):
             agent = cls(arrays["songs"], config, **settings)
         agent.restore(arrays, env)
         return agent
+
+
+def _scores(vectors: Floats32, actions: Floats32) -> Floats:
+    """Scores [batch, m] of songs with ``vectors`` [batch, m, f] for actions."""
+    scores = vectors @ actions[:, :, None]
+    return scores[:, :, 0].astype(np.float64)
 
 
 def _n_step(config: DDPGConfig, n: int) -> DDPGConfig:

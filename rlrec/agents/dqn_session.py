@@ -80,7 +80,10 @@ class InteractionQ(DQN, Checkpointed):
         groups = {"online": self.online, "target": self.target}
         stored = {name: network.variables for name, network in groups.items()}
         adam: Any = self.optimiser
-        self.stored = stored | {"optimiser": adam.variables}
+        self.stored = stored | {
+            "optimiser": adam.variables,
+            "updated": [self.updated],  # when the target network was renewed
+        }
 
     def _q(self, network: Any, view: Tensor, items: Tensor) -> Tensor:
         """Q(s, a) [batch, m] of interactions ``items`` [batch, m, f]."""

@@ -35,7 +35,6 @@ Differs from the paper:
 from __future__ import annotations
 
 import time
-from collections import defaultdict
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -51,7 +50,7 @@ from rlrec.agents.ppo_interactions import interactions_for
 from rlrec.agents.ppo_networks import PointPolicy, PPOLearner, gae
 from rlrec.agents.recommender import best_first, item_pool, not_played
 from rlrec.agents.retrieval import Neighbours, top_k
-from rlrec.agents.training import Trainer
+from rlrec.agents.training import Trainer, played
 from rlrec.envs.batch import BatchEnv
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError, TrainingDiverged, require_ids
@@ -74,6 +73,25 @@ class PPORound(NamedTuple):
     epochs: float  # fewer than the setting if the KL grew too large
     explained: float  # share of the returns' variance that the value network explains
     steps_per_second: float
+
+
+def drawn(
+    state: Floats32, candidates: Ids, seen: Floats32, log_probs: Floats32, noise: Floats
+) -> tuple[Arrays, Ids]:
+    """What to keep of a draw from ``log_probs`` [batch, k], and song ids [batch].
+
+    The Gumbel-max trick: the largest of log P + Gumbel ``noise`` is a draw from P.
+    """
+    choice = (log_probs + noise).argmax(axis=1)
+    rows = np.arange(len(choice))
+    step = {
+        "state": state,
+        "choice": choice.astype(np.int32),
+        "log_prob": log_probs[rows, choice],
+        "candidates": candidates.astype(np.int32),
+        "seen": seen,
+    }
+    return step, candidates[rows, choice]
 
 
 class PPO(Trainer):
@@ -105,6 +123,7 @@ class PPO(Trainer):
         self.songs = centred / spread  # [I, d]
         self.continuous = self.config.continuous
         self.view = ListeningView(self.songs, self.config.state, self.config.history)
+        self.known_by = known_by
         self._seen, kind = interactions_for(self.songs, self.config, known_by)
         self.learner = PPOLearner(
             self.songs, self.view.width, self.config, self.rng, kind
@@ -143,19 +162,38 @@ class PPO(Trainer):
         the training by returning True. Raises ``TrainingDiverged`` and ``ConfigError``,
         also if a round would begin when the schedule is over.
         """
-        size = self.config.rollout * env.num_envs
+        rounds = self.rounds(env.num_envs, steps)
+        return self._rounds(env, rounds, callback, seed)
+
+    def rounds(self, num_envs: int, steps: int) -> int:
+        """How many rounds with ``num_envs`` environments make ``steps`` more songs.
+
+        Raises ``ConfigError`` as ``train`` does.
+        """
+        size: int = self.config.rollout * num_envs
         if size % self.config.minibatch:
             raise ConfigError(
                 f"a round of {size} steps is no multiple of "
                 f"minibatch {self.config.minibatch}"
             )
         self.config.require_schedule(self.step + (steps - 1) // size * size)
-        return self._rounds(env, -(-steps // size), callback, seed)
+        return -(-steps // size)
 
     def _round(self, env: BatchEnv[Any]) -> PPORound:
         start = time.perf_counter()
+        return self._improve(*self._play(env), start)
+
+    def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
+        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
+        rollout = self.config.rollout
+        steps, self._observation = played(env, self._observation, rollout, self._act)
+        return self._with_advantages(steps)
+
+    def _improve(
+        self, steps: Arrays, reward: float, explained: float, start: float
+    ) -> PPORound:
+        """Learn from a round that began at time ``start``; its record."""
         left = 1.0 - self.progress if self.config.anneal else 1.0
-        steps, reward, explained = self._play(env)
         size = len(steps["live"])
         epochs = self.config.epochs
         rows = [self.rng.permutation(size) for _ in range(epochs)]
@@ -177,28 +215,6 @@ class PPO(Trainer):
             explained=explained,
             steps_per_second=speed,
         )
-
-    def _play(self, env: BatchEnv[Any]) -> tuple[Arrays, float, float]:
-        """Play a round: its steps [T * batch, ...], mean reward, explained variance."""
-        played: dict[str, list[Any]] = defaultdict(list)
-        for _ in range(self.config.rollout):
-            live = ~env.over
-            state = self.view(self._observation)
-            drawn, items = self._sample(self._observation, state)
-            self._observation, reward, terminated, truncated, _ = env.step(
-                env.actions_for(items[:, None])
-            )
-            drawn |= {
-                "state": state,
-                "live": live,
-                "reward": reward,
-                "terminated": terminated,
-                "ended": terminated | truncated,
-            }
-            for name, values in drawn.items():
-                played[name].append(values)
-        steps = {name: np.stack(values) for name, values in played.items()}
-        return self._with_advantages(steps)
 
     def _with_advantages(self, steps: Arrays) -> tuple[Arrays, float, float]:
         """Add advantages to steps [T, batch, ...]; returns what ``_play`` does."""
@@ -228,34 +244,27 @@ class PPO(Trainer):
             steps[name] = np.concatenate(array)  # [T * batch, ...]
         return steps, float(rewards[live].mean()), float(explained)
 
-    def _sample(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
-        """Draw from the policy: choices with their log P, and the song ids [batch]."""
+    def _act(self, observations: Any) -> tuple[Arrays, Ids]:
+        """Draw from the policy: states, choices, their log P; the song ids [batch]."""
+        state = self.view(observations)
         if self.continuous:
-            return self._sample_points(observations, state)
+            return self._draw_points(observations, state)
         candidates = self.candidates(observations)
         seen = self._seen(observations, candidates)
         log_probs = self._log_probs(state, candidates, seen)
-        # The Gumbel-max trick: the largest of log P + Gumbel noise is a draw from P.
         noise = self.rng.gumbel(size=log_probs.shape)
-        choice = (log_probs + noise).argmax(axis=1)
-        rows = np.arange(len(choice))
-        drawn = {
-            "choice": choice.astype(np.int32),
-            "log_prob": log_probs[rows, choice],
-            "candidates": candidates.astype(np.int32),
-            "seen": seen,
-        }
-        return drawn, candidates[rows, choice]
+        return drawn(state, candidates, seen, log_probs, noise)
 
-    def _sample_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
+    def _draw_points(self, observations: Any, state: Floats32) -> tuple[Arrays, Ids]:
         mean = mlp_forward(self._policy, state)  # [batch, d]
         noise = self.rng.standard_normal(mean.shape, np.float32)
         points = mean + self._sd * noise
         squares = (noise**2).sum(axis=1)  # [batch]
         density = -0.5 * squares - np.log(self._sd).sum()
         density = density - 0.5 * np.log(2 * np.pi) * len(self._sd)  # log density
-        drawn = {"choice": points, "log_prob": density.astype(np.float32)}
-        return drawn, self._near(points, observations, 1)[:, 0]
+        log_prob = density.astype(np.float32)
+        step = {"state": state, "choice": points, "log_prob": log_prob}
+        return step, self._near(points, observations, 1)[:, 0]
 
     # -- decide ----------------------------------------------------------------------
     def recommend(

@@ -136,7 +136,7 @@ class PPOLearner(Checkpointed):
         kind: Callable[..., CandidatePolicy] | None = None,
     ) -> None:
         self.config = config
-        self.songs = tf.constant(songs, tf.float32)
+        self.songs = tf.Variable(songs, trainable=False, dtype=tf.float32)
         among = kind or CandidatePolicy
         made = PointPolicy if config.continuous else among
         self.policy: CandidatePolicy | PointPolicy = made(
@@ -150,6 +150,7 @@ class PPOLearner(Checkpointed):
         self.rate = tf.Variable(config.learning_rate)
         self.optimiser = Adam(self.rate, self.weights, config.gradient_norm)
         self.stored = {"weights": self.weights, "optimiser": self.optimiser.variables}
+        self.given = [self.songs]
         self._compiled = tf.function(self._learn, jit_compile=True)
 
     def learn(

@@ -2,13 +2,62 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from rlrec import storage
 from rlrec.envs.batch import BatchEnv
-from rlrec.types import Arrays, Callback
+from rlrec.types import Arrays, Callback, Ids
+
+# Of this process: what the last trained agents learned with, by their kind.
+_COMPILED: dict[Any, Any] = {}
+
+
+@contextmanager
+def compiled_once(agent: Any) -> Iterator[None]:
+    """Let ``agent`` learn with updates compiled before, if but for its seed they fit.
+
+    Compiling takes longer than many a training. After it, the next one may have them.
+    """
+    kind = getattr(getattr(agent, "learner", None), "kind", None)
+    former = _COMPILED.pop(kind, None)
+    if former is not None:
+        agent.take_over(former)
+    yield
+    _COMPILED.clear()
+    if kind is not None:
+        _COMPILED[kind] = agent.learner
+
+
+def played(
+    env: BatchEnv[Any],
+    observations: Any,
+    rollout: int,
+    act: Callable[[Any], tuple[Arrays, Ids]],
+) -> tuple[Arrays, Any]:
+    """``rollout`` steps of ``env``, [T, batch, ...], and the last observations.
+
+    ``act``: observations -> what to keep of each decision, and song ids [batch].
+    """
+    steps: dict[str, list[Any]] = defaultdict(list)
+    for _ in range(rollout):
+        live = ~env.over
+        decided, items = act(observations)
+        actions = env.actions_for(items[:, None])
+        observations, reward, terminated, truncated, _ = env.step(actions)
+        outcome = {
+            "live": live,
+            "reward": reward,
+            "terminated": terminated,
+            "ended": terminated | truncated,
+        }
+        for name, values in (decided | outcome).items():
+            steps[name].append(values)
+    return {name: np.stack(values) for name, values in steps.items()}, observations
 
 
 class Trainer:
@@ -55,6 +104,17 @@ class Trainer:
             if callback is not None and callback(record[-1]):
                 break
         return record
+
+    def take_over(self, learner: Any) -> None:
+        """Go on with ``learner``: updates that an agent of other seed has compiled.
+
+        It gets this agent's weights, optimisers and vectors, so no number changes. The
+        other agent must have the same settings, and be done with it.
+        """
+        learner.restore(self.learner.state())
+        for theirs, own in zip(learner.given, self.learner.given, strict=True):
+            theirs.assign(own)
+        self.learner = learner
 
     def state(self) -> Arrays:
         """Weights, optimisers, memory, random state, step and environment as arrays."""

@@ -5,7 +5,7 @@ Each is one formula with a number to check it by.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -186,9 +186,18 @@ class Checkpointed:
     """A learner whose weights and optimiser state are stored and restored by name.
 
     ``stored``: group -> variables, such as {"online": ..., "optimiser": ...}.
+    ``given``: variables that it reads and does not learn, such as vectors of items.
     """
 
+    config: Any
     stored: Mapping[str, Sequence[Variable]]
+    given: Sequence[Variable] = ()
+
+    @property
+    def kind(self) -> Hashable:
+        """What its compiled updates depend on: settings, and shapes of variables."""
+        shapes = [(name, tuple(one.shape)) for name, one in self._named()]
+        return (type(self), self.config, *shapes, *(tuple(v.shape) for v in self.given))
 
     def state(self) -> Arrays:
         """Weights and optimiser state: arrays GROUP_0, GROUP_1, ..."""

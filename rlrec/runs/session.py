@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rlrec import storage
+from rlrec.agents.training import compiled_once
 from rlrec.errors import TrainingDiverged, warn
 from rlrec.runs.progress import Progress
 from rlrec.runs.provenance import conditions, device
@@ -83,7 +84,8 @@ def run_session(
     start = time.monotonic()
     problem = ""
     try:
-        stopped = _train(run, prepared, shown, every)
+        with compiled_once(agent):
+            stopped = _train(run, prepared, shown, every)
         ended = "stopped" if stopped else "done"
     except TrainingDiverged as error:
         ended = "diverged"

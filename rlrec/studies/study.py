@@ -44,6 +44,7 @@ import numpy as np
 
 import rlrec
 from rlrec import storage
+from rlrec.agents.training import compiled_once
 from rlrec.errors import ConfigError, DataError
 from rlrec.evaluation import metrics
 from rlrec.evaluation.simulate import Played, play
@@ -65,6 +66,7 @@ BACKENDS = ("loky", "dask", "ray")
 # What TensorFlow reads at its first import.
 THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 VERSIONS = (rlrec.__version__, np.__version__)  # decide a cell's numbers
+BUT_SEED = ("agent", "settings", "world")  # of a job: what its seeds share
 OWN = "own"  # the kind of an agent that is not the library's, whatever its label
 
 
@@ -177,14 +179,16 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
         curve = []
         before = 0
         training = 0.0
-        for piece, songs in enumerate(job["curve"] if train else job["curve"][-1:]):
-            if train:
-                began = time.perf_counter()
-                train(train_env, songs - before, seed=training_seed(seed) + 100 * piece)
-                training += time.perf_counter() - began
-            before = songs
-            played = play(env, agent, seed=job["first"])
-            curve.append([songs, _mean(played.heard())])
+        with compiled_once(_trainer(agent)):
+            for piece, songs in enumerate(job["curve"] if train else [job["steps"]]):
+                if train:
+                    began = time.perf_counter()
+                    first = training_seed(seed) + 100 * piece
+                    train(train_env, songs - before, seed=first)
+                    training += time.perf_counter() - began
+                before = songs
+                played = play(env, agent, seed=job["first"])
+                curve.append([songs, _mean(played.heard())])
         return {
             **job,
             "mean": curve[-1][1],
@@ -194,6 +198,11 @@ def run_cell(job: Cell, factory: Factory | None = None) -> Cell:
             "training_seconds": round(training, 2),
             "seconds": round(time.perf_counter() - start, 2),
         }
+
+
+def _trainer(agent: Any) -> Any:
+    """``agent``, or the one inside of what warms it up or makes its rewards."""
+    return _trainer(agent.agent) if hasattr(agent, "agent") else agent
 
 
 def _figures(played: Played, sound: Floats) -> Cell:
@@ -302,6 +311,8 @@ def _run_all(
             cell = job | {"fingerprint": reference}
             work.append(delayed(_numbered)(place, job, factory, parent, VERSIONS))
         cells.append(cell)
+    # seeds of one agent in a row: a worker compiles its updates once
+    work.sort(key=lambda call: json.dumps([call[1][1][name] for name in BUT_SEED]))
     if jobs:
         say(f"{len(jobs)} cells, {len(work)} to run")
     with warnings.catch_warnings():

@@ -69,7 +69,7 @@ def test_the_log_probability_of_a_point_is_its_density(action):
     agent._refresh()
     observations, _ = env.reset(seed=0)
     state = agent.view(observations)
-    drawn, _ = agent._sample(observations, state)
+    drawn, _ = agent._act(observations)
     mean = agent.learner.policy.mean(state).numpy()
     expected = norm.logpdf(drawn["choice"], mean, spread).sum(axis=1)
     np.testing.assert_allclose(drawn["log_prob"], expected, rtol=1e-4)
@@ -159,7 +159,7 @@ def test_draws_follow_the_probabilities(eagerly, steps):
     candidates, probabilities = agent.probabilities(observations)
     assert probabilities.sum() == pytest.approx(1.0, rel=1e-5)
     for songs in (
-        agent._sample(many, agent.view(many))[1],
+        agent._act(many)[1],
         agent.recommend(many, rng=np.random.default_rng(1))[:, 0],
     ):
         found = np.array([(songs == song).mean() for song in candidates[0]])

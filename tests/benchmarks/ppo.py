@@ -1,11 +1,12 @@
 """PPO beside Stable-Baselines3: steps a second in the same environment on one core.
 
-    python -m tests.benchmarks.ppo ours|theirs CORE ENVIRONMENTS
+    python -m tests.benchmarks.ppo ours|seeds|theirs CORE ENVIRONMENTS
 
 Each runs in a process of its own. 2,048 songs a round, in two shapes: 8 environments of
 256 steps and 128 of 16; 10 epochs, minibatches of 64, two layers of 64, no early stop.
 The first round, which compiles, is left out. Listening-v0 with 10 candidates; ours sees
-ids, theirs the flat vector of features.
+ids, theirs the flat vector of features. ``seeds``: eight of ours side by side, their
+steps summed.
 """
 
 import os
@@ -22,10 +23,10 @@ ONE_CORE = {
 }
 
 
-def ours(rounds, environments):
-    """Steps a second over ``rounds`` rounds after the first."""
+def agents(environments, count):
+    """``count`` agents that differ in their seeds."""
     from rlrec.agents.ppo import PPO, PPOConfig
-    from rlrec.envs import ListeningBatch, default_catalogue
+    from rlrec.envs import default_catalogue
 
     config = PPOConfig(
         rollout=ROUND // environments,
@@ -35,12 +36,33 @@ def ours(rounds, environments):
         target_kl=0.0,
         learning_rate=3e-4,
     )
-    agent = PPO(default_catalogue().sound, config, seed=0)
+    return [PPO(default_catalogue().sound, config, seed) for seed in range(count)]
+
+
+def ours(rounds, environments):
+    """Steps a second over ``rounds`` rounds after the first."""
+    from rlrec.envs import ListeningBatch
+
+    (agent,) = agents(environments, 1)
     env = ListeningBatch(environments, observe="ids", history=20)
     agent.train(env, ROUND)
     start = time.perf_counter()
     agent.train(env, rounds * ROUND)
     return rounds * ROUND / (time.perf_counter() - start)
+
+
+def seeds(rounds, environments, count=8):
+    """The same of ``count`` seeds together, summed."""
+    from rlrec.agents.ppo_seeds import PPOSeeds
+    from rlrec.envs import ListeningBatch
+
+    together = PPOSeeds(agents(environments, count))
+    env = ListeningBatch(environments * count, observe="ids", history=20)
+    firsts = [1_000 * seed for seed in range(count)]
+    together.train(env, ROUND, seeds=firsts)
+    start = time.perf_counter()
+    together.train(env, rounds * ROUND, seeds=firsts)
+    return count * rounds * ROUND / (time.perf_counter() - start)
 
 
 def theirs(rounds, environments):
@@ -89,12 +111,12 @@ def measure(who, core, module, *more):
 
 
 def compare(environments, pairs=3):
-    """Steps a second of both, for each pair of runs, one after the other."""
+    """Steps a second of ours, eight seeds of ours, and theirs, one after the other."""
     core = min(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else -1
     return [
         tuple(
             measure(who, core, "tests.benchmarks.ppo", environments)
-            for who in ("ours", "theirs")
+            for who in ("ours", "seeds", "theirs")
         )
         for _ in range(pairs)
     ]
@@ -104,4 +126,5 @@ if __name__ == "__main__":
     who, core, environments = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if core >= 0:
         os.sched_setaffinity(0, {core})
-    print(ours(30, environments) if who == "ours" else theirs(4, environments))
+    work, rounds = {"ours": (ours, 30), "seeds": (seeds, 4), "theirs": (theirs, 4)}[who]
+    print(work(rounds, environments))

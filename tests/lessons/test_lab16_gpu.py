@@ -15,10 +15,10 @@ def test_work_and_seconds_by_hand() -> None:
 
 
 def test_a_setting_by_hand() -> None:
-    found = lab16.compare(6, 6, 25)
+    found = lab16.compare(6, 6, 25, launch=2e-5)
     # 64 rows, 64 units: 64 x 8,256 x 6 operations
     assert found.cpu_now == pytest.approx(2e-5 + 3_170_304 / 1e11)
-    assert found.gpu_now == pytest.approx(3e-4 + 3_170_304 / 1e13)
+    assert found.gpu_now == pytest.approx(3.2e-4 + 3_170_304 / 1e13)
     assert found.cpu[2] == found.cpu_now  # rows from 2^4 on
     longer = found.gpu_now / found.cpu_now
     words = lab16.describe(found)
@@ -28,6 +28,9 @@ def test_a_setting_by_hand() -> None:
 
 def test_the_widget_follows_its_controls() -> None:
     lab = lab16.calls_lab()
+    launch = lab16.stored("gpu")["devices"]["CPU:0"]["launch"]
+    assert lab.set().cpu_now == lab16.compare(6, 6, 25, launch).cpu_now
+    assert lab16.calls_lab(1e-3).set().cpu_now > 1e-3
     small = lab.picture.value
     found = lab.set(exponent=12)
     assert found.rows == 4_096

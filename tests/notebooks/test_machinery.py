@@ -21,6 +21,7 @@ SAMPLES = {
     "<Thing at 0x7f3a9c0b2d10>": "<Thing at ADDRESS>",
     "training took 1.25 s on two cores": "training took TIME on two cores",
     "it took 31 ms": "it took TIME",
+    "a launch took -0.170 ms": "a launch took TIME",
 }
 NUMBERS = (
     "0 -1 1.918 10.18 1e-05 0x10 12 ms 3.5 s at 0.9 1,918 50% [0.84 0.04] nan "

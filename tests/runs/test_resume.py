@@ -245,3 +245,35 @@ def test_an_agent_that_cannot_be_resumed_keeps_its_run(words, tmp_path, capsys):
     assert "holds a run already" in said
     assert "--resume" not in said
     assert (tmp_path / "config.json").read_bytes() == before
+
+
+# -- several seeds ---------------------------------------------------------------------
+@pytest.mark.parametrize("agent", ["ppo", "nstep"])
+def test_a_seed_among_others_is_as_it_would_be_alone(agent, tmp_path, capsys):
+    """Two rounds; the first two seeds stop after one, the third has not begun then."""
+    size = ROUND[agent]
+    several = (
+        f"{FLAGS[agent]} --schedule-steps {2 * size} --seed 4 --out {tmp_path}/all"
+    )
+    assert rlrec(f"train {agent} --seeds 2 --steps {size}", several) == 0
+    assert rlrec(f"train {agent} --seeds 3 --steps {2 * size} --resume", several) == 0
+    assert capsys.readouterr().out.endswith("seed-*\n")
+    alone = tmp_path / "alone"
+    budget = f"--steps {2 * size} --schedule-steps {2 * size}"
+    for seed in (5, 6):
+        assert (
+            rlrec(f"train {agent} {FLAGS[agent]} {budget} --seed {seed} --out", alone)
+            == 0
+        )
+        expected = arrays(alone)
+        found = arrays(tmp_path / "all" / f"seed-{seed}")
+        assert found.keys() == expected.keys()
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array, name)
+        shutil.rmtree(alone)
+
+
+def test_no_seed_is_refused(tmp_path, capsys):
+    assert rlrec("train ppo --seeds 0 --out", tmp_path / "none") == 1
+    assert "seeds is 0" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()

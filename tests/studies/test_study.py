@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from command import rlrec
 
+from rlrec.agents import training
 from rlrec.agents.recommender import best_first
 from rlrec.envs import ListeningBatch
 from rlrec.envs.rewards import FractionReward
@@ -673,3 +674,19 @@ def test_the_stored_plans_can_be_read(name):
     study = Study.read(root / "lessons" / "results" / f"{name}.toml")
     for label in ("popularity", "n-step", "n-step, n = 1", "PPO, interactions"):
         assert label in study.agents
+
+
+def test_a_cell_is_the_same_after_another_seed_compiled_its_updates(eager):
+    """Whatever ran before in this process: another seed, or another agent."""
+    small = {"warm_up": 512, "rollout": 4, "epochs": 1, "minibatch": 128}
+    job = study._job(SMALL, "ppo", {}, WORLD, 1) | {"kind": "ppo", "settings": small}
+    training._COMPILED.clear()
+    alone = run_cell(job)
+    (first,) = training._COMPILED.values()
+    run_cell(job | {"seed": 0})
+    again = run_cell(job)
+    assert list(training._COMPILED.values()) == [first]
+    run_cell(job | {"settings": small | {"hidden": [8]}})
+    other = run_cell(job)
+    assert list(training._COMPILED.values()) != [first]
+    assert bare([alone]) == bare([again]) == bare([other])

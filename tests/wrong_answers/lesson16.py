@@ -23,9 +23,9 @@ def no_share(cpu_hours, p, f, cpu_price, gpu_price):
 
 WRONG = {
     "16.1": [
-        ([0.1, 0.89], "asked for is"),
-        ([0.1, 0.89, 500.0], ""),
-        ([0.30, 0.90, 415.789], "left at *0* rows"),
+        ([10, 89], "asked for is"),
+        ([10, 89, 500.0], ""),
+        ([30, 90, 415.789], "left at *0* rows"),
     ],
     "16.2": [
         (trimmed, ""),

@@ -49,6 +49,7 @@ def test_solution_is_right(number: str) -> None:
     [
         ("08.1", lambda target, value: target - value),
         ("08.1", lambda target, value: value - target),
+        ("16.1", [10, 89, 416]),
         (
             "04.4",
             lambda part, liked, skipped: part + 2 * liked - (skipped & (part < 0.1)),
