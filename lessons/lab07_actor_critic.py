@@ -107,7 +107,7 @@ def draw_climb(figure: Figure, found: Climb) -> None:
     right.plot(found.wrong, color=RED, label="slope at the replayed action")
     right.plot(found.own, color=GREEN, label="slope at its own action")
     right.set(xlabel="step", ylabel="the actor's action", ylim=(-0.05, 1.3))
-    right.legend(frameon=False, loc="upper left", ncols=2)
+    right.legend(frameon=False, loc="upper left")
 
 
 def draw_hill(ax: Axes, shape: str, action: float, replayed: float) -> None:
