@@ -15,13 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from rlrec.envs import listeners
 from rlrec.envs.catalogue import Catalogue, default_catalogue
 from rlrec.envs.dials import Dials
 from rlrec.errors import require_ranges
 from rlrec.nn.backend import tf
 from rlrec.nn.networks import Batch, Tensor
+from rlrec.types import Arrays
 
+# of each step, beside what a policy records
+RECORD = ("songs", "fraction", "liked", "skipped", "reward", "ended", "live")
 ALGORITHM = "threefry"  # nine times as fast as Philox here; only in compiled code
 
 
@@ -158,30 +163,84 @@ class CompiledListening:
         return following, fraction, liked, skipped
 
     def _play(
-        self, policy: Callable[..., Tensor], state: Batch, steps: int, seed: Tensor
+        self, policy: Callable[..., Any], state: Batch, steps: int, seed: Tensor
     ) -> tuple[Batch, Batch]:
         """``steps`` steps of ``policy`` in one call: the last state, and a record.
 
-        ``policy``: what is seen [batch, ...] and a seed -> song ids [batch]. The
-        record, [steps, batch]: songs, fraction, liked, skipped, reward, ended, and
-        live, False where a row began a session. A new ``policy`` compiles anew.
+        ``policy``: what is seen [batch, ...] and a seed -> song ids [batch], and what
+        else to record, name -> [batch, ...]. The record, [steps, batch, ...], has also
+        songs, fraction, liked, skipped, reward, ended, and live, False where a row
+        began a session. A new ``policy`` compiles anew.
         """
         seeds = tf.reshape(tf.random.split(seed, 2 * steps, alg=ALGORITHM), (-1, 2, 2))
 
-        def one(t: Tensor, state: Batch, record: Any) -> tuple[Any, ...]:
-            songs = policy(self.observe(state), seeds[t, 0])
-            following, *heard = self.step(state, songs, seeds[t, 1])
-            values = zip(record, (songs, *heard, ~state["over"]), strict=True)
-            return t + 1, following, [array.write(t, value) for array, value in values]
+        def one(state: Batch, seeds: Tensor) -> tuple[Batch, Batch]:
+            songs, kept = policy(self.observe(state), seeds[0])
+            following, *heard = self.step(state, songs, seeds[1])
+            values = zip(RECORD, (songs, *heard, ~state["over"]), strict=True)
+            return following, {**kept, **dict(values)}
 
-        kinds = (tf.int32, tf.float32, tf.bool, tf.bool, tf.float32, tf.bool, tf.bool)
-        shape = state["over"].shape
-        empty = [tf.TensorArray(kind, steps, element_shape=shape) for kind in kinds]
-        start = (0, state, empty)
-        _, state, arrays = tf.while_loop(lambda t, *_: t < steps, one, start)
-        names = ("songs", "fraction", "liked", "skipped", "reward", "ended", "live")
-        stacked = [array.stack() for array in arrays]
-        return state, dict(zip(names, stacked, strict=True))
+        def step(t: Tensor, state: Batch, record: Batch) -> tuple[Any, ...]:
+            following, values = one(state, seeds[t])
+            written = {name: record[name].write(t, values[name]) for name in record}
+            return t + 1, following, written
+
+        kinds = one(state, seeds[0])[1]  # their types and shapes
+        record = {
+            name: tf.TensorArray(values.dtype, steps, element_shape=values.shape)
+            for name, values in kinds.items()
+        }
+        _, state, record = tf.while_loop(
+            lambda t, *_: t < steps, step, (0, state, record)
+        )
+        return state, {name: values.stack() for name, values in record.items()}
+
+
+class CompiledBatch:
+    """``num_envs`` compiled listeners as a training needs them: they keep their state.
+
+    They take the place of `rlrec.envs.ListeningBatch` for an agent that plays whole
+    rounds in one call.
+    """
+
+    def __init__(self, listeners: CompiledListening, num_envs: int) -> None:
+        self.listeners = listeners
+        self.num_envs = num_envs
+        self.reset(seed=0)
+
+    def reset(self, *, seed: int) -> tuple[Arrays, Arrays]:
+        """Begin anew with ``seed``, 0..2**62 - 1; what is seen, and nothing."""
+        high, low = divmod(seed, 2**31)
+        self.seed = np.array([high, low], np.int32)
+        self.rounds = 0
+        self.now = self.listeners.begin(self._next_seed(), self.num_envs)
+        return self._observe(), {}
+
+    def play(self, policy: Callable[..., Any], steps: int) -> Arrays:
+        """`CompiledListening.play` from where they stand; its record as arrays."""
+        now, record = self.listeners.play(policy, self.now, steps, self._next_seed())
+        self.now = now
+        return {name: values.numpy() for name, values in record.items()}
+
+    def _next_seed(self) -> Tensor:
+        self.rounds += 1
+        seed = tf.random.experimental.stateless_fold_in(self.seed, self.rounds)
+        return tf.cast(seed, tf.int32)
+
+    def _observe(self) -> Arrays:
+        seen = self.listeners.observe(self.now)
+        return {name: values.numpy() for name, values in seen.items()}
+
+    def state(self) -> Arrays:
+        """A copy of all state, for a checkpoint."""
+        now = {name: values.numpy() for name, values in self.now.items()}
+        return now | {"seed": self.seed, "rounds": np.array(self.rounds)}
+
+    def restore(self, state: Arrays) -> None:
+        """Continue from what ``state`` returned, bit-identically."""
+        self.seed = state["seed"]
+        self.rounds = int(state["rounds"])
+        self.now = {name: tf.constant(state[name]) for name in self.now}
 
 
 def _normal(draws: Tensor) -> Tensor:

@@ -81,13 +81,13 @@ def compiled_policy(policy, songs):
     def random(seen, seed):
         n = seen["history"].shape[0]
         draws = tf.random.stateless_uniform((n,), seed, alg="threefry")
-        return tf.cast(draws * songs, tf.int32)
+        return tf.cast(draws * songs, tf.int32), {}
 
     def stay(seen, seed):
         last = seen["history"][:, -1]
         skipped = seen["feedback"][:, -1, 2] > 0.0
         stays = (last >= 0) & ~skipped
-        return tf.where(stays, last, (last + 7) % songs)
+        return tf.where(stays, last, (last + 7) % songs), {}
 
     return random if policy == "random" else stay
 

@@ -258,6 +258,21 @@ def test_play_shows_the_policy_what_it_did_and_repeats_itself():
     np.testing.assert_array_equal(songs[live], expected[live])
 
 
+def test_policy_and_listeners_have_numbers_of_their_own_at_each_step():
+    twin = CompiledListening(taste_strength=0.0, appeal_strength=0.0)
+
+    def policy(seen, seed):
+        draws = twin.draws(seed, 2_000)  # as those of a step, were the seed the same
+        return tf.cast(draws[0] * twin.songs, tf.int32)
+
+    state = twin.begin(tf.constant([1, 2]), 2_000)
+    _, record = twin.play(policy, state, 10, tf.constant([3, 4]))
+    songs = record["songs"].numpy()
+    skipped = record["skipped"].numpy()
+    for one, other in ((songs, skipped), (songs[1:], songs[:-1])):
+        assert abs(np.corrcoef(one.ravel(), other.ravel())[0, 1]) < 0.03
+
+
 def test_draws_are_uniform_and_differ_by_seed():
     twin = CompiledListening(n_candidates=10)
     draws = twin.draws(tf.constant([1, 2]), 20_000)

@@ -1,0 +1,96 @@
+"""PPO whose listeners are compiled, too: the host is asked once a round, not a step.
+
+`CompiledPPO` plays a round with `rlrec.nn.compiled` in one compiled call, and learns
+from it in another. On a CPU this saves the calls of NumPy; on a GPU it is what lets the
+device work at all. Same algorithm and same listeners in distribution as `PPO`; other
+random numbers. Only for candidates on offer, the state "averages" and the policy
+"network".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rlrec.agents.ppo import PPO
+from rlrec.envs.listeners import LONGEST
+from rlrec.envs.view import LATELY
+from rlrec.errors import ConfigError
+from rlrec.nn.backend import tf
+from rlrec.nn.compiled import ALGORITHM
+from rlrec.nn.networks import Batch, Tensor
+from rlrec.types import Arrays
+
+_ONLY = {"action": "offered", "state": "averages", "policy": "network"}
+
+
+class CompiledPPO(PPO):
+    """The agent; ``train`` takes a `rlrec.nn.compiled.CompiledBatch` with candidates.
+
+    Its listeners show at least the songs that the state looks back. All else is as in
+    `PPO`: it recommends to any listeners, and can be stored and resumed. Raises
+    ``ConfigError`` for another action, state or policy.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        for name, value in _ONLY.items():
+            if getattr(self.config, name) != value:
+                raise ConfigError(f'compiled listeners need {name} "{value}"')
+        # row 0: no song
+        table = np.vstack([np.zeros_like(self.songs[:1]), self.songs])
+        self._table = tf.Variable(table, trainable=False)
+        self._policy_of_tensors = self._decide  # one object: it is compiled once
+
+    def _play(self, env: Any) -> tuple[Arrays, float, float]:
+        """See `PPO._play`."""
+        steps = env.play(self._policy_of_tensors, self.config.rollout)
+        self._observation = env._observe()
+        for name in ("songs", "fraction", "liked", "skipped"):
+            del steps[name]
+        steps["terminated"] = steps["ended"]  # no session is cut off
+        return self._with_advantages(steps)
+
+    def _decide(self, seen: Batch, seed: Tensor) -> tuple[Tensor, Batch]:
+        """`PPO._act` for tensors: song ids [batch], and what to keep."""
+        state = averages(self._table, seen, self.config.history)
+        candidates = seen["candidates"]
+        known = tf.zeros((*candidates.shape, 0))
+        batch = {"state": state, "candidates": candidates, "seen": known}
+        logits = self.learner.policy.logits(batch, self.learner.songs)
+        log_probs = tf.nn.log_softmax(logits)
+        draws = tf.random.stateless_uniform(logits.shape, seed, 1e-30, alg=ALGORITHM)
+        noise = -tf.math.log(-tf.math.log(draws))  # Gumbel's distribution
+        choice = tf.argmax(log_probs + noise, axis=1, output_type=tf.int32)
+        kept = batch | {
+            "choice": choice,
+            "log_prob": tf.gather(log_probs, choice, batch_dims=1),
+        }
+        return tf.gather(candidates, choice, batch_dims=1), kept
+
+
+def averages(table: Tensor, seen: Batch, history: int) -> Tensor:
+    """The state "averages" of `rlrec.envs.view`, for tensors: [batch, 3 d + 6].
+
+    ``table`` [1 + songs, d], row 0 of zeros; ``history``: how many songs count.
+    """
+    songs = seen["history"][:, -history:]
+    feedback = seen["feedback"][:, -history:]
+    known = tf.cast(songs >= 0, tf.float32)  # [batch, n]
+    skipped = feedback[:, :, 2] * known
+    ages = np.arange(songs.shape[1] - 1, -1, -1)
+    lately = known * np.float32(LATELY) ** ages.astype(np.float32)
+    weights = tf.stack([lately, known - skipped, skipped], 1)  # [batch, 3, n]
+    total = tf.maximum(tf.reduce_sum(weights, 2, keepdims=True), 1e-6)
+    means = weights @ tf.gather(table, songs + 1) / total  # [batch, 3, d]
+    shares = [_share(skipped, lately), _share(skipped, known)]
+    position = tf.cast(seen["position"], tf.float32) / LONGEST
+    taste = tf.reshape(means, (means.shape[0], -1))
+    return tf.concat([taste, feedback[:, -1], *shares, position], axis=1)
+
+
+def _share(part: Tensor, weight: Tensor) -> Tensor:
+    """The weighted mean of ``part`` [batch, n]: [batch, 1]; 0 without any weight."""
+    total = tf.reduce_sum(weight, 1, keepdims=True)
+    return tf.reduce_sum(part * weight, 1, keepdims=True) / tf.maximum(total, 1e-6)
