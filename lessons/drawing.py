@@ -6,9 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from rlrec.evaluation import mean_interval
+from rlrec.types import Floats
 
 # Where a text sits about its point: ax.text(x, y, words, **CENTRED).
 CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
@@ -62,6 +67,48 @@ def _rows(table: pd.DataFrame, limit: float) -> str:
             cells.append(f'<td style="background:{colour}">{value:.2f}</td>')
         rows.append(f"<tr>{''.join(cells)}</tr>")
     return "".join(rows)
+
+
+def student(values: Any) -> tuple[float, float]:
+    """The 95% interval of the mean of ``values`` [n], for seaborn's ``errorbar``."""
+    found = mean_interval(values)
+    return found.low, found.high
+
+
+Box = tuple[str, float, float, str]  # words, x and y from 0 to 1, colour
+
+
+def diagram(
+    ax: Axes, boxes: Mapping[str, Box], arrows: Sequence[tuple[str, str, float]]
+) -> None:
+    """Words in boxes, each with a name, and arrows between them: (from, to, bend)."""
+    drawn = {}
+    for name, (words, x, y, colour) in boxes.items():
+        box = {"boxstyle": "round,pad=0.6", "fc": (colour, 0.3), "ec": "0.35"}
+        drawn[name] = ax.text(x, y, words, bbox=box, **CENTRED)
+    for start, end, bend in arrows:
+        ends = {
+            "patchA": drawn[start].get_bbox_patch(),
+            "patchB": drawn[end].get_bbox_patch(),
+        }
+        way = {"arrowstyle": "-|>", "connectionstyle": f"arc3,rad={bend}"}
+        places = drawn[end].get_position(), drawn[start].get_position()
+        ax.annotate("", *places, arrowprops=ends | way | {"color": "0.25"})
+    ax.set_axis_off()
+
+
+def value_table(
+    ax: Axes, table: Floats, names: Sequence[str], frame: str, **colours: Any
+) -> None:
+    """A table [states, actions] of ``names``, the best of each row framed."""
+    drawn = ax.imshow(table, aspect="auto", **colours)
+    for (row, column), value in np.ndenumerate(table):
+        ink = "white" if drawn.to_rgba(np.asarray(value))[1] < 0.5 else "black"
+        ax.text(column, row, f"{value:.1f}", color=ink, **CENTRED)
+    best: dict[str, Any] = {"fill": False, "ec": frame, "lw": 2}
+    for row, column in enumerate(table.argmax(axis=1).tolist()):
+        ax.add_patch(Rectangle((column - 0.46, row - 0.46), 0.92, 0.92, **best))
+    table_axes(ax, names)
 
 
 def table_axes(ax: Axes, names: Sequence[str]) -> None:

@@ -7,23 +7,21 @@ world of ``Genre-v0`` is small enough.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from drawing import CENTRED
-from matplotlib.axes import Axes
+from drawing import CENTRED, student, value_table
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import FancyBboxPatch
 
 from rlrec.agents import QLearning, RandomPolicy, Recommender, TablePolicy, TrainingLog
 from rlrec.envs import PROFILES, GenreBatch, GenreModel
 from rlrec.evaluation import mean_interval, simulate
 from rlrec.types import Floats
-from rlrec.viz.style import agent_colour
+from rlrec.viz.style import AGENT_COLOURS, agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
 SONGS = 20  # an evening, as in Genre-v0
@@ -120,14 +118,11 @@ def draw_taste(figure: Figure, result: Taste) -> None:
     left.set(xlabel="recommended next", ylabel="now playing", title=title)
     mean, low, high = mean_interval(result.returns)
     bars = {"random": result.random, "q-learning": mean, "oracle": result.best}
+    ends = [[0, mean - low, 0], [0, high - mean, 0]]
     colours = [agent_colour(name) for name in bars]
-    drawn = right.bar(list(bars), list(bars.values()), color=colours, width=0.6)
+    drawn = right.bar([*bars], [*bars.values()], yerr=ends, color=colours)
     right.bar_label(drawn, fmt="%.1f", padding=6)
-    right.plot([1, 1], [low, high], color="black", lw=3, solid_capstyle="butt")
-    right.axhline(0.0, color="black", lw=0.8)
-    bottom = min(0.0, *bars.values())
-    top = max(1.0, *bars.values())
-    right.set_ylim(1.05 * bottom - 0.05 * top, 1.18 * top - 0.18 * bottom)
+    right.margins(y=0.15)
     title = f"evenings of training: {result.evenings}"
     right.set(ylabel="rewards in an evening", title=title)
 
@@ -212,30 +207,20 @@ def draw_readme(figure: Figure) -> None:
     """A trained Q-table, and its return beside that of four other policies."""
     table, returns = compare_policies("variety_seeker")
     left, right = figure.subplots(1, 2)
-    genres = PROFILES["variety_seeker"].genres
-    sns.heatmap(pd.DataFrame(table, genres, genres), ax=left, fmt=".1f", **SEQUENTIAL)
-    for row, column in enumerate(table.argmax(axis=1)):
-        left.add_patch(Rectangle((column, row), 1, 1, fill=False, ec="#D55E00", lw=3))
-    left.set(
-        xlabel="recommended next (Q-table, mean of 20 seeds)", ylabel="now playing"
-    )
-    left.set_title("Learned: jazz, but never twice in a row", fontsize=11)
-    _draw_returns(right, returns)
-
-
-def _draw_returns(ax: Axes, returns: Mapping[str, Floats]) -> None:
-    intervals = [mean_interval(values) for values in returns.values()]
-    colours = [README_COLOURS.get(name) or agent_colour(name) for name in returns]
-    means = [interval.mean for interval in intervals]
-    bars = ax.barh([README_LABELS[name] for name in returns], means, color=colours)
-    ax.bar_label(bars, fmt="%.1f", padding=14, weight="bold")
-    for row, interval in enumerate(intervals):
-        ax.plot([interval.low, interval.high], [row, row], color="#D55E00", lw=3)
-    ax.axvline(0.0, color="black", lw=0.8)
-    ax.invert_yaxis()
-    ax.margins(x=0.16)
-    ax.set_title("What it is worth: rewards in an evening", fontsize=11)
-    ax.set_xlabel("20 songs; mean and 95% interval over 20 seeds", fontsize=9.5)
+    value_table(left, table, PROFILES["variety_seeker"].genres, "#D55E00", cmap="Blues")
+    left.set(title="Learned: jazz, but never twice in a row")
+    left.set_xlabel("recommended next (Q-table, mean of 20 seeds)")
+    frame = pd.DataFrame(returns).melt(var_name="policy", value_name="rewards")
+    frame["label"] = frame["policy"].map(README_LABELS)
+    colours = AGENT_COLOURS | README_COLOURS
+    look: dict[str, Any] = {"hue": "policy", "palette": colours, "saturation": 1}
+    look |= {"errorbar": student, "legend": False}
+    sns.barplot(frame, x="rewards", y="label", ax=right, **look)
+    for bars in right.containers:
+        right.bar_label(bars, fmt="%.1f", padding=14)
+    right.margins(x=0.16)
+    right.set(ylabel="", title="What it is worth: rewards in an evening")
+    right.set_xlabel("20 songs; mean and 95% interval over 20 seeds")
 
 
 # -- the map of the course -------------------------------------------------------------

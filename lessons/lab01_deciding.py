@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, BELOW, CENTRED
-from matplotlib.axes import Axes
+import pandas as pd
+from drawing import diagram
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
@@ -85,40 +85,13 @@ def returns_and_beliefs(
 def draw_returns_and_beliefs(figure: Figure, result: ReturnsAndBeliefs) -> None:
     """Rewards and returns on the left, the belief on the right."""
     left, right = figure.subplots(1, 2)
-    _draw_returns(left, result)
-    _draw_belief(right, result.belief)
-
-
-def _draw_returns(ax: Axes, result: ReturnsAndBeliefs) -> None:
-    place = np.arange(1, len(result.rewards) + 1)
-    ax.bar(place - 0.2, result.rewards, 0.38, color="#BBBBBB", label="reward")
-    ax.bar(place + 0.2, result.returns, 0.38, color=SEEN, label="return from here on")
-    ax.axhline(0, color="black", lw=0.8)
-    ax.set(ylim=(-5.3, 5.3), xlabel="song", ylabel="reward", xticks=place)
-    _legend_above(ax, "lower center", 0.5, 8.5)
-
-
-def _draw_belief(ax: Axes, belief: Floats) -> None:
-    songs = np.arange(len(belief))
-    ax.plot(songs, belief, "o-", color=HIDDEN)
-    ax.axhline(0.5, color="grey", lw=0.8, ls=":")
-    ax.set(
-        ylim=(-0.15, 1.15),
-        xlim=(-0.5, len(belief) - 0.5),
-        xlabel="songs played",
-        xticks=songs,
-        ylabel="belief: loves this genre",
-        yticks=[0, 0.25, 0.5, 0.75, 1],
-    )
-    falls = np.diff(belief, prepend=belief[0]) < 0
-    for song, (value, fell) in enumerate(zip(belief, falls, strict=True)):
-        lift, where = (-0.06, BELOW) if fell else (0.05, ABOVE)
-        ax.text(song, value + lift, f"{value:.2f}", fontsize=8.5, **where)
-
-
-def _legend_above(ax: Axes, corner: str, x: float, fontsize: float) -> None:
-    place: dict[str, Any] = {"loc": corner, "bbox_to_anchor": (x, 0.98)}
-    ax.legend(frameon=False, ncols=2, fontsize=fontsize, **place)
+    songs = np.arange(1, len(result.rewards) + 1)
+    bars = {"reward": result.rewards, "return from here on": result.returns}
+    pd.DataFrame(bars, songs).plot.bar(ax=left, rot=0, color=["#BBBBBB", SEEN])
+    left.set(ylim=(-5.3, 5.3), xlabel="song", ylabel="reward")
+    right.plot(result.belief, "o-", color=HIDDEN)
+    right.set(ylim=(-0.05, 1.05), xlabel="songs played")
+    right.set_ylabel("belief: loves this genre")
 
 
 def describe_returns_and_beliefs(result: ReturnsAndBeliefs) -> str:
@@ -202,84 +175,55 @@ def telling_row(sessions: Record, songs: int = 15) -> int:
     return int(np.argmax(fit * (4.0 + 2.0 * run + (run & back))))
 
 
-def draw_session(figure: Figure, sessions: Record, row: int) -> None:
-    """One session: above what the app sees, below the state of the listener."""
-    seen, hidden = figure.subplots(2, 1, sharex=True, height_ratios=[1.0, 1.0])
-    session = Record(*(values[sessions.alive[:, row], row] for values in sessions))
-    _draw_seen(seen, session)
-    _draw_hidden(hidden, session)
-
-
-def _draw_seen(ax: Axes, session: Record) -> None:
-    place = np.arange(1, len(session.song) + 1)
-    skipped = session.skipped
-    heard = session.fraction
-    ax.bar(place[~skipped], heard[~skipped], color=SEEN, label="listened")
-    ax.bar(
-        place[skipped], np.maximum(heard[skipped], 0.02), color=SKIP, label="skipped"
-    )
-    ax.plot(place[skipped], heard[skipped] + 0.09, "x", color=SKIP, ms=7, mew=2)
-    ax.set(ylim=(0, 1.08), ylabel="share heard", yticks=[0, 0.5, 1])
-    ax.set_title("What the app sees", loc="left", fontsize=11, fontweight="bold")
-    _legend_above(ax, "lower right", 1.0, 9)
-
-
-def _draw_hidden(ax: Axes, session: Record) -> None:
-    place = np.arange(1, len(session.song) + 1)
-    for song, bad in zip(place, session.skipping_mood, strict=True):
-        ax.axvspan(song - 0.5, song + 0.5, color="#F4C9B0" if bad else "#DDEFE6", lw=0)
-    ax.plot(place, session.fatigue, "o-", color="black", ms=4, label="fatigue")
-    ax.axhline(0, color="grey", lw=0.8, ls=":")
-    turn = int(session.skipping_mood.argmax())
-    ax.annotate(
-        "satiation: too much of\nthe same turns the mood",
-        (place[turn] - 0.5, max(float(session.fatigue[turn - 1]), 0.1)),
-        (max(place[turn] - 5.2, 0.7), 0.72),
-        arrowprops={"arrowstyle": "->", "color": "black"},
-        fontsize=9,
-    )
-    words = "momentum: the mood lasts, so skips come in runs"
-    ax.text(place[turn] - 0.4, -0.3, words, fontsize=9)
-    ax.set(
-        ylim=(-0.38, 1.05),
-        xlim=(0.4, place[-1] + 0.6),
-        xlabel="song",
-        ylabel="fatigue",
-        xticks=place,
-    )
-    ax.grid(False)
-    title = "Inside the listener: mood (green listens, red skips) and fatigue (line)"
-    ax.set_title(title, loc="left", fontsize=11, fontweight="bold")
-
-
 def draw_one_session(figure: Figure) -> None:
-    """The most telling of 300 sessions in which favourites alone are played."""
+    """Above what the app sees of a session, below the state of the listener.
+
+    The most telling of 300 sessions in which favourites alone are played.
+    """
     env = ListeningBatch(300, observe="ids")
     favourites = ListeningOracle(env, np.random.default_rng(0), lookahead=0)
     sessions = record(env, favourites, seed=0)
-    draw_session(figure, sessions, telling_row(sessions))
+    row = telling_row(sessions)
+    session = Record(*(values[sessions.alive[:, row], row] for values in sessions))
+    place = np.arange(1, len(session.song) + 1)
+    seen, hidden = figure.subplots(2, 1, sharex=True)
+    colours = np.where(session.skipped, SKIP, SEEN).tolist()
+    seen.bar(place, np.maximum(session.fraction, 0.02), color=colours)
+    seen.set(ylabel="share heard", title="What the app sees (orange: skipped)")
+    moods = np.where(session.skipping_mood, "#F4C9B0", "#DDEFE6").tolist()
+    hidden.bar(place, 1.1, width=1, bottom=-0.1, color=moods)
+    hidden.plot(place, session.fatigue, "ko-")
+    hidden.set(xlabel="song", ylabel="fatigue", xticks=place)
+    hidden.set_title("Inside the listener: mood (green listens, red skips) and fatigue")
+
+
+BOXES = {
+    "agent": (
+        "agent: belief update,\nbelief about the listener,\npolicy",
+        0.15,
+        0.5,
+        SEEN,
+    ),
+    "action": ("action: a song", 0.5, 0.85, "white"),
+    "listener": (
+        "listener: transition\nstate: what just played,\nand, hidden, taste and mood",
+        0.83,
+        0.5,
+        HIDDEN,
+    ),
+    "seen": ("observation: heard or skipped\nreward: +1 or 0", 0.5, 0.15, "white"),
+}
+ARROWS = (
+    ("agent", "action", 0),
+    ("action", "listener", 0),
+    ("listener", "seen", 0),
+    ("seen", "agent", 0),
+)
 
 
 def draw_loop(figure: Figure) -> None:
     """The loop of agent and listener, with what stays hidden inside the listener."""
-    ax = figure.subplots()
-    ax.set(xlim=(0, 10), ylim=(0.3, 4.2))
-    ax.axis("off")
-    box: dict[str, Any] = {"boxstyle": "round,pad=0.7", "lw": 1.6}
-    arrow: dict[str, Any] = {"arrowstyle": "-|>", "lw": 1.8, "color": "black"}
-    agent = "agent\n\nbelief about the listener\npolicy: belief → song"
-    listener = "listener\n\nstate: what just played,\nand, hidden, taste and mood"
-    ax.text(1.7, 2, agent, bbox={**box, "fc": "#E3F0F8", "ec": SEEN}, **CENTRED)
-    ax.text(8.3, 2, listener, bbox={**box, "fc": "#FBE9DF", "ec": HIDDEN}, **CENTRED)
-    ax.annotate("", (6.75, 2.45), (2.98, 2.45), arrowprops=arrow)
-    ax.annotate("", (2.98, 1.5), (6.75, 1.5), arrowprops=arrow)
-    ax.text(5.1, 2.55, "action: a song", **ABOVE)
-    ax.text(5.1, 1.4, "observation: heard or skipped\nreward: +1 or 0", **BELOW)
-    turns = ((8.3, HIDDEN, "transition"), (1.7, SEEN, "belief update"))
-    for place, colour, word in turns:
-        turn = {**arrow, "connectionstyle": "arc3,rad=-0.8", "color": colour}
-        ax.annotate("", (place + 0.6, 2.95), (place - 0.6, 2.95), arrowprops=turn)
-        ax.text(place, 3.75, word, color=colour, **ABOVE)
+    diagram(figure.subplots(), BOXES, ARROWS)
 
 
 # -- the experiment and the exercises --------------------------------------------------

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from drawing import CENTRED, without_frame
+from drawing import CENTRED, value_table, without_frame
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import ArrayLike
 
 from rlrec.agents.planning import value_iteration
@@ -20,7 +19,7 @@ from rlrec.datasets import load_play_counts
 from rlrec.envs import GENRES, PROFILES, GenreBatch, GenreProfile
 from rlrec.errors import DataError
 from rlrec.types import Floats
-from rlrec.viz.style import agent_colour
+from rlrec.viz.style import Style, agent_colour
 from rlrec.viz.widgets import Lab, choice, slider
 
 SONGS = 20  # in an evening
@@ -120,29 +119,17 @@ def draw_reward_view(figure: Figure, view: RewardView) -> None:
     margins = {"left": 0.085, "right": 0.985, "bottom": 0.15, "top": 0.9}
     axes = figure.subplots(1, 3, gridspec_kw=margins | {"wspace": 0.08})
     top = np.abs([view.learned, view.optimum]).max(initial=1e-9)
-    _table(axes[0], view.learned, top, "learned (mean of runs)")
-    _table(axes[1], view.optimum, top, "exact optimum")
-    axes[0].set_yticks(range(len(GENRES)), GENRES, fontsize=9)
+    colours: Style = {"cmap": "RdBu", "vmin": -top, "vmax": top}
+    value_table(axes[0], view.learned, GENRES, "black", **colours)
+    value_table(axes[1], view.optimum, GENRES, "black", **colours)
+    axes[0].set(title="learned (mean of runs)", ylabel="")
+    axes[1].set(title="exact optimum", ylabel="", yticks=[])
     songs = {"learned": view.learned_songs, "optimum": view.optimal_songs}
-    for shift, (name, bars) in zip((-0.2, 0.2), songs.items(), strict=True):
-        places = np.arange(len(GENRES)) + shift
-        axes[2].barh(places, bars, 0.36, color=COLOURS[name], label=name)
-    axes[2].set(xlim=(0, SONGS), ylim=(4.5, -0.5), yticks=[], title="songs heard")
-    axes[2].legend(frameon=False, fontsize=9, loc="lower right")
-
-
-def _table(ax: Axes, table: Floats, top: float, title: str) -> None:
-    """Draw a table [S, A], the best of each row in a frame."""
-    ax.imshow(table, cmap="RdBu", vmin=-top, vmax=top, aspect="auto")
-    for (row, column), value in np.ndenumerate(table):
-        colour = "white" if abs(value) > 0.6 * top else "black"
-        ax.text(column, row, f"{value:.1f}", fontsize=8.5, color=colour, **CENTRED)
-    for row, column in enumerate(table.argmax(axis=1)):
-        x, y = column - 0.46, row - 0.45
-        ax.add_patch(Rectangle((x, y), 0.92, 0.9, fill=False, ec="black", lw=2))
-    ax.set_xticks(range(len(GENRES)), GENRES, fontsize=8)
-    ax.set(yticks=[], title=title)
-    without_frame(ax)
+    pd.DataFrame(songs).plot.barh(ax=axes[2], color=COLOURS)  # type: ignore[arg-type]
+    axes[2].set(xlim=(0, SONGS), ylim=(4.5, -0.5), xticks=[0, 10, SONGS], yticks=[])
+    axes[2].set_title("songs heard")
+    for ax in axes:
+        ax.tick_params(labelsize=8)
 
 
 def describe_reward(view: RewardView) -> str:

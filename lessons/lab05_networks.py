@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE, CENTRED, without_frame
-from matplotlib.axes import Axes
+import pandas as pd
+from drawing import diagram
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from scipy.special import ndtr
 
 from rlrec.types import Floats
-from rlrec.viz.style import PALETTE
+from rlrec.viz.style import PALETTE, Style
 from rlrec.viz.widgets import Lab, slider
 
 BLUE, ORANGE, GREEN = PALETTE[:3]
@@ -88,40 +86,24 @@ def draws(actions: int, noise: float, gap: float) -> tuple[Floats, Floats]:
 def draw_max_bias(figure: Figure, found: MaxBias) -> None:
     """Left the estimates of pairs of tables, right the bias by number of actions."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1.0))
-    _draw_claims(left, found)
-    _draw_curves(right, found)
-
-
-def _draw_claims(ax: Axes, found: MaxBias) -> None:
     one, two = draws(found.actions, found.noise, found.gap)
-    bins = np.linspace(-7.0, 10.0, 69).tolist()
-    for values, colour, name in ((one, ORANGE, "one table"), (two, BLUE, "two tables")):
-        shown = np.clip(values, -7.0, 10.0)
-        ax.hist(shown, bins, color=colour, alpha=0.55, label=name)
-    ax.axvline(found.gap, color="black", lw=2, label="truth")
-    ax.axvline(found.single, color=ORANGE, lw=2.5, ls="--")
-    ax.axvline(found.double, color=BLUE, lw=2.5, ls="--")
-    ax.set(xlim=(-7.0, 10.0), ylim=(0, 1600), yticks=[])
-    ax.set_xlabel("claimed value of the best action")
-    ax.set_title("what is claimed (dashed: mean)")
-    ax.legend(frameon=False, loc="upper right")
-
-
-def _draw_curves(ax: Axes, found: MaxBias) -> None:
-    bias = np.zeros((MOST_ACTIONS, 2))
-    for row in range(MOST_ACTIONS):
-        gap = found.gap if row else 0.0  # one action is no better than others
-        point = max_bias(row + 1, found.noise, gap)
-        bias[row] = np.array([point.single, point.double]) - gap
-    counts = np.arange(1, MOST_ACTIONS + 1)
-    here = (found.single - found.gap, found.double - found.gap)
-    for curve, colour in enumerate((ORANGE, BLUE)):
-        ax.plot(counts, bias[:, curve], color=colour, lw=2.5)
-        ax.plot(found.actions, here[curve], "o", color=colour, ms=10)
-    ax.axhline(0.0, color="black", lw=1)
-    ax.set_xticks([1, 5, 10, 15, 20])
-    ax.set(xlim=(0, MOST_ACTIONS + 1), ylim=(-3.2, 6.2), xlabel="number of actions")
-    ax.set_title("bias: claimed minus true")
+    claims = pd.DataFrame({"one table": one, "two tables": two}).clip(-7.0, 10.0)
+    bars: Style = {"bins": np.linspace(-7.0, 10.0, 69), "alpha": 0.55}
+    claims.plot.hist(ax=left, color=[ORANGE, BLUE], ylim=(0, 1600), **bars)
+    left.axvline(found.gap, color="black", lw=3)
+    left.axvline(found.single, color=ORANGE, ls="--")
+    left.axvline(found.double, color=BLUE, ls="--")
+    left.set(xlim=(-7.0, 10.0), yticks=[], xlabel="claimed value of the best action")
+    left.set(ylabel="", title="what is claimed (dashed: means; black: truth)")
+    counts = range(1, MOST_ACTIONS + 1)
+    points = [max_bias(n, found.noise, found.gap if n > 1 else 0.0) for n in counts]
+    for name, colour in (("single", ORANGE), ("double", BLUE)):
+        bias = [getattr(point, name) - point.gap for point in points]
+        right.plot(counts, bias, color=colour)
+        here = getattr(found, name) - found.gap
+        right.plot(found.actions, here, "o", color=colour, ms=10)
+    right.set(xlim=(0, MOST_ACTIONS + 1), ylim=(-3.2, 6.2), xlabel="number of actions")
+    right.set(xticks=[1, 5, 10, 15, 20], title="bias: claimed minus true")
 
 
 def describe(found: MaxBias) -> str:
@@ -183,78 +165,30 @@ STORED: dict[str, Any] = {
 
 
 # -- the picture of the lesson ---------------------------------------------------------
-def draw_story(figure: Figure) -> None:
-    """Left the rows that a table needs, right a network of listener and song."""
-    left, right = figure.subplots(1, 2, width_ratios=(1.0, 1.35))
-    _draw_rows(left)
-    _draw_network(right)
-
-
 def rows_needed() -> dict[str, int]:
     """Rows of a table, by what a row stands for."""
     return {
         "the genre now playing": 5,
         "the last 3 genres": 5**3,
         "the last 10 genres": 5**10,
-        "the last 10 of\n2,000 songs": 2000**10,
+        "the last 10 of 2,000 songs": 2000**10,
     }
 
 
-def _draw_rows(ax: Axes) -> None:
-    for place, (name, rows) in enumerate(rows_needed().items()):
-        size = math.log10(rows)
-        ax.barh(place, size, color=BLUE, height=0.55)
-        digits = f"{rows:,}" if rows < 1e9 else f"$10^{{{size:.0f}}}$"
-        ax.text(size + 0.6, place, f"{digits} rows", va="center")
-        ax.text(-0.6, place, name, ha="right", va="center")
-    ax.set(xlim=(-15, 42), ylim=(3.6, -0.6), yticks=[], xticks=[])
-    ax.set_title("one row for each ...")
-    ax.grid(False)
-    ax.spines[["left", "bottom"]].set_visible(False)
+BOXES = {
+    "Lena": ("Lena so far", 0.15, 0.9, GREEN),
+    "one": ("a song on offer", 0.15, 0.63, ORANGE),
+    "two": ("another", 0.15, 0.37, ORANGE),
+    "new": ("one nobody has played", 0.15, 0.1, ORANGE),
+    "network": ("one network", 0.55, 0.5, "0.6"),
+    "values": ("one value a song\n6.2\n5.8\n3.1", 0.88, 0.5, BLUE),
+}
+ARROWS = [(name, "network", 0.0) for name in ("Lena", "one", "two", "new")]
 
 
-def _draw_network(ax: Axes) -> None:
-    _box(ax, (0.0, 5.1), (3.4, 1.7), "Lena\nso far", GREEN)
-    songs = {"a song on offer": 6.2, "another": 5.8, "one nobody has played": 3.1}
-    for place, (name, value) in enumerate(songs.items()):
-        y = 2.9 - 1.35 * place
-        _box(ax, (0.0, y), (3.4, 1.0), name, ORANGE, fontsize=9)
-        _edge(ax, (3.45, y + 0.5), (4.9, 3.6), ORANGE)
-        _box(ax, (8.4, y), (1.5, 1.0), f"{value:.1f}", BLUE)
-        _edge(ax, (7.1, 3.6), (8.35, y + 0.5), BLUE, "-|>")
-    _edge(ax, (3.45, 5.9), (4.9, 3.8), GREEN)
-    _box(ax, (4.9, 2.7), (2.2, 2.0), "one\nnetwork", "#5F5F5F")
-    ax.text(9.15, 4.4, "one value\nan item", **ABOVE)
-    ax.set(xlim=(-0.3, 10.2), ylim=(-0.2, 7.1), xticks=[], yticks=[])
-    ax.set_title("the same few weights for every listener and song")
-    without_frame(ax)
+def draw_story(figure: Figure) -> None:
+    """A network of listener and song: the same weights for all of them."""
+    diagram(figure.subplots(), BOXES, [*ARROWS, ("network", "values", 0.0)])
 
 
-def _edge(
-    ax: Axes,
-    start: tuple[float, float],
-    end: tuple[float, float],
-    colour: str,
-    style: str = "-",
-) -> None:
-    line = {"arrowstyle": style, "color": colour, "lw": 1.5}
-    ax.annotate("", end, start, arrowprops=line)
-
-
-def _box(
-    ax: Axes,
-    corner: tuple[float, float],
-    size: tuple[float, float],
-    words: str,
-    colour: str,
-    **text: Any,
-) -> None:
-    box = FancyBboxPatch(
-        corner, *size, boxstyle="round,pad=0.05", color=colour, alpha=0.3
-    )
-    ax.add_patch(box)
-    x, y = np.add(corner, np.divide(size, 2))
-    ax.text(x, y, words, **CENTRED, **text)
-
-
-FIGURES = {"05_from_table_to_network.png": (draw_story, (10.5, 3.8))}
+FIGURES = {"05_from_table_to_network.png": (draw_story, (8.0, 2.6))}

@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from drawing import ABOVE
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
@@ -105,19 +104,10 @@ def draw_climb(figure: Figure, found: Climb) -> None:
     """Left the hill with both slopes, right where the actor goes with each."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.1))
     draw_hill(left, found.shape, float(found.own[0]), found.replayed)
-    last = len(found.own) - 1
-    for actions, colour, name in (
-        (found.wrong, RED, "slope at the replayed action"),
-        (found.own, GREEN, "slope at its own action"),
-    ):
-        right.plot(actions, color=colour, lw=2.5, label=name)
-        right.plot(last, actions[-1], "o", color=colour, ms=8)
+    right.plot(found.wrong, color=RED, label="slope at the replayed action")
+    right.plot(found.own, color=GREEN, label="slope at its own action")
     right.set(xlabel="step", ylabel="the actor's action", ylim=(-0.05, 1.3))
-    right.set_yticks((0, 0.2, 0.4, 0.6, 0.8, 1))
-    right.set_xlim(-0.02 * (last + 1), 1.03 * max(last, 1))
-    right.legend(
-        frameon=False, loc="upper center", fontsize=8.5, ncols=2, columnspacing=1
-    )
+    right.legend(frameon=False, loc="upper left")
 
 
 def draw_hill(ax: Axes, shape: str, action: float, replayed: float) -> None:
@@ -223,30 +213,19 @@ def draw_story(figure: Figure) -> None:
 def _draw_ranking(ax: Axes) -> None:
     songs, action = five_songs()
     scores = songs @ action
-    best = np.argsort(-scores)[:3].tolist()
-    for song, (x, y) in enumerate(songs):
-        colour = GREEN if song in best else "0.6"
-        foot = scores[song] * action
-        ax.plot([x, foot[0]], [y, foot[1]], color=colour, lw=1.3, ls=":")
-        ax.plot(x, y, "o", color=colour, ms=10, mec="black")
-        rank = f"{best.index(song) + 1}. " if song in best else ""
-        words = f"{rank}song {'ABCDE'[song]}: {scores[song]:.1f}"
-        if song == 1:  # on the arrow: its label stands beside it
-            ax.text(x + 0.4, y + 0.05, words, ha="left", va="center")
-        else:
-            ax.text(x, y + (0.12 if y > 0 else -0.3), words, **ABOVE)
-    _draw_action(ax, action)
-    ax.set(xlim=(-1.6, 2.6), ylim=(-0.7, 1.7), xlabel="lively", ylabel="warm")
-    ax.set(xticks=(-1, 0, 1, 2), yticks=(0, 1), aspect="equal")
-    ax.grid(False)
-    ax.set_title("the actor proposes: an arrow ranks the songs")
-
-
-def _draw_action(ax: Axes, action: Floats) -> None:
-    ax.plot(*np.outer(action, [0, 1.35]), color=BLUE, lw=1, ls="--")
-    arrow = {"arrowstyle": "-|>", "lw": 3, "color": BLUE, "shrinkA": 0, "shrinkB": 7}
+    ranks = (-scores).argsort().argsort()  # of each song, from 0
+    for name, place, score, rank in zip("ABCDE", songs, scores, ranks, strict=True):
+        colour = GREEN if rank < 3 else "0.6"
+        x, y = np.array([place, score * action]).T  # the foot on the arrow's line
+        ax.plot(x, y, "o:", color=colour, markevery=[0], ms=10)
+        words = f"{rank + 1}. {name}: {score:.1f}"
+        ax.annotate(words, place, (10, -5), textcoords="offset points")
+    ax.plot(*np.outer(action, [0, 1.35]), "--", color=BLUE)
+    arrow = {"arrowstyle": "-|>", "lw": 3, "color": BLUE}
+    ax.text(0.3, 0.1, "action", color=BLUE)
     ax.annotate("", (action[0], action[1]), (0, 0), arrowprops=arrow)
-    ax.text(0.25, 0.2, "action", color=BLUE, ha="left", va="center")
+    ax.set(xlim=(-1.3, 2.7), ylim=(-0.35, 1.5), xlabel="lively", ylabel="warm")
+    ax.set(aspect="equal", title="the actor proposes: an arrow ranks the songs")
 
 
 FIGURES = {"07_ddpg.png": (draw_story, (10.5, 3.9))}

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from drawing import CENTRED, without_frame
-from matplotlib.axes import Axes
+import pandas as pd
+from drawing import diagram
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from rlrec.agents.replay import (
     PrioritisedReplay,
     PriorityConfig,
-    SumTree,
 )
 from rlrec.types import Floats, Ids
 from rlrec.viz.style import PALETTE, Style
@@ -79,23 +78,19 @@ def draw_songs(memory: str, alpha: float, beta: float, draws: int) -> Draws:
 def draws_picture(figure: Figure, found: Draws) -> None:
     """Left how often each song is drawn, right its weight and its pull."""
     left, right = figure.subplots(1, 2)
-    place = np.arange(len(found.errors))
-    share = found.counts / found.counts.sum()
-    left.bar(place, share, color=BLUE, alpha=0.45, label="share of the draws")
-    left.plot(place, found.probabilities, "o", color="black", ms=5, label="P(i)")
-    left.axhline(1 / len(place), color="0.4", lw=1, ls=":")
-    left.set(ylim=(0, 1.22), ylabel="share", title="drawn")
-    right.bar(place - 0.2, found.weights, width=0.4, color=ORANGE, label="weight w(i)")
-    pull: Style = {"color": GREEN, "label": "pull: draws × weight"}
-    right.bar(place + 0.2, found.pull, width=0.4, **pull)
-    right.axhline(1, color="0.4", lw=1, ls=":")
-    right.set(ylim=(0, 8.5) if len(place) > 3 else (0, 2.6), title="counts")
     names = [f"{error:g}" for error in found.errors]
+    fixed: Style = {"rot": 0, "xlabel": "|TD error| of the song", "fontsize": 8}
+    share = {"share of the draws": found.counts / found.counts.sum()}
+    pd.DataFrame(share, names).plot.bar(ax=left, ylim=(0, 1.22), **fixed)
+    left.plot(found.probabilities, "ko", ms=5, label="P(i)")
+    left.set(ylabel="share", title="drawn")
+    count = {"weight w(i)": found.weights, "pull: draws × weight": found.pull}
+    top = 8.5 if len(names) > 3 else 2.6
+    pd.DataFrame(count, names).plot.bar(ax=right, ylim=(0, top), **fixed)
+    right.axhline(1, color="0.4", ls=":")
+    right.set_title("counts")
     for ax in (left, right):
-        ax.set_xticks(place, names, fontsize=8 if len(place) < 9 else 7)
-        ax.set_xlabel("|TD error| of the song")
-        ax.legend(frameon=False, loc="upper left", fontsize=8)
-        ax.grid(False, axis="x")
+        ax.legend(frameon=False, loc="upper left")
 
 
 def draws_line(found: Draws) -> str:
@@ -128,114 +123,51 @@ def draws_lab() -> Lab[Draws]:
 def draw_story(figure: Figure) -> None:
     """Left the set of five songs, right all that was logged, the one like in green."""
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
-    _draw_set(left, 5)
-    plays = 2**6 - 2
-    for place in range(plays):
-        colour = GREEN if place == plays - 1 else "0.85"
-        right.plot(place % 11, -(place // 11), "s", ms=14, color=colour, mec="white")
-    right.set(xlim=(-0.8, 10.8), ylim=(-5.7, 0.7))
-    right.set_title(f"the log of all evenings: {plays} plays, one like")
-    for ax in (left, right):
-        ax.set_axis_off()
+    way = ["1", "2", "3", "4", "5", "a like: 1"]
+    boxes = {name: (name, 0.03 + 0.18 * n, 0.8, "white") for n, name in enumerate(way)}
+    boxes["a like: 1"] = ("a like: 1", 0.95, 0.8, GREEN)
+    boxes["wrong"] = ("any wrong song: Vera leaves, reward 0", 0.39, 0.1, "white")
+    arrows = [(song, after, 0.0) for song, after in pairwise(way)]
+    arrows += [(song, "wrong", 0.0) for song in way[:5]]
+    diagram(left, boxes, arrows)
+    left.set_title("Vera's set of five songs")
+    place = np.arange(2**6 - 2)  # plays of the log
+    colours = np.where(place == place[-1], GREEN, "0.85").tolist()
+    right.scatter(place % 11, -(place // 11), s=190, c=colours, marker="s")
+    right.set_title(f"the log of all evenings: {len(place)} plays, one like")
+    right.set_axis_off()
 
 
-def _draw_set(ax: Axes, length: int) -> None:
-    """The set as a chain: right choices go on, wrong ones end the evening."""
-    for song in range(length):
-        ax.plot(song, 0, "o", ms=24, color="white", mec="black")
-        ax.text(song, 0, f"{song + 1}", **CENTRED)
-        _arrow(ax, (song, -0.22), (song, -0.85), "0.6")
-        if song:
-            _arrow(ax, (song - 0.78, 0), (song - 0.22, 0), BLUE)
-    end = length - 0.22
-    _arrow(ax, (length - 0.78, 0), (length - 0.3, 0), GREEN)
-    ax.text(end, 0, "a like: 1", color=GREEN, va="center", weight="bold")
-    ax.text(2, -1.05, "any wrong song: Vera leaves, reward 0", color="0.4", **CENTRED)
-    ax.text(2, 0.5, "the right next song", color=BLUE, **CENTRED)
-    ax.set(xlim=(-0.6, 5.9), ylim=(-1.4, 0.9), title="Vera's set of five songs")
-
-
-def _arrow(
-    ax: Axes, start: tuple[float, float], end: tuple[float, float], colour: str
-) -> None:
-    style: Style = {"arrowstyle": "-|>", "lw": 1.8, "shrinkA": 0, "shrinkB": 0}
-    ax.annotate("", end, start, arrowprops=style | {"color": colour})
-
-
-def tree_path(tree: SumTree, value: float) -> list[int]:
-    """The nodes that a draw passes, from the root, 1, to its leaf.
-
-    >>> tree = SumTree(4)
-    >>> tree.set(np.arange(4), [1.0, 2.0, 4.0, 1.0])
-    >>> tree_path(tree, 2.9), tree_path(tree, 3.5)
-    ([1, 2, 5], [1, 3, 6])
-    """
-    leaf = int(tree.find(np.array([value]))[0]) + tree.first_leaf
-    return [leaf >> up for up in range(tree.depth, -1, -1)]
-
-
-# x of each node; a leaf stands above its stretch of the bar
-NODE_X = {4: 0.5, 5: 2.0, 6: 5.0, 7: 7.5, 2: 1.25, 3: 6.25, 1: 3.75}
+NODES = {
+    "root": ("8\n2.9 < 3: left\n3.5 ≥ 3: right, with 0.5", 0.5, 0.85, "white"),
+    "left": ("3\n2.9 ≥ 1: right", 0.25, 0.45, "white"),
+    "right": ("5\n0.5 < 4: left", 0.75, 0.45, "white"),
+    "leaf 0": ("1", 0.1, 0.1, "white"),
+    "leaf 1": ("2", 0.35, 0.1, BLUE),
+    "leaf 2": ("4", 0.65, 0.1, ORANGE),
+    "leaf 3": ("1", 0.9, 0.1, "white"),
+}
+EDGES = (
+    ("root", "left", 0),
+    ("root", "right", 0),
+    ("left", "leaf 0", 0),
+    ("left", "leaf 1", 0),
+    ("right", "leaf 2", 0),
+    ("right", "leaf 3", 0),
+)
 
 
 def draw_tree(figure: Figure) -> None:
     """The tree over priorities 1, 2, 4, 1 with two draws, and the same as one bar."""
-    top, bar = figure.subplots(2, 1, height_ratios=(2.7, 1))
-    tree = SumTree(4)
-    tree.set(np.arange(4), [1.0, 2.0, 4.0, 1.0])
-    _draw_nodes(top, tree)
-    for value, colour in ((2.9, BLUE), (3.5, ORANGE)):
-        for above, below in pairwise(tree_path(tree, value)):
-            _edge(top, above, below, color=colour, lw=4, zorder=2)
-    _label_tree(top)
-    _draw_bar(bar)
-
-
-def _edge(ax: Axes, above: int, below: int, **line: Any) -> None:
-    height = [_height(above), _height(below)]
-    ax.plot([NODE_X[above], NODE_X[below]], height, **line)
-
-
-def _height(node: int) -> int:
-    return 3 - node.bit_length()
-
-
-def _draw_nodes(ax: Axes, tree: SumTree) -> None:
-    for node in range(2, 8):
-        _edge(ax, node, node // 2, color="0.75", lw=1.5, zorder=1)
-    for node, x in NODE_X.items():
-        y = _height(node)
-        ax.plot(x, y, "o", ms=30, color="white", mec="black", zorder=3)
-        label = f"{tree.nodes[node]:g}"
-        ax.text(x, y, label, zorder=4, **CENTRED)
-
-
-def _draw_bar(ax: Axes) -> None:
-    """The leaves side by side, and where the two draws fall."""
-    for value, colour, side in ((2.9, BLUE, -1), (3.5, ORANGE, 1)):
-        ax.plot([value, value], [0.5, 1.35], color=colour, lw=2.5)
-        style: Style = {"color": colour, "va": "center", "weight": "bold"}
-        align = "right" if side < 0 else "left"
-        ax.text(value + 0.08 * side, 1.1, f"draw {value:g}", ha=align, **style)
-    for leaf, (start, width) in enumerate(((0, 1), (1, 2), (3, 4), (7, 1))):
-        ax.barh(0, width, left=start, height=1, color="0.92", edgecolor="black")
-        ax.text(start + width / 2, 0, f"leaf {leaf}", fontsize=9, **CENTRED)
-    ax.set(xlim=(-0.3, 8.3), ylim=(-0.55, 1.5), yticks=[])
-    ax.set_xlabel("running sum of the priorities")
-    without_frame(ax)
-
-
-def _label_tree(ax: Axes) -> None:
-    for x, y, words, colour, side in (
-        (NODE_X[1] + 0.4, 2.1, "the sum of all", "0.15", "left"),
-        (2.35, 1.68, "2.9 < 3: left", BLUE, "right"),
-        (5.2, 1.68, "3.5 ≥ 3: right, 3.5 − 3 = 0.5", ORANGE, "left"),
-        (1.8, 0.6, "2.9 ≥ 1: right", BLUE, "left"),
-        (5.3, 0.55, "0.5 < 4: left", ORANGE, "right"),
-    ):
-        ax.text(x, y, words, color=colour, ha=side, va="center", fontsize=9)
-    ax.set(xlim=(-0.3, 8.3), ylim=(-0.45, 2.45))
-    ax.set_axis_off()
+    top, bar = figure.subplots(2, 1, height_ratios=(3, 1))
+    diagram(top, NODES, EDGES)
+    colours: Style = {"color": ["white", BLUE, ORANGE, "white"], "edgecolor": "black"}
+    leaves = bar.barh([0] * 4, [1, 2, 4, 1], left=[0, 1, 3, 7], alpha=0.3, **colours)
+    bar.bar_label(leaves, [f"leaf {n}" for n in range(4)], label_type="center")
+    bar.plot([2.9, 3.5], [0.45, 0.45], "kv")
+    bar.set(
+        xlim=(0, 8), yticks=[], xlabel="running sum of the priorities (▼: the draws)"
+    )
 
 
 FIGURES = {

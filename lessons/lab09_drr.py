@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import scipy.sparse as sp
+import seaborn as sns
 from course_results import FOLDER, commit_of, read_result
-from drawing import CENTRED
+from drawing import CENTRED, diagram, student
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 
 from rlrec.datasets import Ratings
 from rlrec.datasets.matrices import rating_matrix
@@ -22,14 +22,13 @@ from rlrec.evaluation.comparison import AGENT, ORACLE, VECTORS, WARM
 from rlrec.evaluation.intervals import Interval, mean_interval
 from rlrec.evaluation.protocols import Split
 from rlrec.types import Floats
-from rlrec.viz.style import PALETTE, Style
+from rlrec.viz.style import PALETTE
 from rlrec.viz.widgets import Lab, choice, slider, tick
 
 if TYPE_CHECKING:
     from rlrec.collaborative.drr import DRR
     from rlrec.collaborative.drr_vectors import Vectors
 
-Point = tuple[float, float]
 Content = dict[str, Any]  # what `rlrec evaluate --json` writes
 BLUE, ORANGE, GREEN, *_ = PALETTE
 GREY = "#8C8C8C"
@@ -154,51 +153,39 @@ def curves_frame(parts: Mapping[str, Content]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _segment(ax: Axes, place: int, low: float, high: float, **line: Any) -> None:
-    """An interval as a thick line in row ``place``."""
-    ax.plot([low, high], [place, place], solid_capstyle="butt", **line)
+def forest(ax: Axes, content: Content, column: str = "P@5") -> None:
+    """The mean of each model and its 95% interval over seeds, best on top."""
+    frame = runs_frame(content)
+    means = frame.groupby("model")[column].mean().sort_values(ascending=False)
+    sns.pointplot(
+        frame,
+        x=column,
+        y="model",
+        hue="model",
+        order=means.index,
+        palette={name: PART_COLOURS.get(name, GREY) for name in means.index},
+        errorbar=student,
+        linestyle="none",
+        markersize=4,
+        ax=ax,
+    )
+    ax.set(xlabel=f"{column}, mean and 95% interval over seeds", ylabel="")
 
 
-def forest(ax: Axes, content: Content, column: str = "P@5") -> Axes:
-    """A dot and its 95% interval over seeds for each row of a table, best on top."""
-    means = {name: interval(content, name, column).mean for name in content["table"]}
-    rows = sorted(means, key=lambda name: -means[name])
-    label: Style = {"textcoords": "offset points", "va": "center", "fontsize": 8}
-    for place, name in enumerate(rows):
-        of = interval(content, name, column)
-        colour = PART_COLOURS.get(name, GREY)
-        _segment(ax, place, of.low, of.high, color=colour, lw=6, alpha=0.5)
-        ax.plot(of.mean, place, "o", color=colour, ms=5)
-        ax.annotate(f"{of.mean:.3f}", (of.high, place), (7, 0), **label)
-    ax.set_yticks(range(len(rows)), rows, fontsize=8.5)
-    for tick_label, name in zip(ax.get_yticklabels(), rows, strict=True):
-        tick_label.set_color(PART_COLOURS.get(name, "#404040"))
-    ax.set(ylim=(len(rows) - 0.4, -0.6))
-    ax.set_xlabel(f"{column}, mean and 95% interval over seeds")
-    ax.margins(x=0.16)
-    return ax
-
-
-def differences(ax: Axes, content: Content) -> Axes:
+def differences(ax: Axes, content: Content) -> None:
     """The agent less the strongest baseline and its parts, with 95% intervals."""
-    ends: list[float] = []
-    names = []
-    for place, less in enumerate(content["differences"]):
+    for less in content["differences"]:
+        row = f"less {less['other']}"
         colour = PART_COLOURS.get(less["other"], GREY)
-        _segment(ax, place, less["low"], less["high"], color=colour, lw=6, alpha=0.5)
-        seeds = np.full(len(less["of_runs"]), place + 0.22)
-        ax.plot(less["of_runs"], seeds, "o", color="black", ms=3)
-        ax.plot(less["mean"], place, "o", color=colour, ms=8)
-        names.append(f"less {less['other']}")
-        ends += [less["low"], less["high"], *less["of_runs"]]
+        ends = [less["low"], less["high"]]
+        ax.plot(ends, [row, row], color=colour, lw=6, alpha=0.5)
+        ax.plot(less["mean"], row, "o", color=colour, ms=8)
+        ax.plot(less["of_runs"], [row] * len(less["of_runs"]), "k.")
     ax.axvline(0, color="black", lw=1)
-    reach = 1.15 * float(np.abs(ends).max())
-    ax.set_yticks(range(len(names)), names, fontsize=8.5, parse_math=False)
-    ax.set(ylim=(len(names) - 0.5, -0.5), xlim=(-reach, reach))
+    ax.margins(y=0.3)
+    ax.invert_yaxis()
+    ax.locator_params(axis="x", nbins=4)
     ax.set_xlabel(f"{AGENT}, paired, P@5")
-    ax.locator_params(axis="x", nbins=5)
-    ax.grid(False, axis="y")
-    return ax
 
 
 def draw_study(figure: Figure, content: Content) -> None:
@@ -211,29 +198,6 @@ def draw_study(figure: Figure, content: Content) -> None:
 def gain(one: Content, other: Content, column: str = "P@5") -> Interval:
     """The agent of ``one`` less that of ``other``, paired by seed: 95% interval."""
     return mean_interval(of_runs(one, AGENT, column) - of_runs(other, AGENT, column))
-
-
-def states_forest(
-    ax: Axes, contents: Mapping[str, Content], column: str = "P@5"
-) -> Axes:
-    """The agent's figure for each state, and references that need no state."""
-    for place, content in enumerate(contents.values()):
-        of = interval(content, AGENT, column)
-        _segment(ax, place, of.low, of.high, color=GREEN, lw=5)
-        seeds = of_runs(content, AGENT, column)
-        ax.plot(seeds, np.full(len(seeds), place), "o", color="black", ms=3)
-        ax.plot(of.mean, place, "o", color=GREEN, ms=9)
-    first = next(iter(contents.values()))
-    references = {"random": ":", "popularity by average": "--", VECTORS: "-"}
-    for name, style in references.items():
-        mean = interval(first, name, column).mean
-        colour = PART_COLOURS.get(name, "0.4")
-        ax.axvline(mean, color=colour, ls=style, lw=1.5, label=name)
-    ax.set_yticks(range(len(contents)), list(contents))
-    ax.set(ylim=(len(contents) - 0.5, -0.5))
-    ax.set_xlabel(f"{column}: each seed, mean and 95% interval")
-    ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return ax
 
 
 class Stored(NamedTuple):
@@ -307,33 +271,6 @@ def with_vectors(vectors: Vectors, everything: Ratings, drr: DRR) -> DRR:
     return DRR(agent, vectors, drr.config)
 
 
-def live_forest(
-    ax: Axes, references: Mapping[str, float], runs: Mapping[str, Floats]
-) -> Axes:
-    """References as hollow dots, below them ``runs`` with mean and 95% interval.
-
-    ``references``: name -> value, the same for every seed; ``runs``: name -> [seeds].
-    """
-    for place, value in enumerate(references.values()):
-        ax.plot(value, place, "o", mfc="white", mec="0.4", mew=1.5, ms=8)
-        ax.text(value + 0.006, place, f"{value:.2f}", va="center", fontsize=8)
-    for place, (name, values) in enumerate(runs.items(), len(references)):
-        of = mean_interval(values)
-        colour = BLUE
-        if name.endswith("after RL"):
-            colour = GREEN
-        elif name.endswith("the start"):
-            colour = ORANGE
-        _segment(ax, place, of.low, of.high, color=colour, lw=5)
-        ax.plot(of.mean, place, "o", color=colour, ms=9)
-    ax.axhline(len(references) - 0.5, color="0.6", lw=1)
-    names = [*references, *runs]
-    ax.set_yticks(range(len(names)), names, fontsize=8.5)
-    ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(0.44, 0.76))
-    ax.set_xlabel("P@5; mean and 95% interval over seeds")
-    return ax
-
-
 # -- the history widget
 # three users of the bundled ratings
 LISTENERS = {"user 39": 39, "user 88": 88, "user 11": 11}
@@ -398,22 +335,16 @@ def draw_ranked(figure: Figure, result: Ranked) -> None:
     It goes from the score without known ratings (dot) to the score with them.
     """
     ax = figure.subplots()
-    ends = result.general + result.personal
-    names = []
-    for place, (title, stars) in enumerate(
-        zip(result.titles, result.stars, strict=True)
-    ):
-        general = result.general[place]
-        colour = ORANGE if place < 3 else "#B0B0B0"
-        _segment(ax, place, general, ends[place], color=colour, lw=6)
-        ax.plot(general, place, "o", color="0.45", ms=6)
-        ax.plot(ends[place], place, "|", color="black", ms=13, mew=2)
-        names.append(f"{title}   {'liked' if stars >= 4 else 'not'} ({stars:.0f})")
-    ax.set_yticks(range(len(names)), names, fontsize=8.5)
-    ax.set(ylim=(len(names) - 0.4, -0.6), xlim=(-1.3, 1.3))
+    rows = np.arange(len(result.titles))
+    colours = np.where(rows < 3, ORANGE, "#B0B0B0").tolist()
+    ax.barh(rows, result.personal, 0.4, result.general, color=colours)
+    ax.plot(result.general, rows, "o", color="0.45")
+    stars = [
+        f"  ({'liked' if given >= 4 else 'not'}: {given:.0f})" for given in result.stars
+    ]
+    ax.set_yticks(rows, np.char.add(result.titles, stars).tolist(), fontsize=8.5)
+    ax.set(ylim=(len(rows) - 0.4, -0.6), xlim=(-1.3, 1.3))
     ax.set_xlabel("score: dot for anybody, bar's end for this listener")
-    ax.axvline(0, color="0.6", lw=0.8)
-    ax.grid(False, axis="y")
 
 
 def describe_ranked(result: Ranked) -> str:
@@ -427,121 +358,42 @@ def describe_ranked(result: Ranked) -> str:
 
 
 # -- the picture of the lesson
-# the three stages: made once, supervised, reinforcement learning
-ONCE = "#CFE3F3"
-SUPERVISED = "#FBE6C2"
-LEARNED = "#D5EFE6"
-PLAIN = "#EEEEEE"
-ENV_TEXT = "(stars - 3) / 2 from the log"
-# name, x, y, width, title, text, colour
-BOXES = (
-    ("known", 9, 43, 15, "known ratings", "the past of a user", PLAIN),
-    ("vectors", 30, 43, 20, "vectors", "users u, items i; made once", ONCE),
-    ("history", 9, 28, 15, "history", "last 5 films liked", PLAIN),
-    ("state", 30, 28, 16, "state", "[u, u * g, g]", LEARNED),
-    ("actor", 51, 28, 15, "actor", "proposes a vector a", LEARNED),
-    ("scores", 71, 28, 14, "scores", "a . i for each film", PLAIN),
-    ("list", 91, 28, 14, "list", "the first three", PLAIN),
-    ("start", 53, 43, 17, "supervised start", "may turn u, before RL", SUPERVISED),
-    ("env", 87, 10, 22, "environment Ratings-v0", ENV_TEXT, PLAIN),
-    ("memory", 60, 10, 17, "memory", "prioritised replay", LEARNED),
-    ("critic", 34, 10, 19, "two critics", "value of (state, film)", LEARNED),
-)
+# colours: given, made once, supervised, reinforcement learning
+BOXES = {
+    "known": ("known ratings\nthe past of a user", 0.08, 0.9, "white"),
+    "vectors": ("vectors, made once\nusers u, items i", 0.32, 0.9, BLUE),
+    "start": ("supervised start\nmay turn u, before RL", 0.56, 0.9, ORANGE),
+    "history": ("history\nlast 5 films liked", 0.08, 0.55, "white"),
+    "state": ("state\n[u, u * g, g]", 0.32, 0.55, GREEN),
+    "actor": ("actor\nproposes a vector a", 0.56, 0.55, GREEN),
+    "list": ("list: the three films\nwith the highest a . i", 0.86, 0.55, "white"),
+    "env": ("environment Ratings-v0\nreward from the log", 0.86, 0.2, "white"),
+    "memory": ("memory\nprioritised replay", 0.61, 0.2, GREEN),
+    "critic": ("two critics\nvalue of (state, film)", 0.39, 0.2, GREEN),
+}
 ARROWS = (
-    ("known", "vectors"),
-    ("history", "state"),
-    ("state", "actor"),
-    ("actor", "scores"),
-    ("scores", "list"),
-    ("env", "memory"),
-    ("memory", "critic"),
+    ("known", "vectors", 0),
+    ("vectors", "state", 0),
+    ("start", "actor", 0),
+    ("history", "state", 0),
+    ("state", "actor", 0),
+    ("actor", "list", 0),
+    ("list", "env", 0),
+    ("env", "memory", 0),
+    ("memory", "critic", 0),
+    ("state", "critic", 0),
+    ("critic", "actor", 0),
+    ("env", "history", -0.4),
 )
 
 
 def draw_architecture(figure: Figure) -> None:
     """All of DRR: what is made once, what decides, what learns."""
     ax = figure.subplots()
-    ax.set(xlim=(0, 100), ylim=(0, 52))
-    ax.axis("off")
-    box = _Boxes(ax)
-    for place in BOXES:
-        box(*place)
-    for start, end in ARROWS:
-        box.right(start, end)
-    box.arrow((30, 39.2), (30, 31.8))
-    box.arrow((52.5, 39.2), (51.5, 31.8))
-    way = [(33, 46.8), (33, 50.5), (71, 50.5)]
-    box.bend(way, (71, 31.8), "item vectors", (52, 51.6))
-    box.arrow((91, 24.2), (90, 13.8), "shown", (95, 19))
-    box.arrow((38, 13.8), (48, 24.2), "slope", (46.5, 18.3))
-    box.arrow((30, 24.2), (32, 13.8))
-    way = [(82, 6.2), (82, 3), (9, 3)]
-    box.bend(way, (9, 24.2), "a liked film moves into the history", (45, 1.5))
-    _draw_key(ax)
-
-
-def _draw_key(ax: Axes) -> None:
-    stages = ("1 vectors", "2 supervised start", "3 reinforcement learning")
-    for row, name in enumerate(stages):
-        y = 48.3 - 3.6 * row
-        colour = (ONCE, SUPERVISED, LEARNED)[row]
-        style: Style = {"boxstyle": "round,pad=0.2", "fc": colour, "ec": "0.4"}
-        ax.add_patch(FancyBboxPatch((79, y), 2, 1.6, **style))
-        ax.text(82.5, y + 0.8, name, va="center", fontsize=9)
-
-
-class _Boxes:
-    """Boxes with two lines of text, and arrows between them."""
-
-    def __init__(self, ax: Axes) -> None:
-        self.ax = ax
-        self.places: dict[str, tuple[float, float, float]] = {}
-
-    def __call__(
-        self,
-        name: str,
-        x: float,
-        y: float,
-        width: float,
-        title: str,
-        text: str,
-        colour: str,
-    ) -> None:
-        self.places[name] = (x, y, width)
-        style: Style = {
-            "boxstyle": "round,pad=0.3",
-            "fc": colour,
-            "ec": "0.35",
-            "lw": 1,
-        }
-        corner = (x - width / 2, y - 3.4)
-        self.ax.add_patch(FancyBboxPatch(corner, width, 6.8, **style))
-        self.ax.text(x, y + 1.3, title, weight="bold", fontsize=9.5, **CENTRED)
-        self.ax.text(x, y - 1.6, text, fontsize=8, **CENTRED)
-
-    def right(self, start: str, end: str) -> None:
-        """An arrow from one box to another in the same row."""
-        x, y, width = self.places[start]
-        to, _, other = self.places[end]
-        side = 1 if to > x else -1
-        head = (to - side * (other / 2 + 0.4), y)
-        self.arrow((x + side * (width / 2 + 0.4), y), head)
-
-    def arrow(
-        self, start: Point, end: Point, text: str = "", at: Point = (0, 0)
-    ) -> None:
-        """A straight arrow, with a word beside it."""
-        style: Style = {"arrowstyle": "-|>", "color": "0.25", "lw": 1.3}
-        self.ax.annotate("", end, start, arrowprops=style)
-        if text:
-            self.ax.text(*at, text, fontsize=8, color="0.25", **CENTRED)
-
-    def bend(self, way: Sequence[Point], end: Point, text: str, at: Point) -> None:
-        """An arrow round corners."""
-        self.ax.plot(*zip(*way, strict=True), color="0.25", lw=1.3)
-        self.arrow(way[-1], end, text, at)
+    diagram(ax, BOXES, ARROWS)
+    ax.text(0.13, 0.1, "a liked film\nmoves into the history", **CENTRED)
 
 
 FIGURES: dict[str, tuple[Callable[[Figure], object], tuple[float, float]]] = {
-    "09_architecture.png": (draw_architecture, (10.5, 5.2))
+    "09_architecture.png": (draw_architecture, (10.5, 4.2))
 }

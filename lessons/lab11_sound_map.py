@@ -14,11 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from course_results import FOLDER, commit_of, read_result
-from drawing import CENTRED
+from drawing import diagram
 from hearing import HeardLab
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike, NDArray
 
 from rlrec.agents.retrieval import Neighbours
@@ -41,6 +40,7 @@ MODE = FEATURES.index("mode")
 # the pictures show dimensions 2 and 3 of the map
 ACROSS = 1
 UP = 2
+HOLLOW: Style = {"mfc": "white", "mec": "black", "mew": 1.5}
 NAMES = ("one", "two", "three", "four", "five")
 MAKE = "python lessons/results/make.py vae"
 
@@ -96,44 +96,26 @@ def look_around(sounds: SoundMap, point: ArrayLike) -> Place:
 def place_picture(figure: Figure, sounds: SoundMap, place: Place) -> None:
     """Left the point among all tracks, right its features and those of the nearest."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.35))
-    map_plot(left, sounds)
-    nearest = sounds.latents[place.nearest][:, [ACROSS, UP]].T
-    hollow: Style = {"mfc": "none", "mec": "black", "mew": 1.5}
-    left.plot(*nearest, "o", ms=8, label="the four nearest", **hollow)
-    _star(left, place, ms=17, label="you")
-    left.legend(frameon=True, fontsize=8, loc="upper right")
-    rows = np.arange(len(FEATURES))
-    decoded: Style = {"color": BLUE, "label": "decoded from the point"}
-    right.barh(rows, place.features, height=0.7, **decoded)
-    label: str | None = "the four nearest tracks"
+    map_plot(left, sounds, place)
+    right.barh(FEATURES, place.features, label="decoded from the point")
     for track in place.nearest:
-        features = sounds.tracks.features[track]
-        right.plot(features, rows, "o", ms=5, mfc="white", mec="black", label=label)
-        label = None
-    right.set_yticks(rows, FEATURES)
-    right.set(xlim=(0, 1.02), ylim=(len(rows) - 0.5, -0.5), xlabel="feature, 0 to 1")
-    right.grid(False, axis="y")
-    legend = right.get_legend_handles_labels()
-    style: Style = {"frameon": False, "fontsize": 8, "ncols": 2}
-    figure.legend(*legend, loc="outside upper right", **style)
+        right.plot(sounds.tracks.features[track], FEATURES, "o", **HOLLOW)
+    right.set(xlim=(0, 1.02), xlabel="feature, 0 to 1 (circles: the four nearest)")
+    right.invert_yaxis()
 
 
-def _star(ax: Axes, place: Place, **style: Any) -> None:
-    ax.plot(*place.point[[ACROSS, UP]], "*", color=ORANGE, mec="black", **style)
-
-
-def map_plot(ax: Axes, sounds: SoundMap) -> Axes:
-    """All tracks on dimensions 2 and 3, coloured by minor and major."""
-    style: Style = CENTRED | {"weight": "bold", "fontsize": 9}
-    for name, value, colour in (("minor", 0.0, PINK), ("major", 1.0, SKY)):
-        rows = sounds.tracks.features[:, MODE] == value
-        points = sounds.latents[rows][:, [ACROSS, UP]]
-        ax.plot(*points.T, ".", ms=3, alpha=0.5, color=colour)
-        middle = points.mean(axis=0)
-        ax.text(middle[0], middle[1], name, **style)
+def map_plot(ax: Axes, sounds: SoundMap, place: Place) -> None:
+    """All tracks on dimensions 2 and 3, a place and the four nearest to it."""
+    major = sounds.tracks.features[:, MODE] == 1.0
+    x, y = sounds.latents[:, ACROSS], sounds.latents[:, UP]
+    for mode, rows, colour in (("minor", ~major, PINK), ("major", major, SKY)):
+        ax.plot(x[rows], y[rows], ".", ms=3, alpha=0.5, color=colour, label=mode)
+    ax.plot(x[place.nearest], y[place.nearest], "o", label="the nearest", **HOLLOW)
+    here: Style = {"color": ORANGE, "mec": "black", "ms": 17}
+    ax.plot(place.point[ACROSS], place.point[UP], "*", label="here", **here)
     ax.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03))
-    ax.set(xlabel="dimension 2 (slider two)", ylabel="dimension 3 (three)")
-    return ax
+    ax.set(xlabel="dimension 2", ylabel="dimension 3")
+    ax.legend(fontsize=8, loc="upper right")
 
 
 def place_line(sounds: SoundMap, place: Place) -> str:
@@ -216,56 +198,39 @@ def provenance(content: Content) -> str:
 
 
 # -- the lesson's picture
+BOXES = {
+    "x": ("eleven\nfeatures $x$", 0.07, 0.5, "white"),
+    "encoder": ("encoder", 0.31, 0.5, BLUE),
+    "place": ("a place and its\nblur $\\mu, \\sigma$", 0.53, 0.5, "white"),
+    "point": ("one point\n$z = \\mu + \\sigma\\varepsilon$", 0.85, 0.5, ORANGE),
+    "decoder": ("decoder", 0.85, 0.1, GREEN),
+    "again": ("eleven\nfeatures $\\hat x$", 0.45, 0.1, "white"),
+    "error": ("squared error:\nthe same sound?", 0.12, 0.1, PINK),
+    "kl": ("$\\beta$ KL: not too far from the middle, not too sharp", 0.5, 0.88, PINK),
+}
+ARROWS = (
+    ("x", "encoder", 0),
+    ("encoder", "place", 0),
+    ("place", "point", 0),
+    ("point", "decoder", 0),
+    ("decoder", "again", 0),
+    ("again", "error", 0),
+    ("x", "error", 0),
+    ("place", "kl", 0),
+)
+
+
 def draw_story(figure: Figure) -> None:
     """Left a new record among its neighbours, right from eleven numbers to five."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.45))
     sounds = stored_map()
-    map_plot(left, sounds)
     new = int(sounds.new[0])
     place = look_around(sounds, sounds.latents[new])
-    for track in sounds.neighbours.nearest(place.point, 4, np.array([[new]]))[0]:
-        ends = np.array([place.point, sounds.latents[track]])[:, [ACROSS, UP]]
-        left.plot(*ends.T, "-o", color="black", lw=1.2, ms=5)
-    _star(left, place, ms=18)
+    others = sounds.neighbours.nearest(place.point, 4, np.array([[new]]))[0]
+    place = place._replace(nearest=others)
+    map_plot(left, sounds, place)
     left.set_title("2,000 records, two of five dimensions")
-    left.set(xlabel="dimension 2", ylabel="dimension 3")
-    _draw_way(right)
-
-
-BOXES = (
-    ("eleven\nfeatures\n$x$", "0.9", "black"),
-    ("encoder", BLUE, "white"),
-    ("a place and\nits blur\n$\\mu, \\sigma$", "0.9", "black"),
-    ("one point\n$z = \\mu + \\sigma\\varepsilon$", "#F5D491", "black"),
-    ("decoder", GREEN, "white"),
-    ("eleven\nfeatures\n$\\hat x$", "0.9", "black"),
-)
-
-
-def _draw_way(ax: Axes) -> None:
-    """From a track's features through encoder and decoder, and what is learned."""
-    arrow: Style = {"arrowstyle": "-|>", "lw": 1.6}
-    tight: Style = arrow | {"shrinkA": 0, "shrinkB": 0, "color": "black"}
-    box: Style = {"boxstyle": "round,pad=0.05", "ec": "0.3"}
-    for place, (words, colour, ink) in enumerate(BOXES):
-        x = 2.4 * place
-        ax.add_patch(FancyBboxPatch((x, 0), 1.6, 1.5, fc=colour, **box))
-        ax.text(x + 0.8, 0.75, words, color=ink, fontsize=8, **CENTRED)
-        if place:
-            ax.annotate("", (x - 0.08, 0.75), (x - 0.72, 0.75), arrowprops=tight)
-    _brace(ax, 0.8, 12.8, 2.05, "squared error: does it sound the same?")
-    ax.annotate("", (5.6, -0.12), (5.6, -0.75), arrowprops=arrow | {"color": PINK})
-    kl = r"$\beta$ KL: not too far from the middle, not too sharp"
-    ax.text(5.6, -1.0, kl, ha="center", color=PINK, fontsize=9.5)
-    ax.text(8.0, -0.32, r"noise $\varepsilon$", ha="center", color="0.3", fontsize=9)
-    ax.set(xlim=(-0.3, 14.0), ylim=(-1.4, 2.9))
-    ax.set_axis_off()
-
-
-def _brace(ax: Axes, start: float, end: float, height: float, words: str) -> None:
-    ax.plot([start, start, end, end], [1.65, height, height, 1.65], color=BLUE, lw=1.6)
-    middle = (start + end) / 2
-    ax.text(middle, height + 0.18, words, ha="center", color=BLUE, fontsize=9.5)
+    diagram(right, BOXES, ARROWS)
 
 
 FIGURES = {"11_map_of_sound.png": (draw_story, (11.0, 3.6))}

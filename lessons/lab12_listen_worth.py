@@ -118,13 +118,11 @@ def _draw_map(ax: Axes, values: Floats, title: str) -> PathCollection:
 
 
 def _error_bars(ax: Axes, errors: Mapping[str, float]) -> None:
-    for row, (name, error) in enumerate(errors.items()):
-        ax.barh(row, error, color=COLOURS[name])
-        ax.text(min(error, 0.45) + 0.01, row, f"{error:.3f}", va="center")
-    ax.set_yticks(range(len(errors)), list(errors))
+    colours = [COLOURS[name] for name in errors]
+    bars = ax.barh([*errors], [*errors.values()], color=colours)
+    ax.bar_label(bars, fmt="%.3f", padding=3)
     ax.invert_yaxis()
-    ax.set(xlim=(0, 0.6), xticks=[0, 0.3, 0.6], title="RMSE, songs never heard")
-    ax.grid(False, axis="y")
+    ax.set(xlim=(0, 0.6), title="RMSE, songs never heard")
 
 
 def say_spread(view: Spread) -> str:
@@ -166,37 +164,25 @@ SIX_LABELS = Labels(np.array([0, 1, 4, 5]), np.array([1.0, 0.6, 0.1, 0.3]), np.o
 def draw_six_songs(figure: Figure) -> None:
     """Six songs on a line, two clusters, and the estimates of the two never heard."""
     ax = figure.subplots()
-    _draw_cluster(ax, 2.0, 3.0, 0.8, PALETTE[0])
-    _draw_cluster(ax, 22.0, 2.0, 0.2, PALETTE[5])
-    ax.text(2.0, 0.86, "cluster's mean 0.8", ha="center", color=PALETTE[0])
-    ax.text(17.3, 0.18, "cluster's mean 0.2", ha="center", color=PALETTE[5])
-    ax.axhline(0.5, color="0.5", ls="--", lw=1)
-    ax.text(12.5, 0.52, "mean of all plays .5", ha="center", color="0.35")
+    for ends, mean, colour in (
+        ([-1.0, 2.0, 5.0], 0.8, PALETTE[0]),
+        ([20.0, 22.0, 24.0], 0.2, PALETTE[5]),
+    ):
+        edge = (mean + 0.5) / 2  # the estimate fades to the mean of all plays
+        label = f"a cluster, mean {mean}"
+        ax.plot(ends, [edge, mean, edge], "x-", color=colour, lw=3, label=label)
+    ax.axhline(0.5, color="0.5", ls="--", label="mean of all plays")
     scheme = ClusterPropagation(labels_per_cluster=2)
     guess = scheme.estimate(SIX_SONGS[:, None], *SIX_LABELS)
-    for song, (place, value) in enumerate(zip(SIX_SONGS, guess, strict=True)):
-        fill = "black" if song in SIX_LABELS.songs else "white"
-        ax.plot(place, value, "o", ms=11, mfc=fill, mec="black", mew=2, zorder=3)
-        right = song in (1, 2, 4, 5)
-        at = place + (0.45 if right else -0.45)
-        side = "left" if right else "right"
-        ax.text(at, value, f"song {song}", ha=side, va="center")
-    hollow: Style = {"mfc": "white", "mec": "black", "mew": 2}
-    ax.plot([], [], "o", color="black", ms=9, label="heard")
-    ax.plot([], [], "o", ms=9, label="never heard: estimated", **hollow)
-    ax.legend(frameon=False, loc="upper right")
-    ax.set(xlim=(-3, 27), ylim=(-0.05, 1.2))
-    ax.set(xlabel="place on the map (one axis)", ylabel="reward of a play")
-
-
-def _draw_cluster(
-    ax: Axes, centre: float, radius: float, mean: float, colour: str
-) -> None:
-    """The estimate around a cluster's centre: it fades to the mean of all plays."""
-    x = np.linspace(centre - radius, centre + radius, 61)
-    fade = 0.5 + (1 - 0.5 * np.abs(x - centre) / radius) * (mean - 0.5)
-    ax.plot(x, fade, color=colour, lw=3, alpha=0.6)
-    ax.plot(centre, mean, "x", color=colour, ms=11, mew=3)
+    heard = SIX_LABELS.songs
+    hollow: Style = {"mfc": "white", "mec": "black", "mew": 2, "ms": 11}
+    ax.plot(SIX_SONGS, guess, "o", label="never heard: estimated", **hollow)
+    ax.plot(SIX_SONGS[heard], guess[heard], "ko", ms=11, label="heard")
+    for song, place in enumerate(zip(SIX_SONGS, guess, strict=True)):
+        ax.annotate(f"song {song}", place, (10, -4), textcoords="offset points")
+    ax.set(xlim=(-2, 27), xlabel="place on the map (one axis)")
+    ax.set_ylabel("reward of a play")
+    ax.legend(loc="upper right")
 
 
 FIGURES = {"12_six_songs.png": (draw_six_songs, (8.5, 3.6))}

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from course_results import commit_of, read_result
-from drawing import CENTRED
+from drawing import diagram
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch
 from numpy.typing import ArrayLike
 from scipy.special import softmax
 
@@ -111,44 +111,23 @@ def _updated(ratio: float, slope: float) -> float:
 def draw_clip(figure: Figure, found: Clip) -> None:
     """Left the objective at each ratio, right how the ratio changes by updates."""
     left, right = figure.subplots(1, 2)
-    _draw_objective(left, found)
-    _draw_path(right, found)
-
-
-def _draw_objective(ax: Axes, found: Clip) -> None:
     ratios = np.linspace(0.0, 2.0, 401)
-    ax.axvspan(max(1.0 - found.clip, 0.0), 1.0 + found.clip, color="0.93", lw=0)
-    free = ratios * found.advantage
-    ax.plot(ratios, free, color="0.6", lw=1.5, ls="--", label="ratio × advantage")
-    objective = clipped(ratios, found.advantage, found.clip)
-    ax.plot(ratios, objective, color=BLUE, lw=2.5, label="clipped")
-    here = clipped(found.ratio, found.advantage, found.clip)
-    ax.plot(found.ratio, here, "o", color=RED, ms=10, mec="black")
-    ax.set(xlim=(0, 2), ylim=(-6.5, 6.5), ylabel="objective")
-    ax.set_xlabel("ratio: probability now / when it played")
-    if found.advantage < 0:
-        ax.legend(frameon=False, loc="upper left", fontsize=8.5)
-    else:
-        ax.legend(frameon=False, loc="lower right", fontsize=8.5)
-    slope = clipped_slope(found.ratio, found.advantage, found.clip)
-    title = f"slope {slope + 0.0:+.1f}" if slope else "slope 0: no push"
-    ax.set_title(title, fontsize=10)
-    ax.grid(False)
-
-
-def _draw_path(ax: Axes, found: Clip) -> None:
-    updates = np.arange(len(found.path))
-    ax.axhspan(max(1.0 - found.clip, 0.0), 1.0 + found.clip, color="0.93", lw=0)
-    free: Style = {"color": "0.6", "lw": 1.5, "ls": "--"}
-    ax.plot(updates, found.free, label="without the clip", **free)
-    ax.plot(updates, found.path, color=BLUE, lw=2.5, label="with the clip")
-    ax.plot(0, found.ratio, "o", color=RED, ms=10, mec="black")
-    ax.set(xlim=(-0.6, max(len(found.path) - 1, 1) + 0.4), ylim=(0, 4.9))
-    ax.set(xlabel="updates from this decision", ylabel="ratio")
-    ax.set_title("where it goes", fontsize=10)
-    ax.legend(frameon=False, loc="upper left", fontsize=8.5, ncols=2)
-    ax.axhline(1.0 / OLD, color="0.6", lw=1, ls=":")
-    ax.grid(False)
+    free: Style = {"color": "0.6", "ls": "--"}
+    dot: Style = {"marker": "o", "color": RED, "ms": 10, "mec": "black"}
+    left.plot(ratios, ratios * found.advantage, label="ratio × advantage", **free)
+    left.plot(ratios, clipped(ratios, found.advantage, found.clip), label="clipped")
+    left.plot(found.ratio, clipped(found.ratio, found.advantage, found.clip), **dot)
+    left.set(xlim=(0, 2), ylim=(-6.5, 6.5), ylabel="objective")
+    left.set_xlabel("ratio: probability now / when it played")
+    right.plot(found.free, label="without the clip", **free)
+    right.plot(found.path, label="with the clip")
+    right.plot(0, found.ratio, **dot)
+    right.set(ylim=(0, 4.9), xlabel="updates from this decision", ylabel="ratio")
+    inside = max(1.0 - found.clip, 0.0), 1.0 + found.clip
+    left.axvspan(*inside, color="0.93", zorder=0)
+    right.axhspan(*inside, color="0.93", zorder=0)
+    for ax in (left, right):
+        ax.legend(frameon=False)
 
 
 def describe_clip(found: Clip) -> str:
@@ -219,99 +198,59 @@ def promise(
 def draw_intuition(figure: Figure) -> None:
     """Left a policy before and after steps, right the promise and truth of a step."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 1.25))
-    dice_picture(left)
+    dice = {
+        "the die that played": [0.25, 0.25, 0.25, 0.25],
+        "a small step": [0.22, 0.22, 0.30, 0.26],
+        "a large step": [0.02, 0.02, 0.90, 0.06],
+    }
+    names = ["song A", "song B", "song C", "song D"]
+    pd.DataFrame(dice, names).plot.bar(ax=left, rot=0, color=[GREY, BLUE, RED])
+    left.set(ylim=(0, 1.25), ylabel="probability", title="song C went well")
     found = promise()
-    right.axhline(0, color="0.6", lw=1)
+    lines = {
+        "what the plays promise": found.promised.mean(axis=0),
+        "the clipped promise": found.kept.mean(axis=0),
+        "what comes of it": found.true.mean(axis=0),
+    }
+    pd.DataFrame(lines, found.steps).plot(ax=right, color=[GREY, BLUE, RED])
     low, high = np.quantile(found.true, (0.1, 0.9), axis=0)
     right.fill_between(found.steps, low, high, color=RED, alpha=0.15, lw=0)
-    right.plot(found.steps, found.promised.mean(axis=0), color="0.5", lw=2, ls="--")
-    right.plot(found.steps, found.true.mean(axis=0), color=RED, lw=2.5)
-    right.plot(found.steps, found.kept.mean(axis=0), color=BLUE, lw=2.5)
-    end: Style = {"ha": "right", "va": "center"}
-    right.text(59, 0.145, "what the plays promise", color="0.35", **end)
-    right.text(59, 0.028, "what comes of it", color=RED, **end | {"va": "bottom"})
-    right.text(20, -0.085, "the clipped promise", color=BLUE, **CENTRED)
-    right.set(xlabel="length of the step", xticks=[], xlim=(0, 60))
+    right.set(xlabel="length of the step", xticks=[], ylim=(-0.25, 0.22))
+    right.set_title("24 plays, and a step: mean of 500 such batches")
     right.set_ylabel("gain, in songs heard a play")
-    right.set_title("24 plays, and a step: mean of 500 such batches", fontsize=10)
-    right.grid(False)
 
 
-def dice_picture(ax: Axes) -> None:
-    """Probabilities of four songs: before, after a small step, after a large one."""
-    place = np.arange(4)
-    for shift, probabilities, colour, label in (
-        (-0.27, [0.25, 0.25, 0.25, 0.25], GREY, "the die that played"),
-        (0.0, [0.22, 0.22, 0.30, 0.26], BLUE, "a small step"),
-        (0.27, [0.02, 0.02, 0.90, 0.06], RED, "a large step"),
-    ):
-        ax.bar(place + shift, probabilities, width=0.25, color=colour, label=label)
-    arrow: Style = {"arrowstyle": "-|>", "color": "black"}
-    ax.annotate("went well", (2, 0.92), (0.7, 0.9), va="center", arrowprops=arrow)
-    ax.set_xticks(place, ["song A", "song B", "song C", "song D"])
-    ax.set(ylim=(0, 1.25), ylabel="probability")
-    ax.legend(frameon=False, loc="upper left", ncols=1, fontsize=8.5)
-    ax.grid(False)
-
-
-# x, y, width, height, words, colour
-BOXES = (
-    (0.1, 1.4, 2.2, 1.2, "state s\nwhat was heard,\nwhat was skipped", "0.93"),
-    (3.3, 2.5, 2.1, 1.1, "policy network\nquery(s)", "#D6E6F2"),
-    (3.3, 0.3, 2.1, 1.1, "value network\nV(s)", "#FBE7C6"),
-    (6.3, 2.5, 2.3, 1.1, "query · key(song)\nfor each candidate", "#D6E6F2"),
-)
+BOXES = {
+    "state": ("state s\nwhat was heard,\nwhat was skipped", 0.08, 0.5, "white"),
+    "policy": ("policy network\nquery(s)", 0.32, 0.85, BLUE),
+    "keys": ("query · key(song)\nfor each candidate", 0.59, 0.85, BLUE),
+    "die": ("softmax: the die\nA .10, B .25, C .50, D .15", 0.88, 0.85, BLUE),
+    "value": ("value network\nV(s)", 0.32, 0.15, ORANGE),
+    "expected": ("songs I still expect\nto be heard tonight", 0.88, 0.15, ORANGE),
+    "update": ("C played, better than V:\nC up, a little", 0.88, 0.5, RED),
+}
 ARROWS = (
-    ((2.35, 2.25), (3.25, 2.95)),
-    ((2.35, 1.75), (3.25, 0.95)),
-    ((5.45, 3.05), (6.25, 3.05)),
-    ((8.65, 3.05), (9.35, 3.05)),
-    ((5.45, 0.85), (9.35, 0.85)),
+    ("state", "policy", 0),
+    ("state", "value", 0),
+    ("policy", "keys", 0),
+    ("keys", "die", 0),
+    ("value", "expected", 0),
+    ("expected", "update", 0),
+    ("update", "die", 0),
 )
 
 
 def draw_ppo(figure: Figure) -> None:
     """The two networks: a state in, probabilities of candidates and one value out."""
-    ax = figure.subplots()
-    ax.set(xlim=(0, 12), ylim=(0, 4))
-    ax.set_axis_off()
-    box: Style = {
-        "boxstyle": "round,pad=0.03,rounding_size=0.1",
-        "ec": "0.3",
-        "lw": 1.2,
-    }
-    for x, y, width, height, words, colour in BOXES:
-        ax.add_patch(FancyBboxPatch((x, y), width, height, fc=colour, **box))
-        ax.text(x + width / 2, y + height / 2, words, fontsize=9.5, **CENTRED)
-    arrow: Style = {"arrowstyle": "-|>", "lw": 1.6, "color": "0.3"}
-    for start, end in ARROWS:
-        ax.annotate("", end, start, arrowprops=arrow)
-    for song, probability in enumerate((0.1, 0.25, 0.5, 0.15)):
-        x = 9.75 + 0.55 * song
-        ax.bar(x, 1.9 * probability, width=0.42, bottom=2.55, color=BLUE)
-        ax.text(x, 2.5, "ABCD"[song], ha="center", va="top", fontsize=9)
-    ax.text(10.55, 3.75, "softmax: the die", ha="center", fontsize=9.5)
-    value = "songs I still expect\nto be heard tonight"
-    ax.text(9.45, 0.85, value, va="center", fontsize=9.5)
-    better = (
-        "song C played and went better than V expected:\nC's probability up, a little"
-    )
-    ax.text(6.3, 1.62, better, fontsize=9.5, color=RED)
+    diagram(figure.subplots(), BOXES, ARROWS)
 
 
-def reference_lines(ax: Axes, found: Mapping[str, ArrayLike]) -> Axes:
+def reference_lines(ax: Axes, found: Mapping[str, ArrayLike]) -> None:
     """A dashed line for the mean of each of ``found``, with its name at the right."""
     for name, values in found.items():
         mean = float(np.mean(np.asarray(values, np.float64)))
-        style: Style = {"color": colour_of(name), "va": "center", "fontsize": 9}
-        ax.axhline(mean, color=colour_of(name), lw=1.5, ls="--")
-        ax.text(1.01, mean, name, transform=ax.get_yaxis_transform(), **style)
-    return ax
-
-
-def colour_of(name: str) -> str:
-    """An agent's colour; the rule "something else" has its own."""
-    return GREEN if name == "something else" else agent_colour(name)
+        ax.axhline(mean, color=agent_colour(name), ls="--")
+        ax.text(1.01, mean, name, transform=ax.get_yaxis_transform(), va="center")
 
 
 FIGURES: dict[str, tuple[Callable[[Figure], None], tuple[float, float]]] = {

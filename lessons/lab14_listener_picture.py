@@ -91,23 +91,20 @@ def draw_map(ax: Axes, listener: Listener) -> None:
     ax.scatter(places[order, 0], places[order, 1], s=4, lw=0, **shade)
     for kind, (mark, colour, word) in MARKS.items():
         songs = [play.song for play in listener.plays if play.kind == kind]
-        style: Style = {"color": colour, "mec": "white", "mew": 0.7, "label": word}
-        ax.plot(*places[songs].T, mark, ms=12 if mark == "*" else 8, **style)
+        style: Style = {"color": colour, "mec": "white", "ms": 10, "label": word}
+        ax.plot(places[songs, 0], places[songs, 1], mark, **style)
     ax.legend(loc="lower left", fontsize=7)
-    if not listener.over:
-        for rank, song in enumerate(listener.offer.songs):
-            plays = rank == listener.offer.pick
-            box: Style = {"boxstyle": "circle,pad=0.15", "ec": "black"}
-            box |= {"fc": ORANGE if plays else "white"}
-            above: Style = {"bbox": box, "zorder": 6 if plays else 5}
-            x, y = places[song]
-            ax.text(x, y, str(rank + 1), fontsize=7, **CENTRED, **above)
+    for rank, song in enumerate([] if listener.over else listener.offer.songs):
+        fill = ORANGE if rank == listener.offer.pick else "white"
+        box: Style = {"boxstyle": "circle,pad=0.15", "fc": fill, "ec": "black"}
+        x, y = places[song]
+        ax.text(x, y, f"{rank + 1}", bbox=box, fontsize=7, **CENTRED)
     slope = listener.belief[:2]
-    strength = float(np.linalg.norm(slope))
-    if strength > 0.1:
-        tip = slope / strength * 1.5 * np.tanh(strength / 1.5)
+    length = float(np.hypot(*slope)) / 1.5
+    if length > 0:
+        x, y = slope * np.tanh(length) / length  # at most 1.5 long
         arrow: Style = {"arrowstyle": "-|>", "lw": 2.5, "color": "black"}
-        ax.annotate("", tip, (0, 0), arrowprops=arrow | {"shrinkA": 0, "shrinkB": 0})
+        ax.annotate("", (x, y), (0, 0), arrowprops=arrow)
     across, up = rises(listener.rule.catalogue).T[:2]
     ax.set(xticks=[], yticks=[], title="the map of sound (dark: expected to please)")
     ax.set_xlabel(f"{strongest(across)} →", fontsize=8)
@@ -119,14 +116,11 @@ def draw_offer(ax: Axes, listener: Listener) -> None:
     songs, probabilities, pick = listener.offer
     rows = np.arange(len(songs))
     colours = np.where(rows == pick, ORANGE, "0.35").tolist()
-    ax.barh(rows + 0.25, probabilities, 0.3, color=colours)
-    for row in rows:
-        name = shorten(listener.tracks.label(int(songs[row])), 42)
-        style: Style = {"va": "center", "fontsize": 8, "parse_math": False}
-        weight = "bold" if row == pick else "normal"
-        ax.text(0, row - 0.15, f"{row + 1}  {name}", weight=weight, **style)
-        share = probabilities[row]
-        ax.text(share + 0.02, row + 0.25, f"{share:.2f}", **style)
+    bars = ax.barh(rows + 0.25, probabilities, 0.3, color=colours)
+    ax.bar_label(bars, fmt="%.2f", padding=3, fontsize=8)
+    for row, song in enumerate(songs):
+        name = shorten(listener.tracks.label(int(song)), 42)
+        ax.text(0, row, f"{row + 1}  {name}", fontsize=8, parse_math=False)
     ax.set(xlim=(0, 1.1), ylim=(len(rows) - 0.5, -0.5))
     ax.set_title("on offer, with their probabilities", loc="left")
     ax.axis("off")

@@ -62,13 +62,6 @@ def colours(labels: Sequence[str]) -> dict[str, str]:
     return found
 
 
-# -- the interval of a picture is the interval of the text
-def ends(values: Any) -> tuple[float, float]:
-    """The 95% interval of the mean of ``values`` [seeds], by Student's t."""
-    found = mean_interval(values)
-    return found.low, found.high
-
-
 def bootstrap_ends(values: Any) -> tuple[float, float]:
     """The 95% bootstrap interval of the interquartile mean of ``values`` [seeds]."""
     table = np.asarray(values)[:, None]
@@ -158,19 +151,17 @@ LUCKY = np.array([7.2, 7.6, 8.0, 8.2, 8.4, 8.6, 8.7, 8.9, 9.1, 10.4])
 def draw_lucky(figure: Figure) -> None:
     """Left the best seed of each agent, as advertised, right all ten seeds."""
     left, right = figure.subplots(1, 2, width_ratios=(1, 2))
-    best = [STEADY.max(), LUCKY.max()]
-    left.bar(["A", "B"], best, color=PALETTE[:2], width=0.6)
+    seeds = pd.DataFrame({"A": STEADY, "B": LUCKY})
+    left.bar(["A", "B"], seeds.max(), color=PALETTE[:2])
     left.set(ylim=(7, 11), ylabel="songs heard in a session")
     left.set_title("the advertisement:\nthe best seed of each")
+    sns.stripplot(seeds, orient="h", jitter=False, size=8, alpha=0.7, ax=right)
     for row, values in enumerate((STEADY, LUCKY)):
         middle = float(interquartile_mean(values))
-        right.plot(values, np.full(10, row), "o", color=PALETTE[row], ms=8, alpha=0.7)
-        right.plot([middle] * 2, [row - 0.25, row + 0.25], color="black", lw=3)
-        right.text(middle, row + 0.3, f"{middle:.2f}", ha="center", va="bottom")
-    right.set_yticks([0, 1], ["A", "B"])
-    right.set(xlim=(7, 11), ylim=(-0.5, 1.7))
+        right.plot(middle, row, "k|", ms=30, mew=3)
+        right.annotate(f"{middle:.2f}", (middle, row - 0.45), ha="center")
+    right.set(xlim=(7, 11), ylim=(1.5, -0.8), xlabel="songs heard in a session")
     right.set_title("all ten seeds; bar: the middle half's mean")
-    right.set_xlabel("songs heard in a session")
 
 
 # -- the widget

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+from drawing import value_table
 from lab04_reward_lab import RewardView, own_rewards, reward_view
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from PIL import Image
 
 from rlrec.envs import GENRES, GenreProfile
@@ -81,40 +81,25 @@ def frame(reward: float) -> Image.Image:
 def draw_rewards(ax: Axes, rewards: Floats) -> None:
     """One bar a genre, the dragged one in orange, with its value."""
     colours = [ORANGE if genre == MOVED else BLUE for genre in GENRES]
-    ax.barh(range(len(GENRES)), rewards, color=colours)
-    for row, value in enumerate(rewards):
-        ax.text(value + 0.3, row, f"{value:g}", va="center", fontsize=9)
-    ax.set(xlim=(0.0, 18.0), xticks=[0, 5, 10, 15], ylim=(len(GENRES) - 0.5, -0.5))
-    ax.set_yticks(range(len(GENRES)), GENRES)
-    ax.grid(False)
-    ax.set_title("you drag: reward of a like", fontsize=10.5, weight="bold")
+    ax.bar_label(ax.barh(GENRES, rewards, color=colours), fmt="{:g}", padding=3)
+    ax.set(xlim=(0.0, 18.0), title="you drag: reward of a like")
+    ax.invert_yaxis()
 
 
 def draw_table(ax: Axes, view: RewardView) -> None:
     """The learned Q-table; a frame marks the best genre to play next."""
-    ax.imshow(view.learned, cmap="Blues", vmin=-10.0, vmax=25.0, aspect="auto")
-    for (row, column), value in np.ndenumerate(view.learned):
-        colour = "white" if value > 12.0 else "black"
-        ax.text(column, row, f"{value:.1f}", ha="center", va="center", color=colour)
-    for row, column in enumerate(view.learned.argmax(axis=1)):
-        corner = (float(column) - 0.47, row - 0.46)
-        ax.add_patch(Rectangle(corner, 0.94, 0.92, fill=False, ec=ORANGE, lw=3))
-    ax.set_xticks(range(len(GENRES)), GENRES, fontsize=9)
-    ax.set_yticks(range(len(GENRES)), GENRES, fontsize=9)
-    ax.grid(False)
-    ax.set(ylabel="now playing")
-    ax.set_title("it learns: Q of the next genre", fontsize=10.5, weight="bold")
+    ax.tick_params(labelsize=9)
+    colours = {"cmap": "Blues", "vmin": -10.0, "vmax": 25.0}
+    value_table(ax, view.learned, GENRES, ORANGE, **colours)
+    ax.set_title("it learns: Q of the next genre")
 
 
 def draw_songs(ax: Axes, view: RewardView) -> None:
     """Songs of each genre in an evening with the learned policy."""
-    ax.barh(range(len(GENRES)), view.learned_songs, color=ORANGE)
-    ax.set(xlim=(0.0, 20.0), xticks=[0, 10, 20], ylim=(len(GENRES) - 0.5, -0.5))
-    ax.set_yticks(range(len(GENRES)), GENRES)
-    ax.grid(False, axis="y")
+    ax.barh(GENRES, view.learned_songs, color=ORANGE)
     songs = view.learned_songs.sum()
-    title = f"the evening: {songs:.0f} songs"
-    ax.set_title(title, fontsize=10.5, weight="bold")
+    ax.set(xlim=(0.0, 20.0), title=f"the evening: {songs:.0f} songs")
+    ax.invert_yaxis()
 
 
 def main(path: Path) -> None:

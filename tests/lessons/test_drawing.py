@@ -2,8 +2,10 @@
 
 import drawing
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 from IPython.utils.capture import capture_output
+from matplotlib.figure import Figure
 
 
 def test_player_shows_the_first_table_and_holds_all():
@@ -30,3 +32,27 @@ def test_a_picture_has_its_alternative_text(monkeypatch):
         drawing.show("two bars")
     assert seen == [{"metadata": {"image/png": {"alt": "two bars"}}}]
     assert not plt.fignum_exists(figure.number)
+
+
+def test_a_diagram_has_its_boxes_and_arrows_that_end_at_them():
+    figure = Figure()
+    ax = figure.subplots()
+    boxes = {"one": ("first", 0.2, 0.5, "white"), "two": ("second", 0.8, 0.5, "white")}
+    drawing.diagram(ax, boxes, [("one", "two", 0)])
+    first, second, arrow = ax.texts
+    assert [first.get_text(), second.get_text()] == ["first", "second"]
+    assert arrow.arrow_patch.patchA is first.get_bbox_patch()
+    assert arrow.arrow_patch.patchB is second.get_bbox_patch()
+    figure.draw_without_rendering()
+    way = arrow.arrow_patch.get_window_extent()
+    assert first.get_window_extent().x1 < way.x0
+    assert way.x1 < second.get_window_extent().x0
+
+
+def test_a_value_table_frames_the_best_of_each_row():
+    ax = Figure().subplots()
+    table = np.array([[0.0, 2.0], [1.0, -1.0]])
+    drawing.value_table(ax, table, ["a", "b"], "black", vmin=-2, vmax=2)
+    assert [text.get_text() for text in ax.texts] == ["0.0", "2.0", "1.0", "-1.0"]
+    corners = [(round(box.get_x()), round(box.get_y())) for box in ax.patches]
+    assert corners == [(1, 0), (0, 1)]

@@ -65,6 +65,6 @@ def test_the_climbed_critic_flatters_and_the_smaller_one_is_careful() -> None:
 def test_the_story_carries_its_numbers() -> None:
     lab07.draw_story(figure := Figure())
     shown = words_of(figure)
-    assert {"1. song D: 1.2", "2. song B: 1.0", "3. song C: 0.8"} <= set(shown)
+    assert {"1. D: 1.2", "2. B: 1.0", "3. C: 0.8"} <= set(shown)
     assert "+.8" in " ".join(shown)
     assert "−.6" in " ".join(shown)

@@ -135,20 +135,24 @@ def test_a_target_for_a_priority_never_lets_go(notebook) -> None:
     assert (np.argsort(-wrong.priority.to_numpy())[:10] < 30).all()
 
 
-def test_the_trees_paths_end_in_the_lessons_leaves() -> None:
+def test_the_trees_numbers_are_those_of_the_lessons_tree() -> None:
     tree = SumTree(4)
     tree.set(np.arange(4), [1.0, 2.0, 4.0, 1.0])
-    for leaf, value in enumerate((0.5, 2.9, 3.5, 7.5)):
-        assert lab08.tree_path(tree, value)[-1] == leaf + tree.first_leaf
+    said = [node[0] for node in lab08.NODES.values()]
+    written = [float(lines.split("\n")[0]) for lines in said]
+    assert written == tree.nodes[1:].tolist()
+    assert (tree.find(np.array([2.9, 3.5])) == [1, 2]).all()
     figure = Figure()
     lab08.draw_tree(figure)
-    shown = set(words(figure.axes[0].texts))
-    assert shown >= {"8", "3", "5", "4", "2", "1", "2.9 < 3: left", "0.5 < 4: left"}
+    assert set(words(figure.axes[0].texts)) >= {
+        said for said, *_ in lab08.NODES.values()
+    }
 
 
 def test_the_story_shows_one_like() -> None:
     figure = Figure()
     lab08.draw_story(figure)
-    squares = [line for line in figure.axes[1].lines if line.get_marker() == "s"]
-    assert len(squares) == 62
-    assert sum(line.get_color() == lab08.GREEN for line in squares) == 1
+    colours = figure.axes[1].collections[0].get_facecolors()
+    assert len(colours) == 62
+    assert len(np.unique(colours[:-1], axis=0)) == 1
+    assert (colours[-1] != colours[0]).any()

@@ -2,14 +2,13 @@
 
 import lab14_live as lab14
 import numpy as np
-import pandas as pd
 import pytest
-from lesson_checks import assert_no_tensorflow, defined, words
+from lesson_checks import assert_no_tensorflow, defined
 from matplotlib.figure import Figure
 
 from rlrec.envs import ListeningBatch
 from rlrec.evaluation import simulate
-from rlrec.logs.live import LiveRound, StatedPolicy, serve
+from rlrec.logs.live import StatedPolicy, serve
 
 CELLS = ("catalogue = ", "def alarm_probabilities(", "def first_songs(")
 LESSON = defined("14", *CELLS)
@@ -106,20 +105,6 @@ def test_figures_draw(name):
     figure = Figure(figsize=size)
     draw(figure)
     assert figure.axes
-
-
-def test_pictures_of_results_show_each_seed_and_each_round():
-    ax = Figure().subplots()
-    lab14.promises_picture(ax, [11.0, 12.0], [9.0, 10.0], {"shop": 8.0})
-    assert words(ax.get_yticklabels()) == ["seed 0", "seed 1"]
-    rounds = [LiveRound(n, 9.0, 9.0, 8.0, 0.5, n == 4, False) for n in range(1, 5)]
-    lied = pd.DataFrame(rounds)
-    ax = lab14.lies_picture(Figure().subplots(), [lied, lied])
-    assert "alarm" in ax.texts[-1].get_text()
-    ax = lab14.lies_picture(Figure().subplots(), [lied, lied.assign(alarm=False)])
-    assert "alarm" not in ax.texts[-1].get_text()
-    ax = lab14.recovery_picture(Figure().subplots(), [[0.0, 0.5], [0.0, 0.7]], [0, 512])
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.0, 60.0])
 
 
 def test_importing_the_lab_does_not_import_tensorflow():
