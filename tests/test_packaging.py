@@ -254,10 +254,15 @@ def test_a_clone_says_that_it_holds_the_course_already(tmp_path):
 def test_containers_install_what_the_project_names_and_serve_it(monkeypatch):
     docker = (ROOT / "Dockerfile").read_text()
     container = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
-    for text in (docker, container["postCreateCommand"]):
-        (extras,) = re.findall(r"\[([\w,]+)\]['\"]", text)
+    created = container["postCreateCommand"]
+    with_gpu, *others = re.findall(r"EXTRAS=([\w,]+)", docker)
+    others += re.findall(r"\[([\w,]+)\]['\"]", created)
+    assert len(others) == 2
+    assert "gpu" in with_gpu
+    for extras in (with_gpu, *others):
         assert set(extras.split(",")) <= set(PROJECT["optional-dependencies"])
-        assert "constraints.txt" in text
+    assert "constraints.txt" in docker
+    assert "constraints.txt" in created
     for image in (re.findall(r"FROM python:(\S+)-", docker)[0], container["image"]):
         assert f"Python :: {image[-4:]}" in " ".join(PROJECT["classifiers"])
     command, *words = json.loads(re.search(r"CMD (.*)", docker)[1])
