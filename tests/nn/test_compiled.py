@@ -263,7 +263,7 @@ def test_policy_and_listeners_have_numbers_of_their_own_at_each_step():
 
     def policy(seen, seed):
         draws = twin.draws(seed, 2_000)  # as those of a step, were the seed the same
-        return tf.cast(draws[0] * twin.songs, tf.int32)
+        return tf.cast(draws[0] * twin.songs, tf.int32), {}
 
     state = twin.begin(tf.constant([1, 2]), 2_000)
     _, record = twin.play(policy, state, 10, tf.constant([3, 4]))
