@@ -53,7 +53,7 @@ def normalised(actions, rewards, propensities, target, model):
     return target @ model + (weights * errors).sum() / weights.sum()
 
 
-ALMA = (
+SHOP = (
     np.array([0] * 7 + [1] * 3),
     np.array([0.2] * 7 + [1.0] * 3),
     np.array([0.8] * 7 + [0.2] * 3),
@@ -170,9 +170,9 @@ EXERCISES = {
     "10.3": Exercise(
         "robust",
         cases=[
-            ((*ALMA, FLIPPED, np.array([0.3, 0.9])), 0.8825),
-            ((*ALMA, FLIPPED, np.array([0.2, 1.0])), 0.84),
-            ((*ALMA, FLIPPED, np.zeros(2)), 1.235),
+            ((*SHOP, FLIPPED, np.array([0.3, 0.9])), 0.8825),
+            ((*SHOP, FLIPPED, np.array([0.2, 1.0])), 0.84),
+            ((*SHOP, FLIPPED, np.zeros(2)), 1.235),
         ],
         mistakes=[
             (
@@ -191,6 +191,18 @@ EXERCISES = {
             (
                 normalised,
                 "Divide by the number of rows, not by the sum of the weights.",
+            ),
+            (
+                lambda actions, rewards, *rest: rewards.mean(),
+                "That is what the log's own policy earned.",
+            ),
+            (
+                lambda *given: given[4].mean(),
+                "That is the model's mean over the songs: target @ model.",
+            ),
+            (
+                lambda *given: given[3] @ given[4] + robust(*given[:4], np.zeros(2)),
+                "Weight what the model missed, rewards - model[actions], not rewards.",
             ),
             (
                 lambda *given: robust(*given, by=np.sum),

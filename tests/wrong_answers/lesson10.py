@@ -27,12 +27,18 @@ WRONG = {
     "10.1": [(unordered, ""), (dcg_only, ""), (lambda *_: 0.5, "asked for is")],
     "10.2": [(8.0, ""), (3.0769, "flipped"), (0.64, "squared")],
     "10.3": [
-        (lambda actions, rewards, mu, pi, model: np.mean(rewards), ""),
+        (lambda actions, rewards, mu, pi, model: np.mean(rewards), "own policy"),
         (
             lambda actions, rewards, mu, pi, model: (pi[actions] / mu * rewards).mean(),
             "IPS",
         ),
-        (lambda actions, rewards, mu, pi, model: model.mean(), ""),
+        (
+            lambda actions, rewards, mu, pi, model: (
+                pi @ model + (pi[actions] / mu * rewards).mean()
+            ),
+            "missed",
+        ),
+        (lambda actions, rewards, mu, pi, model: model.mean(), "over the songs"),
     ],
     "10.4": [
         (last_weight, ""),
