@@ -58,7 +58,7 @@ def monitor_lab(compute: Callable[..., Alarms]) -> Lab[Alarms]:
         "loss": slider("true loss", 1.5, 0.0, 4.0, 0.1, "songs a session"),
         "sessions": choice("sessions each", [16, 64, 256, 1024], 256),
         "level": choice("level", [0.05, 0.01, 0.001, 0.0001], 0.001),
-        "rounds": slider("rounds", 28, 2, 60, 1),
+        "rounds": slider("rounds", 24, 2, 60, 1),
     }
     title = "Is the learner worse?"
     return Lab(title, controls, compute, draw_alarms, alarms_text, (9.0, 3.4))
