@@ -167,7 +167,6 @@ EXERCISES = {
             "Then 4 x 4 pairs: 9 wins once, 10 wins once and ties once, "
             "12 and 20 win always.",
         ],
-        tolerance=1e-4,
     ),
     "15.3": Exercise(
         "our_verdict",
