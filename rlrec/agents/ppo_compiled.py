@@ -9,11 +9,13 @@ random numbers. Only for candidates on offer, the state "averages" and the polic
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from rlrec.agents.ppo import PPO
+from rlrec.agents.ppo_networks import PPOLearner
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import LATELY
 from rlrec.nn.backend import tf
@@ -33,42 +35,45 @@ class CompiledPPO(PPO):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.config.require_compilable()
-        # row 0: no song
-        table = np.vstack([np.zeros_like(self.songs[:1]), self.songs])
-        self._table = tf.Variable(table, trainable=False)
-        self._policy_of_tensors = self._decide  # one object: it is compiled once
+        # with the learner, so that an agent that takes it over has it compiled
+        self.learner.decide = decider(self.learner)
 
     def _play(self, env: Any) -> tuple[Arrays, float, float]:
         """See `PPO._play`."""
-        steps = env.play(self._policy_of_tensors, self.config.rollout)
+        steps = env.play(self.learner.decide, self.config.rollout)
         self._observation = env._observe()
         for name in ("songs", "fraction", "liked", "skipped"):
             del steps[name]
         steps["terminated"] = steps["ended"]  # no session is cut off
         return self._with_advantages(steps)
 
-    def _decide(self, seen: Batch, seed: Tensor) -> tuple[Tensor, Batch]:
+
+def decider(learner: PPOLearner) -> Callable[[Batch, Tensor], tuple[Tensor, Batch]]:
+    """The policy of ``learner``, as `rlrec.nn.compiled` plays it."""
+    policy: Any = learner.policy
+
+    def decide(seen: Batch, seed: Tensor) -> tuple[Tensor, Batch]:
         """`PPO._act` for tensors: song ids [batch], and what to keep."""
-        state = averages(self._table, seen, self.config.history)
+        state = averages(learner.songs, seen, learner.config.history)
         candidates = seen["candidates"]
         known = tf.zeros((*candidates.shape, 0))
         batch = {"state": state, "candidates": candidates, "seen": known}
-        logits = self.learner.policy.logits(batch, self.learner.songs)
+        logits = policy.logits(batch, learner.songs)
         log_probs = tf.nn.log_softmax(logits)
         draws = tf.random.stateless_uniform(logits.shape, seed, 1e-30, alg=ALGORITHM)
         noise = -tf.math.log(-tf.math.log(draws))  # Gumbel's distribution
         choice = tf.argmax(log_probs + noise, axis=1, output_type=tf.int32)
-        kept = batch | {
-            "choice": choice,
-            "log_prob": tf.gather(log_probs, choice, batch_dims=1),
-        }
+        log_prob = tf.gather(log_probs, choice, batch_dims=1)
+        kept = batch | {"choice": choice, "log_prob": log_prob}
         return tf.gather(candidates, choice, batch_dims=1), kept
 
+    return decide
 
-def averages(table: Tensor, seen: Batch, history: int) -> Tensor:
+
+def averages(vectors: Tensor, seen: Batch, history: int) -> Tensor:
     """The state "averages" of `rlrec.envs.view`, for tensors: [batch, 3 d + 6].
 
-    ``table`` [1 + songs, d], row 0 of zeros; ``history``: how many songs count.
+    ``vectors`` [songs, d]; ``history``: how many songs count.
     """
     songs = seen["history"][:, -history:]
     feedback = seen["feedback"][:, -history:]
@@ -78,7 +83,9 @@ def averages(table: Tensor, seen: Batch, history: int) -> Tensor:
     lately = known * np.float32(LATELY) ** ages.astype(np.float32)
     weights = tf.stack([lately, known - skipped, skipped], 1)  # [batch, 3, n]
     total = tf.maximum(tf.reduce_sum(weights, 2, keepdims=True), 1e-6)
-    means = weights @ tf.gather(table, songs + 1) / total  # [batch, 3, d]
+    # where there is no song, any will do: its weights are 0
+    heard = tf.gather(vectors, tf.maximum(songs, 0))  # [batch, n, d]
+    means = weights @ heard / total  # [batch, 3, d]
     shares = [_share(skipped, lately), _share(skipped, known)]
     position = tf.cast(seen["position"], tf.float32) / LONGEST
     taste = tf.reshape(means, (means.shape[0], -1))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,10 @@ from rlrec.types import Floats, Ids
 
 if TYPE_CHECKING:
     from rlrec.agents.ppo import PPO
+
+
+# Of this process: the last compiled listeners, by data and world; all seeds have them.
+_LISTENERS: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +68,16 @@ class PPORun(ListeningRun):
             return env
         from rlrec.nn.compiled import CompiledBatch, CompiledListening
 
-        listeners = CompiledListening(
-            env.catalogue,
-            n_candidates=env.n_candidates,
-            history=env.history,
-            **vars(env.listeners.dials),
-        )
-        return CompiledBatch(listeners, env.num_envs)
+        of = json.dumps([self.fingerprint, asdict(self.world)])
+        if of not in _LISTENERS:
+            _LISTENERS.clear()
+            _LISTENERS[of] = CompiledListening(
+                env.catalogue,
+                n_candidates=env.n_candidates,
+                history=env.history,
+                **vars(env.listeners.dials),
+            )
+        return CompiledBatch(_LISTENERS[of], env.num_envs)
 
     def new(self, songs: Floats, catalogue: Catalogue) -> PPO:
         """See `ListeningRun.new`."""

@@ -5,6 +5,7 @@ import pytest
 
 from rlrec.agents.ppo import PPO, PPOConfig
 from rlrec.agents.ppo_compiled import CompiledPPO, averages
+from rlrec.agents.training import compiled_once
 from rlrec.envs import ListeningBatch, default_catalogue
 from rlrec.envs.view import ListeningView
 from rlrec.errors import ConfigError
@@ -45,10 +46,9 @@ def test_the_state_is_that_of_the_numpy_view(history):
     rng = np.random.default_rng(0)
     songs = CATALOGUE.sound.astype(np.float32)
     view = ListeningView(songs, "averages", history)
-    table = tf.constant(np.vstack([0 * songs[:1], songs]))
     for _ in range(30):
         tensors = {name: tf.constant(values) for name, values in seen.items()}
-        found = averages(table, tensors, history).numpy()
+        found = averages(tf.constant(songs), tensors, history).numpy()
         np.testing.assert_allclose(found, view(seen), atol=1e-5)
         seen, *_ = env.step(rng.integers(10, size=40))
 
@@ -56,7 +56,7 @@ def test_the_state_is_that_of_the_numpy_view(history):
 def test_it_draws_with_the_probabilities_of_its_policy(trained):
     """What was recorded against PPO in NumPy, on the states that it saw."""
     agent, env, *_ = trained
-    steps = env.play(agent._policy_of_tensors, 32)
+    steps = env.play(agent.learner.decide, 32)
     shape = (32 * 16, -1)
     state = steps["state"].reshape(shape)
     candidates = steps["candidates"].reshape(shape)
@@ -98,6 +98,23 @@ def test_the_same_seed_and_a_resumed_training_give_the_same_bits(trained):
     assert [one[:-1] for one in again] == [one[:-1] for one in records[2:]]
     for name, array in other.state().items():
         np.testing.assert_array_equal(array, whole[name], name)
+
+
+def test_another_seed_takes_over_what_is_compiled(trained):
+    """It plays by its own weights and its own map."""
+    former, env, *_ = trained
+    agent, alone = (CompiledPPO(CATALOGUE.sound**2, SMALL, 3) for _ in range(2))
+    with compiled_once(former):
+        pass
+    with compiled_once(agent):
+        compiled = env.listeners.play.experimental_get_tracing_count()
+        other = CompiledBatch(env.listeners, env.num_envs)
+        agent.train(other, 512, seed=6)
+        assert env.listeners.play.experimental_get_tracing_count() == compiled
+    alone.train(listeners(), 512, seed=6)
+    expected = alone.state()
+    for name, array in agent.state().items():
+        np.testing.assert_array_equal(array, expected[name], name)
 
 
 def test_other_seeds_begin_other_sessions():

@@ -288,10 +288,7 @@ def test_a_seed_among_others_is_as_it_would_be_alone(agent, tmp_path, capsys):
     alone = tmp_path / "alone"
     budget = f"--steps {2 * size} --schedule-steps {2 * size}"
     for seed in (5, 6):
-        assert (
-            rlrec(f"train {agent} {FLAGS[agent]} {budget} --seed {seed} --out", alone)
-            == 0
-        )
+        assert rlrec(f"train {agent} {flags} {budget} --seed {seed} --out", alone) == 0
         expected = arrays(alone)
         found = arrays(tmp_path / "all" / f"seed-{seed}")
         assert found.keys() == expected.keys()
