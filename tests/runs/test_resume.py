@@ -275,13 +275,14 @@ def test_compiled_listeners_are_for_the_plain_ppo(flags, tmp_path, capsys):
 
 
 # -- several seeds ---------------------------------------------------------------------
-@pytest.mark.parametrize("agent", ["ppo", "nstep"])
-def test_a_seed_among_others_is_as_it_would_be_alone(agent, tmp_path, capsys):
+@pytest.mark.parametrize(
+    ("agent", "more"), [("ppo", ""), ("ppo", "--compiled"), ("nstep", "")]
+)
+def test_a_seed_among_others_is_as_it_would_be_alone(agent, more, tmp_path, capsys):
     """Two rounds; the first two seeds stop after one, the third has not begun then."""
     size = ROUND[agent]
-    several = (
-        f"{FLAGS[agent]} --schedule-steps {2 * size} --seed 4 --out {tmp_path}/all"
-    )
+    flags = f"{FLAGS[agent]} {more}"
+    several = f"{flags} --schedule-steps {2 * size} --seed 4 --out {tmp_path}/all"
     assert rlrec(f"train {agent} --seeds 2 --steps {size}", several) == 0
     assert rlrec(f"train {agent} --seeds 3 --steps {2 * size} --resume", several) == 0
     assert capsys.readouterr().out.endswith("seed-*\n")
