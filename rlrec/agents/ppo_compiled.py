@@ -35,11 +35,12 @@ class CompiledPPO(PPO):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.config.require_compilable()
-        # with the learner, so that an agent that takes it over has it compiled
-        self.learner.decide = decider(self.learner)
 
     def _play(self, env: Any) -> tuple[Arrays, float, float]:
         """See `PPO._play`."""
+        if not hasattr(self.learner, "decide"):
+            # kept with the learner: an agent that takes it over has it compiled
+            self.learner.decide = decider(self.learner)
         steps = env.play(self.learner.decide, self.config.rollout)
         self._observation = env._observe()
         for name in ("songs", "fraction", "liked", "skipped"):
