@@ -383,7 +383,7 @@ ARROWS = (
     ("memory", "critic", 0),
     ("state", "critic", 0),
     ("critic", "actor", 0),
-    ("env", "history", -0.4),
+    ("env", "history", -0.35),
 )
 
 
@@ -391,6 +391,7 @@ def draw_architecture(figure: Figure) -> None:
     """All of DRR: what is made once, what decides, what learns."""
     ax = figure.subplots()
     diagram(ax, BOXES, ARROWS)
+    ax.set_ylim(-0.2, 1.0)
     ax.text(0.13, 0.1, "a liked film\nmoves into the history", **CENTRED)
 
 

@@ -206,6 +206,7 @@ def draw_intuition(figure: Figure) -> None:
     names = ["song A", "song B", "song C", "song D"]
     pd.DataFrame(dice, names).plot.bar(ax=left, rot=0, color=[GREY, BLUE, RED])
     left.set(ylim=(0, 1.25), ylabel="probability", title="song C went well")
+    left.legend(loc="upper left")
     found = promise()
     lines = {
         "what the plays promise": found.promised.mean(axis=0),
