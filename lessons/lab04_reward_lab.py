@@ -130,6 +130,8 @@ def draw_reward_view(figure: Figure, view: RewardView) -> None:
     axes[2].set_title("songs heard")
     for ax in axes:
         ax.tick_params(labelsize=8)
+        for number in ax.texts:
+            number.set_fontsize(8)
 
 
 def describe_reward(view: RewardView) -> str:
