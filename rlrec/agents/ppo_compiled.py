@@ -1,4 +1,4 @@
-"""PPO whose listeners are compiled, too: the host is asked once a round, not a step.
+"""PPO whose environment is compiled, too: two calls a round, none for a single step.
 
 `CompiledPPO` plays a round with `rlrec.nn.compiled` in one compiled call, and learns
 from it in another. On a CPU this saves the calls of NumPy; on a GPU it is what lets the
@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rlrec.agents.ppo import PPO
+from rlrec.agents.ppo import PPO, PPOConfig
 from rlrec.agents.ppo_networks import PPOLearner
 from rlrec.envs.listeners import LONGEST
 from rlrec.envs.view import LATELY
@@ -32,8 +33,13 @@ class CompiledPPO(PPO):
     ``ConfigError`` for another action, state or policy.
     """
 
-    def __init__(self, *arguments: Any, **named: Any) -> None:
-        super().__init__(*arguments, **named)
+    def __init__(
+        self,
+        songs: NDArray[Any],
+        config: PPOConfig | None = None,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(songs, config, seed)
         self.config.require_compilable()
 
     def _play(self, env: Any) -> tuple[Arrays, float, float]:

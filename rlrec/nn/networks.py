@@ -5,7 +5,7 @@ Each is one formula with a number to check it by.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -194,10 +194,11 @@ class Checkpointed:
     given: Sequence[Variable] = ()
 
     @property
-    def kind(self) -> Hashable:
+    def kind(self) -> str:
         """What its compiled updates depend on: settings, and shapes of variables."""
-        shapes = [(name, tuple(one.shape)) for name, one in self._named()]
-        return (type(self), self.config, *shapes, *(tuple(v.shape) for v in self.given))
+        variables = [*self._named(), *enumerate(self.given)]
+        shapes = [(name, tuple(one.shape)) for name, one in variables]
+        return repr((type(self), self.config, shapes))  # settings may hold lists
 
     def state(self) -> Arrays:
         """Weights and optimiser state: arrays GROUP_0, GROUP_1, ..."""

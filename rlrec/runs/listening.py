@@ -117,7 +117,7 @@ class ListeningRun(TrainingRun):
         """Ids of the ``k`` best songs after ``played`` ids, and a word on each."""
         raise NotImplementedError
 
-    def players(self, env: ListeningBatch) -> Any:
+    def training_environment(self, env: ListeningBatch) -> Any:
         """Who listens in training: those of ``env``, or the same compiled."""
         return env
 
@@ -238,12 +238,12 @@ def _agent(run: ListeningRun, tracks: Tracks, say: Say) -> tuple[Any, Any]:
     """The agent and its environment: from the last checkpoint, or new."""
     env = run.environment(make_catalogue(tracks), run.world.environments)
     say(f"data       {run.data}: {len(tracks):,} tracks")
-    players = run.players(env)
+    training = run.training_environment(env)
     if storage.checkpoints(run.folder):
         _, checkpoint = run.last_checkpoint()
-        return run.load(checkpoint, players), players
+        return run.load(checkpoint, training), training
     songs = place_songs(run, tracks, env.catalogue, say)
-    return run.new(songs, env.catalogue), players
+    return run.new(songs, env.catalogue), training
 
 
 # -- the map ---------------------------------------------------------------------------

@@ -62,8 +62,8 @@ class PPORun(ListeningRun):
 
         return CompiledPPO if self.world.compiled else PPO
 
-    def players(self, env: ListeningBatch) -> Any:
-        """See `ListeningRun.players`."""
+    def training_environment(self, env: ListeningBatch) -> Any:
+        """See `ListeningRun.training_environment`."""
         if not self.world.compiled:
             return env
         from rlrec.nn.compiled import CompiledBatch, CompiledListening

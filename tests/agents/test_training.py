@@ -102,3 +102,10 @@ def test_other_settings_are_compiled_anew(eager):
     other.learner.config = PPOConfig()
     with compiled_once(first), compiled_once(other):
         assert other.learner is not first.learner
+
+
+def test_settings_may_hold_a_list(eager):
+    """Layers given as a list are those given as a tuple, but for the word."""
+    config = PPOConfig(rollout=8, epochs=1, minibatch=16, hidden=[8])
+    with compiled_once(PPO(SONGS, config)):
+        pass
