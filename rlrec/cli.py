@@ -420,6 +420,8 @@ def _each_seed(
         raise ConfigError(f"seeds is {seeds}; it must be 1 or more")
     if seeds == 1:
         return train(out, seed, resume)
+    if (out / "config.json").exists():
+        raise ConfigError(f"{out} holds one run; give several a folder of their own")
     statuses = []
     for one in range(seed, seed + seeds):
         folder = out / f"seed-{one}"

@@ -33,6 +33,8 @@ class PPOSeeds:
     """
 
     def __init__(self, agents: Sequence[PPO]) -> None:
+        if not agents:
+            raise ConfigError("no agents; give one a seed")
         first = agents[0]
         for one in agents:
             alike = one.config == first.config and one.step == first.step
@@ -66,30 +68,45 @@ class PPOSeeds:
         observations, _ = env.reset(seed=own)
         self._states = [agent.learner.state() for agent in self.agents]
         records: list[list[PPORound]] = [[] for _ in self.agents]
-        for _ in range(rounds):
-            start = time.perf_counter()
-            rollout = self.agents[0].config.rollout
-            self._stack()
-            round_, observations = played(env, observations, rollout, self._act)
-            for k, record in enumerate(records):
-                part = slice(k * rows, (k + 1) * rows)
-                seen = {name: values[part] for name, values in observations.items()}
-                kept = {name: values[:, part] for name, values in round_.items()}
-                record.append(self._improve(k, seen, kept, start))
-        for agent, state in zip(self.agents, self._states, strict=True):
-            agent.learner.restore(state)
+        try:
+            for _ in range(rounds):
+                observations = self._round(env, observations, rows, records)
+        finally:  # also if one diverged
+            for agent, state in zip(self.agents, self._states, strict=True):
+                agent.learner.restore(state)
         return records
+
+    def _round(
+        self,
+        env: BatchEnv[Any],
+        observations: Any,
+        rows: int,
+        records: list[list[PPORound]],
+    ) -> Any:
+        """Play a round, let each agent learn from its ``rows``; the observations."""
+        start = time.perf_counter()
+        rollout = self.agents[0].config.rollout
+        self._stack()
+        steps, observations = played(env, observations, rollout, self._act)
+        for k, record in enumerate(records):
+            part = slice(k * rows, (k + 1) * rows)
+            seen = {name: values[part] for name, values in observations.items()}
+            own = {name: values[:, part] for name, values in steps.items()}
+            record.append(self._improve(k, seen, own, start))
+        return observations
 
     def _improve(self, k: int, seen: Any, steps: Arrays, start: float) -> PPORound:
         """Agent ``k`` learns from its ``steps``, with the updates of the first one."""
         agent, own = self.agents[k], self.agents[k].learner
         agent.learner = self.agents[0].learner
         agent.learner.restore(self._states[k])
+        agent._env = None
         agent._observation = seen
-        record = agent._improve(*agent._with_advantages(steps), start)
-        self._states[k] = agent.learner.state()
-        agent.learner = own
-        return record
+        try:
+            return agent._improve(*agent._with_advantages(steps), start)
+        finally:
+            self._states[k] = agent.learner.state()
+            agent.learner = own
 
     # -- play --------------------------------------------------------------------------
     def _stack(self) -> None:

@@ -7,7 +7,7 @@ from rlrec.agents.listener_filter import ListenerFilter
 from rlrec.agents.ppo import PPO, PPOConfig
 from rlrec.agents.ppo_seeds import PPOSeeds
 from rlrec.envs import ListeningBatch, default_catalogue
-from rlrec.errors import ConfigError
+from rlrec.errors import ConfigError, TrainingDiverged
 from rlrec.nn.backend import tf
 
 CATALOGUE = default_catalogue()
@@ -89,6 +89,34 @@ def test_agents_that_differ_in_more_are_refused():
     point = PPO(SONGS, PPOConfig(**(SMALL | {"action": "point"})), 0)
     with pytest.raises(ConfigError, match="offered"):
         PPOSeeds([point])
+
+
+def test_if_one_diverges_all_keep_their_own_weights(eager, monkeypatch):
+    """The second fails in its second round: the others are as after their last."""
+    together = agents()
+    learners = [agent.learner for agent in together]
+    learn = learners[0].learn
+    calls = []
+
+    def failing(*given):
+        calls.append(1)
+        measured = learn(*given)
+        return measured | {"kl": np.nan} if len(calls) == 5 else measured
+
+    monkeypatch.setattr(learners[0], "learn", failing)
+    with pytest.raises(TrainingDiverged):
+        PPOSeeds(together).train(listeners(12), 96, seeds=SEEDS)
+    for agent, own, rounds in zip(agents(), learners, (2, 2, 1), strict=True):
+        seed = SEEDS[learners.index(own)]
+        agent.train(listeners(4), 32 * rounds, seed=seed)
+        for name, array in agent.learner.state().items():
+            np.testing.assert_array_equal(own.state()[name], array, name)
+    assert [agent.learner for agent in together] == learners
+
+
+def test_none_is_refused():
+    with pytest.raises(ConfigError, match="no agents"):
+        PPOSeeds([])
 
 
 def test_rows_that_cannot_be_shared_out_are_refused():

@@ -298,6 +298,13 @@ def test_a_seed_among_others_is_as_it_would_be_alone(agent, more, tmp_path, caps
         shutil.rmtree(alone)
 
 
+def test_several_do_not_go_into_the_folder_of_one(copied, capsys):
+    agent, out = copied
+    assert rlrec(f"train {agent} --seeds 2 --out", out) == 1
+    assert "holds one run" in capsys.readouterr().err
+    assert not list(out.glob("seed-*"))
+
+
 def test_no_seed_is_refused(tmp_path, capsys):
     assert rlrec("train ppo --seeds 0 --out", tmp_path / "none") == 1
     assert "seeds is 0" in capsys.readouterr().err
