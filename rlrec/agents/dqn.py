@@ -166,7 +166,7 @@ class DQN:
             self.online.trainable_variables,
         )
         self.updated = tf.Variable(0)  # updates so far
-        self._compiled_updates = tf.function(self._updates)
+        self._compiled_updates = tf.function(self._updates, jit_compile=True)
         self._compiled_values = tf.function(self._q)
         self.memory: UniformReplay | None = None
 

@@ -29,7 +29,7 @@ from rlrec.agents.recommender import item_pool
 from rlrec.agents.replay import UniformReplay
 from rlrec.errors import require_ranges
 from rlrec.nn.backend import tf
-from rlrec.nn.networks import Checkpointed, Tensor
+from rlrec.nn.networks import Batch, Checkpointed, Tensor
 from rlrec.types import Bools, Floats, Ids
 
 
@@ -84,6 +84,7 @@ class InteractionQ(DQN, Checkpointed):
             "optimiser": adam.variables,
             "updated": [self.updated],  # when the target network was renewed
         }
+        self._compiled_learn = tf.function(self._learn, jit_compile=True)
 
     def _q(self, network: Any, view: Tensor, items: Tensor) -> Tensor:
         """Q(s, a) [batch, m] of interactions ``items`` [batch, m, f]."""
@@ -92,10 +93,15 @@ class InteractionQ(DQN, Checkpointed):
 
     def learn(self, memory: UniformReplay, rng: np.random.Generator) -> None:
         """All updates of a round, from batches drawn out of ``memory``."""
-        config = self.config
-        data = memory.sample(config.updates, config.batch_size, rng).data
-        no_states = dict.fromkeys(("view", "next_view"), data["reward"])
-        self._compiled_updates(data | no_states)
+        places = memory.draw(self.config.updates, self.config.batch_size, rng)
+        self._compiled_learn(memory.data, places)
+
+    def _learn(self, memory: Batch, places: Tensor) -> None:
+        """One update from each batch of ``places`` [updates, batch] in ``memory``."""
+        for i in tf.range(self.config.updates):
+            batch = {name: tf.gather(rows, places[i]) for name, rows in memory.items()}
+            no_states = dict.fromkeys(("view", "next_view"), batch["reward"])
+            self._update(batch | no_states)
 
     def estimates(self, features: Floats) -> Floats:
         """Q(s, a) [batch, m] of ``features`` [batch, m, f]."""

@@ -62,12 +62,16 @@ class ListenerFilter:
         self._refresh()
 
     def _refresh(self) -> None:
-        """P(heard) and P(like | heard) of each song: [songs, 2, K], [songs, K]."""
+        """P(heard) of each song [songs, 2, K], and of each reaction to it."""
         taste, appeal, *heard, like = self.reactions.pull
         match = taste * self.catalogue.sound @ self.tastes.T
         pull = match + appeal * self.catalogue.appeal[:, None]
         self.heard = expit(pull[:, None] + np.array(heard)[:, None]).astype(np.float32)
-        self.like = expit(pull + like).astype(np.float32)
+        liked = expit(pull + like).astype(np.float32)[:, None]  # if heard
+        reactions = [self.heard * (1.0 - liked), self.heard * liked, 1.0 - self.heard]
+        table = np.stack(reactions, axis=1)
+        # [songs + 1, 3, 2, K], reactions: heard, liked, skipped; the last row: no song
+        self.reaction = np.concatenate([table, np.ones_like(table[:1])])
 
     # -- what a session shows ----------------------------------------------------------
     def belief(self, observations: Observations) -> Floats:
@@ -99,13 +103,9 @@ class ListenerFilter:
 
     def _likelihood(self, songs: Ids, feedback: Floats) -> Floats:
         """P(reaction | mood, taste) of each play, 1 where none: [S, n, 2, K]."""
-        heard = self.heard[songs]
-        like = self.like[songs][:, :, None]
-        liked = feedback[:, :, 1, None, None] > 0.5
-        skipped = feedback[:, :, 2, None, None] > 0.5
-        reaction = heard * np.where(liked, like, 1.0 - like)
-        found = np.where(skipped, 1.0 - heard, reaction)
-        return np.where((songs >= 0)[:, :, None, None], found, np.float32(1.0))
+        skipped = feedback[:, :, 2] > 0.5
+        liked = feedback[:, :, 1] > 0.5
+        return self.reaction[songs, np.where(skipped, 2, liked)]
 
     def _moves(self, songs: Ids, feedback: Floats, fatigue: Floats) -> Floats:
         """P(next mood | mood) after each play: [S, n, 2, 2]; no move where none."""

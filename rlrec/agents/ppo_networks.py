@@ -267,11 +267,13 @@ class CandidatePolicy:
     def logits(self, batch: Batch, songs: Tensor) -> Tensor:
         """Logits of each candidate [batch, k]."""
         vectors = tf.gather(songs, batch["candidates"])  # [batch, k, d]
-        _, count, dimensions = vectors.shape
-        flat = tf.reshape(vectors, (-1, dimensions))
-        keys = tf.reshape(self.key(flat), (-1, count, self.keys))  # [batch, k, keys]
+        hidden, last = self.key.layers
+        features = hidden(vectors)  # [batch, k, 2 keys]
         query = self.keys**-0.5 * self.query(batch["state"])  # [batch, keys]
-        return tf.reduce_sum(query[:, None, :] * keys, axis=2)
+        # query . (features W + b): its last layer once a state, not once a candidate
+        weights = tf.linalg.matmul(query, last.kernel, transpose_b=True)
+        base = tf.linalg.matvec(query, last.bias)  # [batch]
+        return tf.linalg.matvec(features, weights) + base[:, None]
 
     def numpy(self) -> tuple[Layers, Layers]:
         """Query and key network for ``mlp_forward``."""

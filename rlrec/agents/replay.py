@@ -125,10 +125,14 @@ class UniformReplay:
 
     def sample(self, batches: int, batch_size: int, rng: Generator) -> Sample:
         """Draw batches with replacement. Raises ``ConfigError`` for an empty memory."""
+        places = self.draw(batches, batch_size, rng)
+        return self._read(places, np.ones(places.shape))
+
+    def draw(self, batches: int, batch_size: int, rng: Generator) -> Ids:
+        """The places of ``sample``, without their transitions: [batches, batch]."""
         if not self.size:
             raise ConfigError("the replay memory is empty; add transitions first")
-        places = rng.integers(self.size, size=(batches, batch_size))
-        return self._read(places, np.ones(places.shape))
+        return rng.integers(self.size, size=(batches, batch_size))
 
     def _read(self, places: Ids, weights: Floats) -> Sample:
         data = {name: values[places] for name, values in self.data.items()}

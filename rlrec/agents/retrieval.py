@@ -61,7 +61,7 @@ def best_k(
     costs = -scores  # NumPy sorts the smallest first
     if allowed is not None:
         # an allowed score of -inf becomes finite: it comes before all not allowed
-        costs = np.where(allowed, np.nan_to_num(costs), np.inf)
+        costs = np.where(allowed, np.minimum(costs, np.finfo(np.float32).max), np.inf)
     if k == 1:
         return np.asarray(costs.argmin(axis=1))[:, None]  # the same in less time
     partitioned = np.partition(costs, k - 1, axis=1)
