@@ -113,7 +113,10 @@ def evaluate(name: str) -> dict[str, object]:
         return evaluate_ratings(runs)
     from rlrec.runs.ppo_evaluation import evaluate_ppo
 
-    return {part: evaluate_ppo(of, say=quiet) for part, of in runs.items()}
+    command = "python lessons/results/make.py ppo"
+    return {
+        part: evaluate_ppo(of, command=command, say=quiet) for part, of in runs.items()
+    }
 
 
 def evaluate_ratings(runs: dict[str, list[Path]]) -> dict[str, object]:
