@@ -3,9 +3,9 @@
 Networks this small leave a processor idle: a step of 8 listeners takes about as long as
 one of 64. So the seeds share their steps: weights get a leading axis [seeds, ...], rows
 of the environment belong to the seeds in turn, and one matrix product serves all. The
-updates of a round are arithmetic, and gain nothing; each seed has its turn in the same
-compiled call. Networks, listeners and random numbers are each seed's own: it ends with
-the same bits as alone.
+updates of a round are arithmetic, and would gain little; each seed has its turn in the
+same compiled call. Networks, listeners and random numbers are each seed's own: it ends
+with the same bits as alone.
 """
 
 from __future__ import annotations
